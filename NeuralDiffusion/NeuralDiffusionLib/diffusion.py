@@ -1,0 +1,154 @@
+"""The explicit diffusion step in divergence form.
+
+Every edge between two neighbouring pixels has one gate, shared by both: what leaves one pixel enters the other. The
+step is therefore conservative (the sum over the image is unchanged), a constant image is a fixed point, and, because
+step size times the sum of the neighbour weights is at most 1, each new value is a weighted mean of old ones: no new
+extrema, stable for any number of steps (Perona and Malik, IEEE PAMI 12, 1990; Weickert, Anisotropic Diffusion, 1998).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+OFFSETS = ((0, 1), (1, 0), (1, 1), (1, -1))
+"""(row, column) offset of each edge direction; the first two make the neighbourhood of 4, all four that of 8."""
+
+EDGE_WEIGHTS = (1.0, 1.0, math.sqrt(0.5), math.sqrt(0.5))
+"""Weight of each direction: the inverse of the distance between the two pixels."""
+
+
+def directions(neighbours: int) -> int:
+    """Number of edge directions of a neighbourhood: 2 for 4 neighbours, 4 for 8."""
+    return neighbours // 2
+
+
+def largest_step(neighbours: int) -> float:
+    """Largest step size for which step times the sum of the neighbour weights is at most 1."""
+    return 1.0 / (2.0 * sum(EDGE_WEIGHTS[: directions(neighbours)]))
+
+
+def _ends(image: Tensor, direction: int) -> tuple[Tensor, Tensor]:
+    """Views of the first and the second pixel of every edge of a direction."""
+    down, right = OFFSETS[direction]
+    rows, columns = image.shape[-2:]
+    if right < 0:
+        return image[..., : rows - down, -right:], image[..., down:, : columns + right]
+    return image[..., : rows - down, : columns - right], image[..., down:, right:]
+
+
+def differences(image: Tensor) -> Tensor:
+    """Directional differences of a single-channel image.
+
+    Parameters
+    ----------
+    image
+        (batch, 1, rows, columns).
+
+    Returns
+    -------
+    Tensor
+        (batch, 4, rows, columns): second end minus first end of the edge that starts at each pixel, 0 where the edge
+        would leave the image.
+    """
+    out = image.new_zeros(image.shape[0], len(OFFSETS), *image.shape[-2:])
+    for direction in range(len(OFFSETS)):
+        first, second = _ends(image[:, 0], direction)
+        _ends(out[:, direction], direction)[0].copy_(second - first)
+    return out
+
+
+def diffuse(image: Tensor, gates: Tensor, step_sizes: Tensor) -> Tensor:
+    """Run explicit diffusion steps with gates that stay as they are.
+
+    Parameters
+    ----------
+    image
+        (batch, 1, rows, columns), float32.
+    gates
+        Conduction of every edge in [0, 1], (batch, 2 or 4, rows, columns); entry (d, i, j) belongs to the edge from
+        pixel (i, j) to its neighbour at `OFFSETS[d]`. Gates of edges that leave the image are ignored.
+    step_sizes
+        (steps,), each between 0 and `largest_step`.
+    """
+    return _Diffusion.apply(image, gates, step_sizes)
+
+
+def conduction_map(gates: Tensor) -> Tensor:
+    """Mean gate over the edges that meet at each pixel.
+
+    Parameters
+    ----------
+    gates
+        (batch, 2 or 4, rows, columns) in [0, 1].
+
+    Returns
+    -------
+    Tensor
+        (batch, 1, rows, columns) in [0, 1]; 0 for a pixel without neighbours.
+    """
+    total = torch.zeros_like(gates[:, 0])
+    count = torch.zeros_like(total)
+    for direction in range(gates.shape[1]):
+        edge = _ends(gates[:, direction], direction)[0]
+        for end_of_total, end_of_count in zip(_ends(total, direction), _ends(count, direction), strict=True):
+            end_of_total += edge
+            end_of_count += 1
+    return (total / count.clamp_min(1)).unsqueeze(1).clamp(0, 1)
+
+
+def _divergence(image: Tensor, gates: Tensor) -> Tensor:
+    """Net flow into every pixel, sum over its edges of weight x gate x difference; (batch, rows, columns)."""
+    out = torch.zeros_like(image)
+    for direction in range(gates.shape[1]):
+        first, second = _ends(image, direction)
+        flow = (second - first).mul_(_ends(gates[:, direction], direction)[0]).mul_(EDGE_WEIGHTS[direction])
+        into_first, into_second = _ends(out, direction)
+        into_first += flow
+        into_second -= flow
+    return out
+
+
+class _Diffusion(torch.autograd.Function):
+    """The loop of `diffuse` with its exact gradient.
+
+    The step is linear and self-adjoint in the image (one gate per edge), so the gradient runs through the same step;
+    writing that down is several times faster than recording every slice of every step.
+    """
+
+    @staticmethod
+    def forward(ctx, image: Tensor, gates: Tensor, step_sizes: Tensor) -> Tensor:
+        state = image[:, 0]
+        states = []
+        for step in step_sizes.tolist():
+            states.append(state)
+            state = torch.add(state, _divergence(state, gates), alpha=step)
+        ctx.save_for_backward(gates, step_sizes, *states)
+        return state.unsqueeze(1)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        gates, step_sizes, *states = ctx.saved_tensors
+        gradient = gradient[:, 0]
+        of_gates = torch.zeros_like(gates)
+        of_steps = torch.zeros_like(step_sizes)
+        for number in reversed(range(len(states))):
+            step, state = float(step_sizes[number]), states[number]
+            flow = torch.zeros_like(gradient)
+            for direction in range(gates.shape[1]):
+                gate = _ends(gates[:, direction], direction)[0]
+                first, second = _ends(state, direction)
+                first_gradient, second_gradient = _ends(gradient, direction)
+                difference = (second_gradient - first_gradient).mul_(EDGE_WEIGHTS[direction])
+                # <gradient, divergence(state)> = -sum over edges of gate x weight x difference x difference
+                product = (second - first).mul_(difference)
+                _ends(of_gates[:, direction], direction)[0].sub_(product, alpha=step)
+                of_steps[number] -= torch.sum(product * gate)
+                difference *= gate
+                into_first, into_second = _ends(flow, direction)
+                into_first += difference
+                into_second -= difference
+            gradient = torch.add(gradient, flow, alpha=step)
+        return gradient.unsqueeze(1), of_gates, of_steps

@@ -1,0 +1,74 @@
+"""The MiniUNet that looks at the whole slice and tells the conduction network what lies where."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+WIDTHS = (48, 64, 96)
+CONDITIONS = 6
+_EMBEDDING = 48
+
+
+class ConditionedBlock(nn.Module):
+    """Residual block whose inner features are scaled and shifted by the noise level, type and neighbourhood.
+
+    Feature-wise modulation after Perez et al., FiLM, AAAI 2018.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+        self.modulation = nn.Linear(_EMBEDDING, 2 * width)
+        nn.init.zeros_(self.modulation.weight)
+        nn.init.zeros_(self.modulation.bias)
+
+    def forward(self, features: Tensor, embedding: Tensor) -> Tensor:
+        scale, shift = self.modulation(embedding)[:, :, None, None].chunk(2, dim=1)
+        inner = F.relu(torch.addcmul(shift, self.first(features), 1 + scale))
+        return features + self.second(inner)
+
+
+class MiniUNet(nn.Module):
+    """Three-level residual U-Net on the slice folded 2 x 2 into channels.
+
+    Parameters of `forward`
+    -----------------------
+    slices
+        (batch, 1, rows, columns), rows and columns multiples of 8, intensities about [0, 1].
+    conditions
+        (batch, 6): noise level and its square root, the three type weights, 1 for the neighbourhood of 8 or 0 for 4.
+
+    Returns of `forward`
+    --------------------
+    Guidance features, (batch, 48, rows / 2, columns / 2), of unit root mean square over the channels of each pixel.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        fine, middle, coarse = WIDTHS
+        self.embed = nn.Sequential(nn.Linear(CONDITIONS, _EMBEDDING), nn.ReLU(), nn.Linear(_EMBEDDING, _EMBEDDING))
+        self.fold = nn.Conv2d(4, fine, 3, padding=1)
+        self.encode_fine = ConditionedBlock(fine)
+        self.to_middle = nn.Conv2d(fine, middle, 2, stride=2)
+        self.encode_middle = ConditionedBlock(middle)
+        self.to_coarse = nn.Conv2d(middle, coarse, 2, stride=2)
+        self.coarse = nn.ModuleList([ConditionedBlock(coarse), ConditionedBlock(coarse)])
+        self.from_coarse = nn.ConvTranspose2d(coarse, middle, 2, stride=2)
+        self.decode_middle = ConditionedBlock(middle)
+        self.from_middle = nn.ConvTranspose2d(middle, fine, 2, stride=2)
+        self.decode_fine = ConditionedBlock(fine)
+
+    def forward(self, slices: Tensor, conditions: Tensor) -> Tensor:
+        embedding = F.relu(self.embed(conditions))
+        fine = self.encode_fine(self.fold(F.pixel_unshuffle(slices, 2)), embedding)
+        middle = self.encode_middle(self.to_middle(fine), embedding)
+        coarse = self.to_coarse(middle)
+        for block in self.coarse:
+            coarse = block(coarse, embedding)
+        middle = self.decode_middle(middle + self.from_coarse(coarse), embedding)
+        features = self.decode_fine(fine + self.from_middle(middle), embedding)
+        # Of one size for every intensity and noise level, or the small networks that read them lose units for good.
+        return features * torch.rsqrt(features.square().mean(dim=1, keepdim=True) + 1e-4)

@@ -1,0 +1,58 @@
+"""From the scanner's units to the unit range that the network was trained on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .errors import InvalidVolumeError
+
+_LOW_PERCENTILE = 0.05
+_HIGH_PERCENTILE = 99.9
+_ENOUGH_VOXELS = 4_000_000
+
+
+def check_volume(volume: np.ndarray) -> None:
+    """Refuse what cannot be denoised.
+
+    Raises
+    ------
+    InvalidVolumeError
+        If the array is not three-dimensional, is empty, does not hold real numbers, or holds NaN or infinity.
+    """
+    if volume.ndim != 3:
+        raise InvalidVolumeError(
+            f"The volume has {volume.ndim} dimensions; pass a three-dimensional array (slices, rows, columns)."
+        )
+    if volume.size == 0:
+        raise InvalidVolumeError(f"The volume has no voxels (shape {volume.shape}); pass one that is not empty.")
+    if volume.dtype.kind not in "iuf":
+        raise InvalidVolumeError(f"The volume holds {volume.dtype} values; pass integers or real numbers.")
+    if volume.dtype.kind == "f" and not np.isfinite(volume).all():
+        raise InvalidVolumeError("The volume holds NaN or infinite values; replace them before denoising.")
+
+
+def estimate_range(volume: np.ndarray) -> tuple[float, float]:
+    """Intensities that count as 0 and 1.
+
+    Percentiles over the whole volume, so that all slices share one scale and single bright voxels do not set it. A
+    volume without negative values, as every magnitude image is, keeps its zero at zero.
+
+    Parameters
+    ----------
+    volume
+        Any shape, finite.
+
+    Returns
+    -------
+    tuple of float
+        (low, high), low < high.
+    """
+    stride = -(-volume.size // _ENOUGH_VOXELS)
+    # An odd stride does not fall into step with rows and columns of even length.
+    sample = volume.reshape(-1)[:: stride + (stride % 2 == 0)].astype(np.float64)
+    low, high = np.percentile(sample, (_LOW_PERCENTILE, _HIGH_PERCENTILE))
+    if volume.min() >= 0:
+        low = 0.0
+    if high <= low:
+        high = float(volume.max())
+    return float(low), float(high) if high > low else float(low) + 1.0

@@ -1,0 +1,53 @@
+"""What a volume node says about how it was made: node attributes, which are saved with the scene."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import slicer
+
+from .settings import DenoiseSettings
+from .version import __version__
+
+if TYPE_CHECKING:
+    from .denoiser import DenoiseResult
+
+PREFIX = "NeuralDiffusion."
+
+
+def write_provenance(
+    node: slicer.vtkMRMLScalarVolumeNode,
+    input_volume: slicer.vtkMRMLScalarVolumeNode,
+    settings: DenoiseSettings,
+    result: DenoiseResult,
+    weights_sha256: str,
+) -> None:
+    """Write settings, outcome, software version and weights to a node as attributes named ``NeuralDiffusion.*``.
+
+    Those of an earlier run are replaced. Noise level and intensity range are in the units of the input.
+    """
+    attributes = {
+        "InputVolume": input_volume.GetName(),
+        "Noise": settings.noise,
+        "Iterations": str(settings.iterations),
+        "Neighbours": str(settings.neighbours),
+        "Refinement": "on" if settings.refine else "off",
+        "SliceAxis": str(settings.slice_axis),
+        "IntensityRange": " ".join(f"{bound:.7g}" for bound in result.intensity_range),
+        "IntensityRangeSource": "estimated" if settings.intensity_range is None else "given",
+        "Sigma": f"{result.sigma:.7g}",
+        "SigmaSource": "estimated" if settings.sigma is None else "given",
+        "Device": result.device,
+        "SoftwareVersion": __version__,
+        "WeightsSHA256": weights_sha256,
+        "Notes": " ".join(result.notes) or None,
+    }
+    with slicer.util.NodeModify(node):
+        for name, value in attributes.items():
+            node.SetAttribute(PREFIX + name, value)
+
+
+def read_provenance(node: slicer.vtkMRMLScalarVolumeNode) -> dict[str, str]:
+    """Return the attributes that `write_provenance` wrote, by name without the prefix; empty when there are none."""
+    names = [name for name in node.GetAttributeNames() if name.startswith(PREFIX)]
+    return {name.removeprefix(PREFIX): node.GetAttribute(name) for name in names}

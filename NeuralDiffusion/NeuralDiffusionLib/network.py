@@ -1,0 +1,187 @@
+"""The whole network: noise level, guidance, diffusion, bias inversion, refinement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .conduction import ConductionNetwork, GuidanceProjection
+from .diffusion import conduction_map, diffuse, directions, largest_step
+from .guidance import WIDTHS, MiniUNet
+from .noise_level import NoiseLevelEstimator
+from .noise_model import TYPES, BiasInversion
+from .refinement import Refinement
+
+STEPS_PER_STAGE = 4
+STAGES = 5
+"""Four stages of four steps each, then one for all later steps."""
+
+_TRAINED_STEPS = STEPS_PER_STAGE * (STAGES - 1)
+_MULTIPLE = 8
+_VANISHING_SIGMA = 0.01
+
+
+@dataclass(frozen=True)
+class DiffusionStage:
+    """Steps that share their gates: the state after them, (batch, 1, rows, columns), the gates, how many steps."""
+
+    state: Tensor
+    gates: Tensor
+    steps: int
+
+
+@dataclass(frozen=True)
+class NetworkOutput:
+    """What one pass gives; images are (batch, 1, rows, columns), float32.
+
+    `image` is the result, `diffused` the same without refinement, `conduction` the mean gate over directions and
+    steps in [0, 1], `sigma` (batch,) the noise level that was used.
+    """
+
+    image: Tensor
+    diffused: Tensor
+    conduction: Tensor
+    sigma: Tensor
+
+
+class NeuralDiffusionNetwork(nn.Module):
+    """Learned Perona-Malik diffusion of slices.
+
+    One set of weights serves every noise type, neighbourhood and iteration count. Gates are divided in stages: they
+    are predicted anew every 4 steps up to step 16, then each time the number of steps has doubled (lagged
+    diffusivity). After step 16 the steps shorten as (16 / k)^2, so that diffusion time has a limit.
+
+    Whatever the weights: a diffusion step creates no new extrema and conserves the mean, and the whole correction
+    (gates, inversion, refinement) vanishes with the noise level.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        width = WIDTHS[0]
+        self.noise_level = NoiseLevelEstimator()
+        self.guidance = MiniUNet()
+        self.projection = GuidanceProjection(width, STAGES)
+        self.conduction = nn.ModuleList([ConductionNetwork() for _ in range(STAGES)])
+        self.step_logits = nn.Parameter(torch.full((_TRAINED_STEPS,), 1.0))
+        self.inversion = BiasInversion()
+        self.refinement = Refinement(width)
+
+    def forward(
+        self,
+        slices: Tensor,
+        noise: str | Tensor = "rician",
+        iterations: int = 16,
+        neighbours: int = 8,
+        refine: bool = True,
+        sigma: Tensor | None = None,
+        clipped: Tensor | None = None,
+    ) -> NetworkOutput:
+        """Denoise slices.
+
+        Parameters
+        ----------
+        slices
+            (batch, 1, rows, columns), float32, any size from 1 x 1, intensities about [0, 1].
+        noise
+            Noise type, or the weights of `noise_model.TYPES` as a (batch, 3) tensor.
+        iterations
+            Number of diffusion steps, 1 or more.
+        neighbours
+            4 or 8.
+        refine
+            Whether to add the residual refinement.
+        sigma
+            Noise level, (batch,), in units of the slices; ``None`` estimates it.
+        clipped
+            (batch,), 1 where negative values were cut off; ``None`` means all were.
+        """
+        batch = slices.shape[0]
+        clipped = slices.new_ones(batch) if clipped is None else clipped
+        padded = _pad(slices)
+        types, sigma = self._noise(padded, noise, sigma)
+        features = self.guidance(padded, self._conditions(sigma, types, neighbours))
+        state, open_sum = slices, 0.0
+        for stage in self._stages(slices, features, sigma, types, iterations, neighbours):
+            state = stage.state
+            open_sum = open_sum + conduction_map(stage.gates.detach()) * stage.steps
+        diffused = self.inversion(state, sigma, types, clipped)
+        image = diffused
+        if refine:
+            rows, columns = slices.shape[-2:]
+            correction = self.refinement(_pad(diffused), padded, features, sigma)
+            image = diffused + correction[..., :rows, :columns]
+        return NetworkOutput(image, diffused, open_sum / iterations, sigma)
+
+    def stages(
+        self, slices: Tensor, noise: str | Tensor, iterations: int, neighbours: int, sigma: Tensor | None = None
+    ) -> Iterator[DiffusionStage]:
+        """The diffusion as it unfolds, stage by stage, before inversion and refinement; arguments as in `forward`."""
+        padded = _pad(slices)
+        types, sigma = self._noise(padded, noise, sigma)
+        features = self.guidance(padded, self._conditions(sigma, types, neighbours))
+        yield from self._stages(slices, features, sigma, types, iterations, neighbours)
+
+    def step_sizes(self, iterations: int, neighbours: int) -> Tensor:
+        """Size of each of the steps, (iterations,); step times the sum of the neighbour weights is at most 1."""
+        sizes = torch.sigmoid(self.step_logits)
+        later = torch.arange(_TRAINED_STEPS + 1, max(iterations, _TRAINED_STEPS) + 1, device=sizes.device)
+        sizes = torch.cat([sizes, sizes[-1] * (_TRAINED_STEPS / later) ** 2])
+        return largest_step(neighbours) * sizes[:iterations]
+
+    def _noise(self, padded: Tensor, noise: str | Tensor, sigma: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Type weights (batch, 3) and noise level (batch,); both are data for the rest, no gradient flows back."""
+        if isinstance(noise, Tensor) and sigma is not None:
+            return noise, sigma
+        estimates, logits = self.noise_level(padded)
+        if isinstance(noise, Tensor):
+            types = noise
+        elif noise == "mixed":
+            types = logits.softmax(dim=1)
+        else:
+            index = torch.full((padded.shape[0],), TYPES.index(noise), device=padded.device)
+            types = F.one_hot(index, len(TYPES)).float()
+        if sigma is None:
+            sigma = (types * estimates).sum(dim=1)
+        return types.detach(), sigma.detach().float()
+
+    def _conditions(self, sigma: Tensor, types: Tensor, neighbours: int) -> Tensor:
+        level = torch.stack([4 * sigma, 2 * sigma.sqrt()], dim=1)
+        eight = torch.full_like(sigma, float(neighbours == 8)).unsqueeze(1)
+        return torch.cat([level, types, eight], dim=1)
+
+    def _stages(
+        self, slices: Tensor, features: Tensor, sigma: Tensor, types: Tensor, iterations: int, neighbours: int
+    ) -> Iterator[DiffusionStage]:
+        rows, columns = slices.shape[-2:]
+        sizes = self.step_sizes(iterations, neighbours)
+        level = sigma.view(-1, 1, 1, 1)
+        speckle = types[:, 2].view(-1, 1, 1, 1)
+        vanishing = level.square() / (level.square() + _VANISHING_SIGMA**2)
+        state = slices
+        for number, first, last in _schedule(iterations):
+            padded = _pad(state)
+            noise = level * (1 - speckle + speckle * padded.detach().abs())
+            gates = self.conduction[number](padded, self.projection.of_stage(features, number), noise)
+            gates = vanishing * gates[:, : directions(neighbours), :rows, :columns]
+            state = diffuse(state, gates, sizes[first:last])
+            yield DiffusionStage(state, gates, last - first)
+
+
+def _schedule(iterations: int) -> Iterator[tuple[int, int, int]]:
+    """(stage number, first step, end) of each prediction of gates."""
+    first = 0
+    while first < iterations:
+        last = first + STEPS_PER_STAGE if first < _TRAINED_STEPS else 2 * first
+        yield min(first // STEPS_PER_STAGE, STAGES - 1), first, min(last, iterations)
+        first = last
+
+
+def _pad(images: Tensor) -> Tensor:
+    """Repeat the last row and column until both counts are multiples of 8."""
+    rows, columns = images.shape[-2:]
+    down, right = -rows % _MULTIPLE, -columns % _MULTIPLE
+    return F.pad(images, (0, right, 0, down), mode="replicate") if down or right else images

@@ -1,0 +1,74 @@
+"""What a user may choose for one denoising run, checked once, before any work starts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+NOISE_TYPES = ("rician", "gaussian", "speckle", "mixed")
+NEIGHBOURHOODS = (4, 8)
+MAX_ITERATIONS = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenoiseSettings:
+    """Settings of one denoising run.
+
+    Parameters
+    ----------
+    noise
+        Noise model of the scan: ``"rician"`` (magnitude MR), ``"gaussian"``, ``"speckle"`` (noise
+        proportional to the signal) or ``"mixed"`` (unknown: the network judges each slice).
+    iterations
+        Number of diffusion steps, 1 to 64. More steps smooth more.
+    neighbours
+        Neighbourhood of the diffusion, 4 (rows and columns) or 8 (diagonals too).
+    refine
+        Whether the residual refinement follows the diffusion.
+    slice_axis
+        Axis of the array along which the slices are stacked, 0 to 2.
+    intensity_range
+        The (low, high) intensities that count as 0 and 1, in the scan's own units. ``None``
+        estimates them from percentiles over the whole volume.
+    sigma
+        Standard deviation of the noise in the scan's own units (for speckle: relative to the
+        signal, no unit). ``None`` estimates it slice by slice.
+
+    Raises
+    ------
+    ValueError
+        If a setting is outside what is listed above.
+    """
+
+    noise: str = "rician"
+    iterations: int = 16
+    neighbours: int = 8
+    refine: bool = True
+    slice_axis: int = 0
+    intensity_range: tuple[float, float] | None = None
+    sigma: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.noise not in NOISE_TYPES:
+            raise ValueError(f"Noise type {self.noise!r} is not known: choose one of {', '.join(NOISE_TYPES)}.")
+        if not _is_whole(self.iterations) or not 1 <= self.iterations <= MAX_ITERATIONS:
+            raise ValueError(
+                f"Iteration count {self.iterations!r} is not possible: choose a whole number "
+                f"from 1 to {MAX_ITERATIONS}."
+            )
+        if not _is_whole(self.neighbours) or self.neighbours not in NEIGHBOURHOODS:
+            raise ValueError(f"Neighbourhood {self.neighbours!r} is not possible: choose 4 or 8.")
+        if not _is_whole(self.slice_axis) or self.slice_axis not in (0, 1, 2):
+            raise ValueError(f"Slice axis {self.slice_axis!r} is not possible: choose 0, 1 or 2.")
+        if self.intensity_range is not None:
+            low, high = self.intensity_range
+            if not (math.isfinite(low) and math.isfinite(high) and low < high):
+                raise ValueError(
+                    f"Intensity range ({low:g}, {high:g}) is not possible: give two finite numbers, the lower first."
+                )
+        if self.sigma is not None and not (math.isfinite(self.sigma) and self.sigma >= 0):
+            raise ValueError(f"Noise level {self.sigma!r} is not possible: give a finite number, 0 or more.")
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

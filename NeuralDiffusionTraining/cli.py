@@ -1,0 +1,69 @@
+"""The command line: `neural-diffusion denoise | train | evaluate`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from NeuralDiffusionLib import DeviceError, InvalidVolumeError, WeightsError, __version__
+
+from .command_error import CommandError
+from .denoise_command import denoise
+from .evaluate_command import evaluate
+from .train_command import train
+
+PROGRAM = "neural-diffusion"
+STATUS_BAD_INPUT = 2
+STATUS_CANCELLED = 130
+
+app = typer.Typer(
+    help="Remove noise from MR scans with a learned diffusion equation, and train or measure the network behind it.",
+    epilog="Research software, not for diagnosis. See the options of a command with: neural-diffusion COMMAND --help",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+app.command(no_args_is_help=True)(denoise)
+app.command(no_args_is_help=True)(train)
+app.command(no_args_is_help=True)(evaluate)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"{PROGRAM} {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Options that stand before the command."""
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 2 bad input (one sentence on standard error), 130 cancelled."""
+    try:
+        status = app(prog_name=PROGRAM, standalone_mode=False)
+    except TyperException as error:
+        context = getattr(error, "ctx", None)
+        asked = context.command_path if context else PROGRAM
+        # typer ends some of its sentences with a full stop and some without.
+        _fail(f"{error.format_message().rstrip('.')}: see {asked} --help.")
+    except (CommandError, DeviceError, InvalidVolumeError, WeightsError) as error:
+        _fail(str(error))
+    if status == STATUS_CANCELLED:
+        typer.echo("Cancelled.", err=True)
+    sys.exit(status or 0)
+
+
+def _fail(sentence: str) -> None:
+    typer.echo(sentence, err=True)
+    sys.exit(STATUS_BAD_INPUT)

@@ -1,0 +1,69 @@
+"""The noise of the benchmark: slices in [0, 1], result clipped to [0, 1]."""
+
+from __future__ import annotations
+
+import numpy as np
+
+NOISE_TYPES = ("gaussian", "rician", "speckle")
+BENCHMARK_SIGMAS = (0.05, 0.20)
+_TEST_SEED = 42
+
+
+def corrupt(clean: np.ndarray, noise: str, sigma: float, generator: np.random.Generator) -> np.ndarray:
+    """Add noise to a slice.
+
+    Parameters
+    ----------
+    clean
+        (rows, columns) in [0, 1].
+    noise
+        ``"gaussian"``: x + s n; ``"rician"``: sqrt((x + s n1)^2 + (s n2)^2); ``"speckle"``: x + x s n.
+    sigma
+        Noise level s, 0 or more.
+    generator
+        Source of the standard normal numbers n.
+
+    Returns
+    -------
+    np.ndarray
+        float32, clipped to [0, 1].
+    """
+    first = generator.standard_normal(clean.shape, dtype=np.float32) * np.float32(sigma)
+    if noise == "gaussian":
+        noisy = clean + first
+    elif noise == "rician":
+        second = generator.standard_normal(clean.shape, dtype=np.float32) * np.float32(sigma)
+        noisy = np.hypot(clean + first, second)
+    elif noise == "speckle":
+        noisy = clean * (1 + first)
+    else:
+        raise ValueError(f"Noise type {noise!r} is not known: choose one of {', '.join(NOISE_TYPES)}.")
+    return np.clip(noisy, 0, 1).astype(np.float32)
+
+
+def benchmark_corruption(
+    clean: np.ndarray, noise: str, position: int, sigma: float | None = None
+) -> tuple[np.ndarray, float]:
+    """Noisy version of a slice of the benchmark, the same for every method on every machine.
+
+    Parameters
+    ----------
+    clean
+        (rows, columns) in [0, 1].
+    noise
+        A noise type, or ``"mixed"`` for one of the three drawn per slice.
+    position
+        Place of the slice in its split's list: the generator is seeded from (42, position).
+    sigma
+        Noise level; ``None`` draws it from U[0.05, 0.20].
+
+    Returns
+    -------
+    tuple
+        Noisy slice, float32 in [0, 1], and its noise level.
+    """
+    generator = np.random.default_rng((_TEST_SEED, position))
+    drawn = float(generator.uniform(*BENCHMARK_SIGMAS))
+    level = drawn if sigma is None else sigma
+    kind = NOISE_TYPES[int(generator.integers(len(NOISE_TYPES)))] if noise == "mixed" else noise
+    return corrupt(clean, kind, level, generator), level

@@ -1,0 +1,252 @@
+"""Scans in files: read with the header and geometry that belong to them, and written with both.
+
+NIfTI goes through nibabel, which keeps both transforms, their codes and the stored scaling, and notices a file that
+ends too early or a disk that is full (ITK does not); every other format goes through SimpleITK.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import SimpleITK as sitk
+
+from .command_error import CommandError
+
+NIFTI_SUFFIXES = (".nii.gz", ".nii")
+_ITK_WRITERS = {".nrrd": "NrrdImageIO", ".mha": "MetaImageIO"}
+OUTPUT_SUFFIXES = (*NIFTI_SUFFIXES, *_ITK_WRITERS)
+DICOM_READER = "GDCMImageIO"
+
+_RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+_SCANNER_SPACE = 1
+# Fields that ITK derives from the file at hand: they would be wrong, or unreadable, in another one.
+_DERIVED_FIELDS = ("ITK_", "NRRD_kinds", "NRRD_space", "NRRD_measurement", "NRRD_thickness", "NRRD_center")
+
+nib.imageglobals.logger.setLevel(logging.CRITICAL)
+sitk.ProcessObject.SetGlobalWarningDisplay(False)
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One volume and what must be kept of its file.
+
+    Parameters
+    ----------
+    voxels
+        Intensities, (slices, rows, columns), that is (k, j, i), in the scanner's units.
+    origin, spacing, direction
+        Geometry in ITK's convention: patient LPS, millimetres, direction as 9 numbers by rows.
+    format
+        Name of ITK's reader of the file, ``"NiftiImageIO"`` for NIfTI.
+    fields
+        Free header fields of an NRRD or MetaImage file.
+    nifti
+        The image as nibabel read it; ``None`` for other formats.
+    """
+
+    voxels: np.ndarray
+    origin: Sequence[float]
+    spacing: Sequence[float]
+    direction: Sequence[float]
+    format: str
+    fields: dict[str, str] = field(default_factory=dict)
+    nifti: nib.Nifti1Image | None = None
+
+    @property
+    def affine(self) -> np.ndarray:
+        """Voxel (i, j, k) to patient RAS in millimetres, (4, 4)."""
+        lps = np.eye(4)
+        lps[:3, :3] = np.reshape(self.direction, (3, 3)) * self.spacing
+        lps[:3, 3] = self.origin
+        return _RAS_FROM_LPS @ lps
+
+
+def is_nifti(path: Path) -> bool:
+    """Whether the name is that of a NIfTI file."""
+    return path.name.lower().endswith(NIFTI_SUFFIXES)
+
+
+def read_scan(path: Path) -> Scan:
+    """Read a file that holds one scalar volume.
+
+    Raises
+    ------
+    CommandError
+        If the file cannot be read, or holds a series of volumes, colours, vectors or complex numbers.
+    """
+    return _read_nifti(path) if is_nifti(path) else read_with_itk(path, [path])
+
+
+def read_with_itk(source: Path, files: Sequence[Path]) -> Scan:
+    """Read one file, or the sorted files of one DICOM series; `source` is what the user named."""
+    names = [str(file) for file in files]
+    with silent_libraries():
+        try:
+            image = sitk.ReadImage(names[0] if len(names) == 1 else names)
+        except RuntimeError as error:
+            raise CommandError(
+                f"{source} cannot be read as an image: it is damaged, incomplete or of an unknown format."
+            ) from error
+        reader = sitk.ImageFileReader.GetImageIOFromFileName(names[0])
+    if image.GetNumberOfComponentsPerPixel() > 1:
+        raise _not_scalar(source, f"{image.GetNumberOfComponentsPerPixel()} values per voxel (colours or vectors)")
+    if "complex" in image.GetPixelIDTypeAsString():
+        raise _not_scalar(source, "complex numbers")
+    if image.GetDimension() == 2:
+        image = sitk.JoinSeries(image)
+    while image.GetDimension() > 3:
+        if image.GetSize()[-1] > 1:
+            raise _not_one_volume(source, image.GetSize())
+        image = image[..., 0]
+    # A DICOM header names the patient, who has not agreed to be named in another file.
+    fields = {} if reader == DICOM_READER else _free_fields(image)
+    return Scan(
+        sitk.GetArrayFromImage(image), image.GetOrigin(), image.GetSpacing(), image.GetDirection(), reader, fields
+    )
+
+
+def write_denoised(path: Path, scan: Scan, image: np.ndarray, as_float: bool) -> None:
+    """Write `image` with the header, geometry and voxel type of `scan`; `as_float` makes the type float32.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    slope, intercept = 1.0, 0.0
+    voxel_type = np.dtype(np.float32) if as_float else scan.voxels.dtype
+    if scan.nifti is not None and is_nifti(path) and not as_float:
+        slope, intercept = _scaling(scan.nifti)
+        voxel_type = scan.nifti.get_data_dtype()
+    elif scan.nifti is not None and not as_float and _scaling(scan.nifti) != (1, 0):
+        # Only NIfTI stores numbers that a header scales.
+        voxel_type = np.dtype(np.float32)
+    if (slope, intercept) != (1, 0):
+        image = (image.astype(np.float64) - intercept) / slope
+    _write(path, scan, cast_to(image, voxel_type), slope, intercept, scan.fields)
+
+
+def write_conduction(path: Path, scan: Scan, conduction: np.ndarray) -> None:
+    """Write a conduction map, [0, 1], as float32 with the geometry of `scan`; raises OSError like `write_denoised`."""
+    _write(path, scan, conduction.astype(np.float32), 1.0, 0.0, {}, window=(0.0, 1.0))
+
+
+def cast_to(values: np.ndarray, voxel_type: np.dtype) -> np.ndarray:
+    """Values in another type; for whole numbers they are rounded and clipped to what the type can hold."""
+    if not np.issubdtype(voxel_type, np.integer):
+        return values.astype(voxel_type)
+    limits = np.iinfo(voxel_type)
+    # The largest 64-bit number has no exact float: step down to one that has.
+    highest = float(limits.max) if limits.bits < 64 else np.nextafter(float(limits.max), 0)
+    return np.clip(np.rint(values.astype(np.float64)), limits.min, highest).astype(voxel_type)
+
+
+@contextmanager
+def silent_libraries() -> Iterator[None]:
+    """Keep what C++ libraries print about a bad file off standard error; they raise as well."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _read_nifti(path: Path) -> Scan:
+    try:
+        nifti = nib.load(path)
+        voxels = np.asanyarray(nifti.dataobj)
+    except (nib.filebasedimages.ImageFileError, nib.spatialimages.HeaderDataError, OSError, EOFError, ValueError) as e:
+        raise CommandError(f"{path} cannot be read as NIfTI: it is damaged or incomplete.") from e
+    if voxels.dtype.names is not None:
+        raise _not_scalar(path, f"{len(voxels.dtype.names)} values per voxel (colours)")
+    if np.iscomplexobj(voxels):
+        raise _not_scalar(path, "complex numbers")
+    if voxels.ndim > 3 and any(size > 1 for size in voxels.shape[3:]):
+        raise _not_one_volume(path, voxels.shape)
+    affine = _RAS_FROM_LPS @ nifti.affine
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) == 0:
+        raise CommandError(f"{path} states no usable geometry: its voxel axes span no volume.")
+    # Neither ITK nor torch takes foreign byte order or 16-byte floats.
+    native = np.float64 if voxels.dtype.itemsize > 8 else voxels.dtype.newbyteorder("=")
+    volume = voxels.astype(native, copy=False).reshape((*voxels.shape, 1, 1)[:3], order="F")
+    return Scan(
+        volume.T,
+        affine[:3, 3].tolist(),
+        spacing.tolist(),
+        (affine[:3, :3] / spacing).ravel().tolist(),
+        "NiftiImageIO",
+        nifti=nifti,
+    )
+
+
+def _write(
+    path: Path,
+    scan: Scan,
+    voxels: np.ndarray,
+    slope: float,
+    intercept: float,
+    fields: dict[str, str],
+    window: tuple[float, float] | None = None,
+) -> None:
+    if is_nifti(path):
+        _write_nifti(path, scan, voxels, slope, intercept, window)
+        return
+    image = sitk.GetImageFromArray(voxels)
+    image.SetOrigin(scan.origin)
+    image.SetSpacing(scan.spacing)
+    image.SetDirection(scan.direction)
+    if scan.format == _ITK_WRITERS[path.suffix.lower()]:
+        for name, text in fields.items():
+            image.SetMetaData(name, text)
+    with silent_libraries():
+        try:
+            sitk.WriteImage(image, str(path), useCompression=True)
+        except RuntimeError as error:
+            raise OSError("the disk may be full") from error
+
+
+def _write_nifti(
+    path: Path, scan: Scan, voxels: np.ndarray, slope: float, intercept: float, window: tuple[float, float] | None
+) -> None:
+    if scan.nifti is None:
+        image = nib.Nifti1Image(voxels.T, scan.affine, dtype=voxels.dtype)
+        image.set_sform(scan.affine, _SCANNER_SPACE)
+        image.set_qform(scan.affine, _SCANNER_SPACE)
+        image.header.set_xyzt_units("mm")
+    else:
+        header = scan.nifti.header.copy()
+        header.set_data_dtype(voxels.dtype)
+        image = type(scan.nifti)(voxels.T.reshape(scan.nifti.shape, order="F"), scan.nifti.affine, header)
+    image.header.set_slope_inter(slope, intercept)
+    if window is not None:
+        image.header["cal_min"], image.header["cal_max"] = window
+    nib.save(image, path)
+
+
+def _scaling(nifti: nib.Nifti1Image) -> tuple[float, float]:
+    return float(nifti.dataobj.slope), float(nifti.dataobj.inter)
+
+
+def _free_fields(image: sitk.Image) -> dict[str, str]:
+    return {key: image.GetMetaData(key) for key in image.GetMetaDataKeys() if not key.startswith(_DERIVED_FIELDS)}
+
+
+def _not_scalar(source: Path, content: str) -> CommandError:
+    return CommandError(f"{source} holds {content}: only scans with one real number per voxel can be denoised.")
+
+
+def _not_one_volume(source: Path, size: Sequence[int]) -> CommandError:
+    shape = " x ".join(map(str, size))
+    return CommandError(f"{source} holds several volumes ({shape}): split the series and denoise them one by one.")

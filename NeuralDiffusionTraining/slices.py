@@ -1,0 +1,90 @@
+"""The Br35H slices: which there are, which part of the split each belongs to, and their pixels."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from sklearn.model_selection import train_test_split
+
+from .command_error import CommandError
+
+CLASSES = ("no", "yes")
+BENCHMARK_SIZE = 128
+_SPLIT_SEED = 42
+
+
+def list_slices(folder: Path) -> list[str]:
+    """Names of all slices, as "class/file", class `no` first, each class by the number in the name.
+
+    Raises
+    ------
+    CommandError
+        If the folder or one of its class folders is missing or empty.
+    """
+    names = []
+    for label in CLASSES:
+        files = [path.name for path in (folder / label).glob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png")]
+        if not files:
+            raise CommandError(
+                f"Data folder '{folder}' has no pictures in '{label}': give the folder that holds 'no' and 'yes'."
+            )
+        names += [f"{label}/{name}" for name in sorted(files, key=_number)]
+    return names
+
+
+def original_split(names: list[str]) -> dict[str, list[str]]:
+    """The original project's split, 70 / 15 / 15 % by class, pinned by the order of `list_slices`.
+
+    Returns
+    -------
+    dict
+        "train", "validation" and "test", lists of names.
+    """
+    train, rest = train_test_split(names, test_size=0.30, random_state=_SPLIT_SEED, stratify=_labels(names))
+    validation, test = train_test_split(rest, test_size=0.50, random_state=_SPLIT_SEED, stratify=_labels(rest))
+    return {"train": train, "validation": validation, "test": test}
+
+
+def split_hash(split: dict[str, list[str]]) -> str:
+    """SHA-256 of the split's names, part by part, in order."""
+    lines = [f"{part}:{name}" for part in ("train", "validation", "test") for name in split[part]]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def load_slices(folder: Path, names: list[str], size: int = BENCHMARK_SIZE) -> np.ndarray:
+    """Read slices as grey pictures, resized with an antialiased bilinear filter.
+
+    Returns
+    -------
+    np.ndarray
+        (slices, size, size), uint8.
+
+    Raises
+    ------
+    CommandError
+        If a picture cannot be read.
+    """
+
+    def read(name: str) -> np.ndarray:
+        try:
+            with Image.open(folder / name) as picture:
+                return np.asarray(picture.convert("L").resize((size, size), Image.Resampling.BILINEAR))
+        except OSError as error:
+            raise CommandError(f"Picture '{folder / name}' cannot be read ({error}): replace or remove it.") from error
+
+    with ThreadPoolExecutor() as pool:
+        return np.stack(list(pool.map(read, names)))
+
+
+def _number(name: str) -> tuple[int, str]:
+    digits = re.search(r"\d+", name)
+    return (int(digits.group()) if digits else -1, name)
+
+
+def _labels(names: list[str]) -> list[str]:
+    return [name.split("/")[0] for name in names]

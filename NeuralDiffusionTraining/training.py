@@ -1,0 +1,81 @@
+"""One training run, from folder of slices to checkpoints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.loggers import CSVLogger
+
+from .denoising_task import DenoisingTask
+from .slices import list_slices, load_slices, original_split
+from .training_data import SliceData
+
+_FINE_SIZE = 256
+_VALIDATION_SLICES = 60
+_AVERAGE_DECAY = 0.999
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """The options of `neural-diffusion train`; see its help."""
+
+    data: Path
+    output: Path
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    seed: int
+    precision: str
+    device: str
+    limit: int
+
+
+def run_training(options: TrainingOptions) -> Path:
+    """Train, or go on training, and return the path of the best checkpoint.
+
+    Raises
+    ------
+    CommandError
+        If the data folder cannot be used.
+    """
+    split = original_split(list_slices(options.data))
+    train = split["train"][: options.limit] if options.limit else split["train"]
+    validation = split["validation"][:_VALIDATION_SLICES]
+    L.seed_everything(options.seed, verbose=False)
+    module = SliceData(
+        load_slices(options.data, train),
+        load_slices(options.data, train, _FINE_SIZE),
+        load_slices(options.data, validation),
+        options.batch_size,
+        options.seed,
+    )
+    steps = max(1, len(train) // options.batch_size) * options.epochs
+    task = DenoisingTask(steps, options.learning_rate, options.seed)
+    task.network.to(memory_format=torch.channels_last)
+    checkpoints = ModelCheckpoint(
+        dirpath=options.output,
+        filename="best",
+        monitor="psnr",
+        mode="max",
+        save_last=True,
+        enable_version_counter=False,
+    )
+    trainer = L.Trainer(
+        max_epochs=options.epochs,
+        accelerator=options.device,
+        devices=1,
+        precision=options.precision,
+        gradient_clip_val=1.0,
+        reload_dataloaders_every_n_epochs=1,
+        logger=CSVLogger(options.output, name="curves", flush_logs_every_n_steps=20),
+        log_every_n_steps=20,
+        callbacks=[checkpoints, EMAWeightAveraging(decay=_AVERAGE_DECAY), RichProgressBar()],
+        num_sanity_val_steps=0,
+    )
+    last = options.output / "last.ckpt"
+    trainer.fit(task, module, ckpt_path=last if last.exists() else None)
+    return Path(checkpoints.best_model_path)

@@ -1,0 +1,147 @@
+"""Training samples: crops of slices at several scales, freshly corrupted in every epoch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import lightning as L
+import numpy as np
+import torch
+from skimage.transform import resize
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from .corruption import NOISE_TYPES, benchmark_corruption, corrupt
+from .slices import BENCHMARK_SIZE
+
+MIXED = len(NOISE_TYPES)
+"""Index of the setting "mixed": the type is not told to the network."""
+
+
+@dataclass(frozen=True)
+class SamplingPlan:
+    """How samples are drawn.
+
+    Parameters
+    ----------
+    setting_weights
+        Share of samples for which the network is told gaussian, rician, speckle, or nothing ("mixed").
+    benchmark_share
+        Share with a noise level from the benchmark's U[0.05, 0.20]; the rest covers [0, max_sigma] with more weight
+        near 0, where clinical scans lie.
+    clean_share
+        Share without noise, taken from that rest.
+    native_share
+        Share cropped from a larger version of the slice, whose pixels are finer than the benchmark's.
+    dim_share
+        Share whose intensities are scaled down, as in a slice far from the brightest tissue of its volume.
+    """
+
+    setting_weights: tuple[float, float, float, float] = (0.18, 0.52, 0.15, 0.15)
+    benchmark_share: float = 0.6
+    clean_share: float = 0.05
+    max_sigma: float = 0.25
+    native_share: float = 0.35
+    dim_share: float = 0.15
+
+
+class TrainingSlices(Dataset):
+    """One epoch of samples; sample i of epoch e is the same in every run with the same seed.
+
+    Parameters
+    ----------
+    coarse
+        (slices, 128, 128), uint8: the slices of the benchmark.
+    fine
+        (slices, n, n), uint8, n >= 128: the same slices with finer pixels.
+    """
+
+    def __init__(self, coarse: np.ndarray, fine: np.ndarray, plan: SamplingPlan, seed: int, epoch: int) -> None:
+        self.coarse, self.fine, self.plan = coarse, fine, plan
+        self.seed, self.epoch = seed, epoch
+
+    def __len__(self) -> int:
+        return len(self.coarse)
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        generator = np.random.default_rng((self.seed, self.epoch, index))
+        clean = self._crop(index, generator)
+        if generator.random() < self.plan.dim_share:
+            clean = clean * np.float32(generator.uniform(0.4, 1.0))
+        setting = int(generator.choice(len(self.plan.setting_weights), p=self.plan.setting_weights))
+        kind = int(generator.integers(len(NOISE_TYPES))) if setting == MIXED else setting
+        sigma = self._sigma(generator)
+        noisy = corrupt(clean, NOISE_TYPES[kind], sigma, generator)
+        return {
+            "clean": torch.from_numpy(np.ascontiguousarray(clean))[None],
+            "noisy": torch.from_numpy(noisy)[None],
+            "sigma": torch.tensor(sigma, dtype=torch.float32),
+            "kind": torch.tensor(kind),
+            "setting": torch.tensor(setting),
+        }
+
+    def _crop(self, index: int, generator: np.random.Generator) -> np.ndarray:
+        """A (128, 128) picture in [0, 1], in one of the eight orientations."""
+        size = self.fine.shape[-1]
+        if size > BENCHMARK_SIZE and generator.random() < self.plan.native_share:
+            side = int(generator.integers(BENCHMARK_SIZE, int(1.5 * BENCHMARK_SIZE) + 1))
+            side = min(side, size)
+            top, left = generator.integers(size - side + 1, size=2)
+            picture = self.fine[index, top : top + side, left : left + side].astype(np.float32) / 255
+            if side != BENCHMARK_SIZE:
+                picture = resize(picture, (BENCHMARK_SIZE,) * 2, order=1, anti_aliasing=True).astype(np.float32)
+        else:
+            picture = self.coarse[index].astype(np.float32) / 255
+        picture = np.rot90(picture, int(generator.integers(4)))
+        return picture[:, ::-1] if generator.random() < 0.5 else picture
+
+    def _sigma(self, generator: np.random.Generator) -> float:
+        choice = generator.random()
+        if choice < self.plan.benchmark_share:
+            return float(generator.uniform(0.05, 0.20))
+        if choice < self.plan.benchmark_share + self.plan.clean_share:
+            return 0.0
+        return float(self.plan.max_sigma * generator.uniform() ** 2)
+
+
+class ValidationSlices(Dataset):
+    """Slices of the validation part with the fixed noise of the benchmark."""
+
+    def __init__(self, slices: np.ndarray, noise: str) -> None:
+        self.slices, self.noise = slices, noise
+
+    def __len__(self) -> int:
+        return len(self.slices)
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        clean = self.slices[index].astype(np.float32) / 255
+        noisy, _ = benchmark_corruption(clean, self.noise, index)
+        return {"clean": torch.from_numpy(clean)[None], "noisy": torch.from_numpy(noisy)[None]}
+
+
+class SliceData(L.LightningDataModule):
+    """The two parts that training sees."""
+
+    def __init__(
+        self,
+        coarse: np.ndarray,
+        fine: np.ndarray,
+        validation: np.ndarray,
+        batch_size: int,
+        seed: int,
+        plan: SamplingPlan | None = None,
+    ) -> None:
+        super().__init__()
+        self.coarse, self.fine, self.validation = coarse, fine, validation
+        self.batch_size, self.seed, self.plan = batch_size, seed, plan or SamplingPlan()
+
+    def train_dataloader(self) -> DataLoader:
+        epoch = self.trainer.current_epoch
+        samples = TrainingSlices(self.coarse, self.fine, self.plan, self.seed, epoch)
+        order = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+        return DataLoader(
+            samples, self.batch_size, shuffle=True, generator=order, drop_last=len(samples) > self.batch_size
+        )
+
+    def val_dataloader(self) -> list[DataLoader]:
+        return [DataLoader(ValidationSlices(self.validation, noise), 2 * self.batch_size) for noise in NOISE_TYPES]

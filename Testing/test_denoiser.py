@@ -1,0 +1,245 @@
+"""The volume engine with the weights that ship."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from NeuralDiffusionLib import DenoiseCancelled, Denoiser, DenoiseSettings, DeviceError, InvalidVolumeError
+from NeuralDiffusionLib import denoiser as engine
+
+
+@pytest.fixture(scope="module")
+def denoiser() -> Denoiser:
+    return Denoiser(device="cpu", precision="float32")
+
+
+def head(slices: int = 3, size: int = 48, scale: float = 900.0) -> np.ndarray:
+    """A bright ellipsoid with a dark core in black air, float32."""
+    axes = np.ogrid[-1 : 1 : slices * 1j, -1 : 1 : size * 1j, -1 : 1 : size * 1j]
+    radius = np.sqrt(sum(axis**2 for axis in axes))
+    return (scale * (0.8 * (radius < 0.85) - 0.4 * (radius < 0.35))).astype(np.float32)
+
+
+def magnitude_noise(clean: np.ndarray, sigma: float, seed: int = 0) -> np.ndarray:
+    generator = np.random.default_rng(seed)
+    first, second = sigma * generator.standard_normal((2, *clean.shape))
+    return np.hypot(clean + first, second).astype(np.float32)
+
+
+def mean_square(difference: np.ndarray) -> float:
+    return float(np.mean(np.square(difference.astype(np.float64))))
+
+
+@pytest.mark.parametrize("refine", [True, False])
+@pytest.mark.parametrize("neighbours", [4, 8])
+def test_noise_is_removed_and_its_level_found(denoiser, refine, neighbours):
+    clean = head()
+    noisy = magnitude_noise(clean, 90)
+    result = denoiser(noisy, DenoiseSettings(refine=refine, neighbours=neighbours))
+    assert mean_square(result.image - clean) < 0.25 * mean_square(noisy - clean)
+    assert result.sigma == pytest.approx(90, rel=0.3)
+    assert result.sigma == np.median(result.slice_sigma)
+
+
+def test_air_returns_to_zero_not_to_the_noise_floor(denoiser):
+    noisy = magnitude_noise(head(), 90)
+    image = denoiser(noisy).image
+    assert noisy[:, :6, :6].mean() > 100
+    assert image[:, :6, :6].mean() < 25
+
+
+@pytest.mark.parametrize("noise", ["rician", "gaussian", "speckle", "mixed"])
+def test_a_noise_free_volume_comes_back_as_it_was(denoiser, noise):
+    clean = head()
+    result = denoiser(clean, DenoiseSettings(noise=noise, sigma=0))
+    np.testing.assert_array_equal(result.image, clean)
+    assert result.conduction.max() == 0
+
+
+@pytest.mark.parametrize(
+    "dtype", ["uint8", "int8", "int16", "uint16", "int32", "int64", "float16", "float32", "float64"]
+)
+def test_every_real_type_gives_float32_in_its_own_units(denoiser, dtype):
+    volume = magnitude_noise(head(scale=100), 8).clip(0, 127).astype(dtype)
+    before = volume.copy()
+    result = denoiser(volume)
+    assert result.image.dtype == result.conduction.dtype == np.float32
+    assert result.image.shape == result.conduction.shape == volume.shape
+    assert 20 < result.image.max() < 140
+    np.testing.assert_array_equal(volume, before)
+
+
+def test_units_do_not_matter(denoiser):
+    noisy = magnitude_noise(head(), 60)
+    small, large = denoiser(noisy), denoiser(noisy.astype(np.float64) * 1e6)
+    np.testing.assert_allclose(large.image / 1e6, small.image, atol=0.05)
+    assert large.sigma / 1e6 == pytest.approx(small.sigma, rel=1e-3)
+
+
+def test_a_bright_voxel_above_the_range_survives(denoiser):
+    clean = head()
+    clean[1, 20:23, 20:23] = 20_000
+    result = denoiser(clean + np.random.default_rng(0).normal(0, 9, clean.shape).astype(np.float32))
+    assert result.intensity_range[1] < 20_000
+    assert result.image[1, 21, 21] > 18_000
+
+
+def test_range_is_one_for_the_volume_and_can_be_stated(denoiser):
+    noisy = magnitude_noise(head(), 60)
+    assert denoiser(noisy).intensity_range[0] == 0
+    assert denoiser(noisy, DenoiseSettings(intensity_range=(0, 2000))).intensity_range == (0, 2000)
+
+
+def test_negative_intensities_keep_their_place(denoiser):
+    shifted = head() - 1000 + np.random.default_rng(0).normal(0, 20, head().shape).astype(np.float32)
+    result = denoiser(shifted, DenoiseSettings(noise="gaussian"))
+    assert result.intensity_range[0] < -950
+    assert result.image[:, :6, :6].mean() == pytest.approx(-1000, abs=8)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_slices_are_taken_along_the_chosen_axis(denoiser, axis):
+    noisy = magnitude_noise(head(), 60)
+    turned = denoiser(np.moveaxis(noisy, 0, axis), DenoiseSettings(slice_axis=axis))
+    straight = denoiser(noisy)
+    np.testing.assert_allclose(np.moveaxis(turned.image, axis, 0), straight.image, atol=0.05)
+    np.testing.assert_allclose(np.moveaxis(turned.conduction, axis, 0), straight.conduction, atol=1e-3)
+
+
+def test_result_does_not_depend_on_the_batch(denoiser, monkeypatch):
+    noisy = magnitude_noise(head(5, 32), 60)
+    together = denoiser(noisy)
+    monkeypatch.setattr(engine, "batch_size", lambda *_: 2)
+    np.testing.assert_allclose(denoiser(noisy).image, together.image, atol=0.01)
+
+
+def test_a_given_level_is_used_and_returned(denoiser):
+    noisy = magnitude_noise(head(), 60)
+    weak, strong = (denoiser(noisy, DenoiseSettings(sigma=sigma)) for sigma in (10, 90))
+    assert (weak.sigma, strong.sigma) == (10, 90)
+    assert mean_square(strong.image - noisy) > mean_square(weak.image - noisy)
+
+
+def test_progress_counts_slices_and_cancel_stops_between_batches(denoiser, monkeypatch):
+    monkeypatch.setattr(engine, "batch_size", lambda *_: 2)
+    calls: list[tuple[int, int]] = []
+    denoiser(head(5, 16), progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(2, 5), (4, 5), (5, 5)]
+    calls.clear()
+    with pytest.raises(DenoiseCancelled, match="2 of 5 slices"):
+        denoiser(
+            head(5, 16),
+            progress=lambda done, total: calls.append((done, total)),
+            cancelled=lambda: len(calls) == 1,
+        )
+    assert calls == [(2, 5)]
+
+
+@pytest.mark.parametrize(
+    ("volume", "words"),
+    [
+        (np.zeros((4, 4)), "2 dimensions"),
+        (np.zeros((2, 3, 4, 5)), "4 dimensions"),
+        (np.zeros((0, 4, 4)), "no voxels"),
+        (np.zeros((2, 4, 4), complex), "complex128"),
+        (np.zeros((2, 4, 4), bool), "bool"),
+        (np.full((2, 4, 4), np.nan), "NaN"),
+        (np.full((2, 4, 4), np.inf, np.float32), "infinite"),
+    ],
+)
+def test_what_cannot_be_denoised_is_refused_in_one_sentence(denoiser, volume, words):
+    with pytest.raises(InvalidVolumeError, match=words) as refusal:
+        denoiser(volume)
+    assert str(refusal.value).count(". ") == 0
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 1, 7), (1, 5, 3)])
+@pytest.mark.parametrize("value", [0, 70])
+def test_tiny_and_flat_volumes_pass_unchanged(denoiser, shape, value):
+    volume = np.full(shape, value, np.int16)
+    np.testing.assert_allclose(denoiser(volume).image, volume, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["tpu", "cuda:x", "cpu:1", "cuda:99"])
+def test_an_unknown_or_absent_device_is_named(name):
+    with pytest.raises(DeviceError, match=name):
+        Denoiser(device=name)
+
+
+class ShortOfMemory:
+    """A network on a GPU too small for more than `fits` slices at once; on the CPU it is the real one."""
+
+    def __init__(self, network: torch.nn.Module, fits: int) -> None:
+        self.network, self.fits = network, fits
+        self.on_gpu = True
+
+    def __call__(self, slices: torch.Tensor, *arguments: object, **options: object) -> object:
+        if self.on_gpu and len(slices) > self.fits:
+            raise torch.OutOfMemoryError("out of memory")
+        return self.network(slices, *arguments, **options)
+
+    def to(self, device: object) -> ShortOfMemory:
+        self.on_gpu = str(device) != "cpu"
+        return self
+
+
+@pytest.mark.parametrize(
+    ("fits", "notes", "device"),
+    [(4, ["halved to 4"], "meta"), (0, ["halved to 4", "halved to 2", "halved to 1", "on the CPU"], "cpu")],
+)
+def test_a_full_gpu_halves_the_batch_then_gives_way_to_the_cpu_and_says_so(monkeypatch, fits, notes, device):
+    monkeypatch.setattr(engine, "batch_size", lambda *_: 8)
+    small_gpu = Denoiser(device="cpu", precision="float32")
+    expected = small_gpu(head(9, 16))
+    small_gpu.network = ShortOfMemory(small_gpu.network, fits)
+    # No GPU here: the device's name is swapped, the tensors stay where the real network can compute.
+    small_gpu._device = torch.device("meta")
+    monkeypatch.setattr(torch.Tensor, "to", lambda tensor, *_, **__: tensor)
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: torch.inference_mode())
+    result = small_gpu(head(9, 16))
+    assert [words in note for words, note in zip(notes, result.notes, strict=True)] == [True] * len(notes)
+    assert result.device == device
+    np.testing.assert_allclose(result.image, expected.image, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"noise": "poisson"},
+        {"iterations": 0},
+        {"iterations": 65},
+        {"iterations": 4.5},
+        {"neighbours": 6},
+        {"slice_axis": 3},
+        {"intensity_range": (5, 5)},
+        {"intensity_range": (0, float("nan"))},
+        {"sigma": -1},
+        {"sigma": float("inf")},
+    ],
+)
+def test_impossible_settings_are_refused_with_what_is_possible(wrong):
+    with pytest.raises(ValueError, match=r"choose|give"):
+        DenoiseSettings(**wrong)
+
+
+def test_settings_can_be_shown_without_importing_torch():
+    import subprocess
+    import sys
+    from pathlib import Path
+
+    library = Path(engine.__file__).parents[1]
+    code = (
+        "import sys; from NeuralDiffusionLib import DenoiseSettings; DenoiseSettings(); print('torch' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=library, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "False"
+
+
+def test_fast_precision_hardly_differs_from_float32(denoiser):
+    clean = head(2, 64)
+    noisy = magnitude_noise(clean, 90)
+    exact, fast = denoiser(noisy).image, Denoiser(device="cpu")(noisy).image
+    difference = 10 * np.log10(mean_square(fast - clean) / mean_square(exact - clean))
+    assert abs(difference) < 0.05

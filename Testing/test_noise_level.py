@@ -1,0 +1,31 @@
+"""The estimator's reading, before any training."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from NeuralDiffusionLib.noise_level import NoiseLevelEstimator, local_statistics
+
+
+def test_local_deviation_of_white_noise_is_its_sigma():
+    noise = 0.07 * torch.randn(1, 1, 256, 256, generator=torch.Generator().manual_seed(0))
+    _, deviation = local_statistics(noise)
+    assert deviation.square().mean().sqrt().item() == pytest.approx(0.07, rel=0.02)
+
+
+def test_ramps_and_upright_edges_are_not_taken_for_noise():
+    image = 0.01 * torch.arange(32.0).view(1, 1, 1, 32) + 0.02 * torch.arange(32.0).view(1, 1, 32, 1)
+    image[..., 16:] += 0.5
+    _, deviation = local_statistics(image)
+    assert deviation[..., 4:-4, 4:-4].max().item() == pytest.approx(0, abs=1e-5)
+
+
+@torch.no_grad()
+def test_estimate_is_zero_without_variation_and_positive_with():
+    torch.manual_seed(0)
+    estimator = NoiseLevelEstimator()
+    flat, _ = estimator(torch.full((1, 1, 32, 32), 0.6))
+    noisy, _ = estimator(0.6 + 0.1 * torch.randn(1, 1, 32, 32))
+    assert flat.abs().max().item() == pytest.approx(0, abs=1e-6)
+    assert noisy.min() > 0.01
