@@ -10,9 +10,12 @@ from typer.exceptions import TyperException
 
 from NeuralDiffusionLib import DeviceError, InvalidVolumeError, WeightsError, __version__
 
+from .card_command import card
 from .command_error import CommandError
 from .denoise_command import denoise
 from .evaluate_command import evaluate
+from .evaluate_volumes_command import evaluate_volumes
+from .export_command import export
 from .train_command import train
 
 PROGRAM = "neural-diffusion"
@@ -31,6 +34,9 @@ app = typer.Typer(
 app.command(no_args_is_help=True)(denoise)
 app.command(no_args_is_help=True)(train)
 app.command(no_args_is_help=True)(evaluate)
+app.command(no_args_is_help=True)(evaluate_volumes)
+app.command(no_args_is_help=True)(export)
+app.command(no_args_is_help=True)(card)
 
 
 def _show_version(asked: bool) -> None:

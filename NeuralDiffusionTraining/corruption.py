@@ -28,17 +28,21 @@ def corrupt(clean: np.ndarray, noise: str, sigma: float, generator: np.random.Ge
     np.ndarray
         float32, clipped to [0, 1].
     """
-    first = generator.standard_normal(clean.shape, dtype=np.float32) * np.float32(sigma)
-    if noise == "gaussian":
-        noisy = clean + first
-    elif noise == "rician":
-        second = generator.standard_normal(clean.shape, dtype=np.float32) * np.float32(sigma)
-        noisy = np.hypot(clean + first, second)
+    if noise == "rician":
+        noisy = rician(clean, sigma, generator)
+    elif noise == "gaussian":
+        noisy = clean + _normal(clean.shape, sigma, generator)
     elif noise == "speckle":
-        noisy = clean * (1 + first)
+        noisy = clean * (1 + _normal(clean.shape, sigma, generator))
     else:
         raise ValueError(f"Noise type {noise!r} is not known: choose one of {', '.join(NOISE_TYPES)}.")
     return np.clip(noisy, 0, 1).astype(np.float32)
+
+
+def rician(clean: np.ndarray, sigma: float, generator: np.random.Generator) -> np.ndarray:
+    """Magnitude noise in the units of `clean`, any shape, not clipped."""
+    real, imaginary = _normal(clean.shape, sigma, generator), _normal(clean.shape, sigma, generator)
+    return np.hypot(clean + real, imaginary)
 
 
 def benchmark_corruption(
@@ -67,3 +71,7 @@ def benchmark_corruption(
     level = drawn if sigma is None else sigma
     kind = NOISE_TYPES[int(generator.integers(len(NOISE_TYPES)))] if noise == "mixed" else noise
     return corrupt(clean, kind, level, generator), level
+
+
+def _normal(shape: tuple[int, ...], sigma: float, generator: np.random.Generator) -> np.ndarray:
+    return generator.standard_normal(shape, dtype=np.float32) * np.float32(sigma)

@@ -31,8 +31,11 @@ class DenoisingTask(L.LightningModule):
     noise-level estimator learns beside it from the known level; no gradient of the denoising loss reaches it.
     """
 
-    def __init__(self, total_steps: int, learning_rate: float = 2e-3, seed: int = 0) -> None:
+    def __init__(
+        self, total_steps: int, learning_rate: float = 2e-3, seed: int = 0, provenance: dict[str, str] | None = None
+    ) -> None:
         super().__init__()
+        # Lightning writes these into every checkpoint; `export` reads the provenance there.
         self.save_hyperparameters()
         self.network = NeuralDiffusionNetwork()
 

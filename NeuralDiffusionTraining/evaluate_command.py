@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,8 +13,8 @@ from .command_error import CommandError
 
 def evaluate(
     data: Annotated[Path, typer.Option(help="Folder that holds the Br35H classes 'no' and 'yes'.")],
-    split: Annotated[str, typer.Option(help="Split of the slices: original.")] = "original",
-    part: Annotated[str, typer.Option(help="Part of the split: test or validation.")] = "test",
+    split: Annotated[Literal["original"], typer.Option(help="Split of the slices.")] = "original",
+    part: Annotated[Literal["test", "validation"], typer.Option(help="Part of the split.")] = "test",
     noise: Annotated[str, typer.Option(help="rician, gaussian, speckle or mixed.")] = "rician",
     sigma: Annotated[
         float | None, typer.Option(min=0, help="Noise level that is added; drawn from 0.05-0.20 if left out.")
@@ -24,7 +24,9 @@ def evaluate(
     limit: Annotated[int, typer.Option(min=0, help="Use only the first slices of the part; 0 means all.")] = 0,
     weights: Annotated[Path | None, typer.Option(help="File of weights; the bundled one if left out.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
-    precision: Annotated[str, typer.Option(help="fast or float32.")] = "fast",
+    precision: Annotated[
+        Literal["fast", "float32"], typer.Option(help="fast computes in bfloat16 or float16 where that is faster.")
+    ] = "fast",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the table to this file.")] = None,
 ) -> None:
     """Print the table of the benchmark: Neural Diffusion, the same without refinement, and the noisy input.
@@ -42,10 +44,6 @@ def evaluate(
     from .evaluation import evaluate as measure_rows
     from .slices import list_slices, load_slices, original_split, split_hash
 
-    if split != "original":
-        raise CommandError(f"Split '{split}' is not known: choose original.")
-    if part not in ("test", "validation"):
-        raise CommandError(f"Part '{part}' is not known: choose test or validation.")
     if json_file is not None and not json_file.resolve().parent.is_dir():
         raise CommandError(f"Folder '{json_file.resolve().parent}' does not exist: create it first.")
     try:

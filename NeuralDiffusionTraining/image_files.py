@@ -22,7 +22,6 @@ from .command_error import CommandError
 NIFTI_SUFFIXES = (".nii.gz", ".nii")
 _ITK_WRITERS = {".nrrd": "NrrdImageIO", ".mha": "MetaImageIO"}
 OUTPUT_SUFFIXES = (*NIFTI_SUFFIXES, *_ITK_WRITERS)
-DICOM_READER = "GDCMImageIO"
 
 _RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _SCANNER_SPACE = 1
@@ -46,7 +45,7 @@ class Scan:
     format
         Name of ITK's reader of the file, ``"NiftiImageIO"`` for NIfTI.
     fields
-        Free header fields of an NRRD or MetaImage file.
+        Header fields that ITK does not derive from the voxels and the geometry.
     nifti
         The image as nibabel read it; ``None`` for other formats.
     """
@@ -105,10 +104,13 @@ def read_with_itk(source: Path, files: Sequence[Path]) -> Scan:
         if image.GetSize()[-1] > 1:
             raise _not_one_volume(source, image.GetSize())
         image = image[..., 0]
-    # A DICOM header names the patient, who has not agreed to be named in another file.
-    fields = {} if reader == DICOM_READER else _free_fields(image)
     return Scan(
-        sitk.GetArrayFromImage(image), image.GetOrigin(), image.GetSpacing(), image.GetDirection(), reader, fields
+        sitk.GetArrayFromImage(image),
+        image.GetOrigin(),
+        image.GetSpacing(),
+        image.GetDirection(),
+        reader,
+        _free_fields(image),
     )
 
 
@@ -207,6 +209,7 @@ def _write(
     image.SetOrigin(scan.origin)
     image.SetSpacing(scan.spacing)
     image.SetDirection(scan.direction)
+    # Other formats would misread the fields, and those of DICOM name the patient.
     if scan.format == _ITK_WRITERS[path.suffix.lower()]:
         for name, text in fields.items():
             image.SetMetaData(name, text)

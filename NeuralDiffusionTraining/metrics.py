@@ -13,7 +13,8 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 class Figures:
     """Quality of one picture, or the mean over several.
 
-    PSNR in dB, SSIM (at most 1), mean squared difference of Sobel magnitudes (0 is best).
+    PSNR in dB (infinite for equal pictures), SSIM (at most 1), mean squared difference of Sobel magnitudes (0 is
+    best).
     """
 
     psnr_db: float
@@ -39,7 +40,7 @@ def measure(picture: np.ndarray, clean: np.ndarray) -> Figures:
     clean = clean.astype(np.float64)
     picture = np.clip(picture.astype(np.float64), 0, 1)
     return Figures(
-        psnr_db=float(peak_signal_noise_ratio(clean, picture, data_range=1)),
+        psnr_db=_psnr(picture, clean),
         # The settings of Wang et al., IEEE TIP 13, 2004: an 11 x 11 Gaussian window of sigma 1.5.
         ssim=float(
             structural_similarity(
@@ -48,6 +49,11 @@ def measure(picture: np.ndarray, clean: np.ndarray) -> Figures:
         ),
         edge_mse=float(np.mean((_sobel_magnitude(picture) - _sobel_magnitude(clean)) ** 2)),
     )
+
+
+def _psnr(picture: np.ndarray, clean: np.ndarray) -> float:
+    with np.errstate(divide="ignore"):
+        return float(peak_signal_noise_ratio(clean, picture, data_range=1))
 
 
 def _sobel_magnitude(picture: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,14 +15,17 @@ def train(
     batch_size: Annotated[int, typer.Option(min=1, help="Slices per step.")] = 16,
     learning_rate: Annotated[float, typer.Option(min=1e-6, help="Peak learning rate.")] = 2e-3,
     seed: Annotated[int, typer.Option(help="Seed of weights, order, crops and noise.")] = 0,
-    precision: Annotated[str, typer.Option(help="bf16-mixed (fast on new CPUs and GPUs) or 32-true.")] = "bf16-mixed",
-    device: Annotated[str, typer.Option(help="cpu, gpu or auto.")] = "auto",
+    precision: Annotated[
+        Literal["bf16-mixed", "32-true"], typer.Option(help="bf16-mixed is fast on new CPUs and GPUs.")
+    ] = "bf16-mixed",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     limit: Annotated[int, typer.Option(min=0, help="Use only this many training slices; 0 means all.")] = 0,
 ) -> None:
     """Train the network on the training part of the original split.
 
-    Learning curves are written to OUTPUT/curves (one folder for each start), the newest state to OUTPUT/last.ckpt, the best
-    weights so far to OUTPUT/best.ckpt. Run the same command again after an interruption: it goes on from last.ckpt.
+    Learning curves are written to OUTPUT/curves (one folder for each start), the newest state to OUTPUT/last.ckpt,
+    the best weights so far to OUTPUT/best.ckpt. Run the same command again after an interruption: it goes on from
+    last.ckpt.
     """
     from .training import TrainingOptions, run_training
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import torch
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import CSVLogger
 
+from NeuralDiffusionLib.devices import resolve_device
+
 from .denoising_task import DenoisingTask
-from .slices import list_slices, load_slices, original_split
+from .slices import list_slices, load_slices, original_split, split_hash
 from .training_data import SliceData
 
 _FINE_SIZE = 256
@@ -41,7 +44,10 @@ def run_training(options: TrainingOptions) -> Path:
     ------
     CommandError
         If the data folder cannot be used.
+    DeviceError
+        If the device is unknown or absent.
     """
+    device = resolve_device(options.device)
     split = original_split(list_slices(options.data))
     train = split["train"][: options.limit] if options.limit else split["train"]
     validation = split["validation"][:_VALIDATION_SLICES]
@@ -54,7 +60,7 @@ def run_training(options: TrainingOptions) -> Path:
         options.seed,
     )
     steps = max(1, len(train) // options.batch_size) * options.epochs
-    task = DenoisingTask(steps, options.learning_rate, options.seed)
+    task = DenoisingTask(steps, options.learning_rate, options.seed, _provenance(options, split))
     task.network.to(memory_format=torch.channels_last)
     checkpoints = ModelCheckpoint(
         dirpath=options.output,
@@ -66,8 +72,8 @@ def run_training(options: TrainingOptions) -> Path:
     )
     trainer = L.Trainer(
         max_epochs=options.epochs,
-        accelerator=options.device,
-        devices=1,
+        accelerator=device.type,
+        devices=[device.index or 0] if device.type == "cuda" else 1,
         precision=options.precision,
         gradient_clip_val=1.0,
         reload_dataloaders_every_n_epochs=1,
@@ -79,3 +85,28 @@ def run_training(options: TrainingOptions) -> Path:
     last = options.output / "last.ckpt"
     trainer.fit(task, module, ckpt_path=last if last.exists() else None)
     return Path(checkpoints.best_model_path)
+
+
+def _provenance(options: TrainingOptions, split: dict[str, list[str]]) -> dict[str, str]:
+    """How the weights are made, as far as the run itself can know."""
+    command = (
+        f"neural-diffusion train --data DATA --output RUN --epochs {options.epochs} --batch-size {options.batch_size} "
+        f"--learning-rate {options.learning_rate:g} --seed {options.seed} --precision {options.precision}"
+    )
+    return {
+        "data": f"Br35H, original split, training part{f', first {options.limit}' if options.limit else ''}",
+        "split_sha256": split_hash(split),
+        "command": f"{command} --limit {options.limit}" if options.limit else command,
+        "commit": _commit(),
+        "torch": str(torch.__version__),
+    }
+
+
+def _commit() -> str:
+    """Commit of the source tree that this file belongs to, "unknown" outside one."""
+    folder = Path(__file__).parent
+    try:
+        run = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return "unknown"
+    return run.stdout.strip() if run.returncode == 0 else "unknown"

@@ -112,10 +112,13 @@ def test_gradient_agrees_with_finite_differences(neighbours):
 def test_differences_point_from_a_pixel_to_its_neighbour():
     image = torch.arange(12.0).view(1, 1, 3, 4)
     right, down, diagonal, anti_diagonal = differences(image)[0]
-    assert torch.all(right[:, :3] == 1) and torch.all(right[:, 3] == 0)
-    assert torch.all(down[:2] == 4) and torch.all(down[2] == 0)
+    assert torch.all(right[:, :3] == 1)
+    assert torch.all(right[:, 3] == 0)
+    assert torch.all(down[:2] == 4)
+    assert torch.all(down[2] == 0)
     assert torch.all(diagonal[:2, :3] == 5)
-    assert torch.all(anti_diagonal[:2, 1:] == 3) and torch.all(anti_diagonal[:, 0] == 0)
+    assert torch.all(anti_diagonal[:2, 1:] == 3)
+    assert torch.all(anti_diagonal[:, 0] == 0)
 
 
 @pytest.mark.parametrize("neighbours", [4, 8])

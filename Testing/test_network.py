@@ -105,7 +105,8 @@ def test_every_step_belongs_to_one_stage(network, slices, iterations):
 def test_no_step_is_larger_than_the_bound(network, neighbours):
     sizes = network.step_sizes(200, neighbours)
     assert sizes.shape == (200,)
-    assert torch.all(sizes > 0) and torch.all(sizes <= largest_step(neighbours))
+    assert torch.all(sizes > 0)
+    assert torch.all(sizes <= largest_step(neighbours))
 
 
 @torch.no_grad()
@@ -129,7 +130,8 @@ def test_any_size_of_slice_passes(network, size, neighbours):
 @torch.no_grad()
 def test_conduction_lies_between_zero_and_one(network, slices):
     conduction = network(slices, iterations=30).conduction
-    assert conduction.min() >= 0 and conduction.max() <= 1
+    assert conduction.min() >= 0
+    assert conduction.max() <= 1
     assert conduction.max() > conduction.min()
 
 

@@ -12,6 +12,7 @@ import math
 
 import torch
 from torch import Tensor
+from torch.autograd.function import FunctionCtx
 
 OFFSETS = ((0, 1), (1, 0), (1, 1), (1, -1))
 """(row, column) offset of each edge direction; the first two make the neighbourhood of 4, all four that of 8."""
@@ -119,7 +120,7 @@ class _Diffusion(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, image: Tensor, gates: Tensor, step_sizes: Tensor) -> Tensor:
+    def forward(ctx: FunctionCtx, image: Tensor, gates: Tensor, step_sizes: Tensor) -> Tensor:
         state = image[:, 0]
         states = []
         for step in step_sizes.tolist():
@@ -129,7 +130,7 @@ class _Diffusion(torch.autograd.Function):
         return state.unsqueeze(1)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         gates, step_sizes, *states = ctx.saved_tensors
         gradient = gradient[:, 0]
         of_gates = torch.zeros_like(gates)

@@ -68,11 +68,6 @@ class ConductionOverlay:
         self._before: dict[str, _Layers] = {}
         self._shown: _Layers | None = None
 
-    @property
-    def shown(self) -> bool:
-        """Whether the overlay is switched on."""
-        return self._shown is not None
-
     def show(
         self,
         input_volume: slicer.vtkMRMLScalarVolumeNode,

@@ -1,0 +1,52 @@
+# Set-up and work in two commands: `make demo` and `make test`. `make help` lists the rest.
+
+PYTHON ?= python3
+VENV ?= .venv
+INPUT ?=
+
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
+REQUIREMENTS := pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+# A half-made environment must not pass for a whole one.
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint format clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/demo.installed ## denoise a real MR volume in a MRML scene, into ./demo-output (INPUT=scan.nii.gz for your own)
+	$(BIN)/python Resources/Demo/denoise_in_scene.py $(if $(INPUT),--input "$(INPUT)")
+
+test: lint ## install what the tests need, check the style and run the tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/test.installed ## check style and formatting
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+format: $(VENV)/test.installed ## put the code into the project's format
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean: ## remove the environment and everything that was built or written
+	rm -rf $(VENV) demo-output build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/demo.installed: $(REQUIREMENTS) | $(BIN)/python
+	$(PIP_INSTALL) --editable '.[demo]'
+	@touch $@
+
+$(VENV)/test.installed: $(REQUIREMENTS) | $(BIN)/python
+	$(PIP_INSTALL) --editable '.[demo,train,test]'
+	@touch $@
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || \
+		{ echo "There is no $(PYTHON) here: install Python 3.10, 3.11 or 3.12, or name it with 'make PYTHON=/path/to/python3'." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' || \
+		{ echo "$(PYTHON) is $$($(PYTHON) -V 2>&1), but Slicer's classes need Python 3.10, 3.11 or 3.12: name one with 'make PYTHON=python3.12'." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "$(PYTHON) cannot make virtual environments: install its package, on Debian and Ubuntu with 'apt install python3-venv', and run make again." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)

@@ -1,0 +1,26 @@
+"""`neural-diffusion card`: the model card from measured results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .command_error import CommandError
+
+
+def card(
+    results: Annotated[Path, typer.Argument(help="Folder of JSON files from evaluate and evaluate-volumes.")],
+    output: Annotated[Path, typer.Argument(help="Markdown file to write.")],
+    weights: Annotated[Path | None, typer.Option(help="File of weights; the bundled one if left out.")] = None,
+) -> None:
+    """Write the model card: how the weights were made, and what was measured with them."""
+    from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS
+
+    from .model_card import write_model_card
+
+    if not results.is_dir():
+        raise CommandError(f"Folder '{results}' does not exist: give the folder that evaluate wrote its JSON files to.")
+    write_model_card(weights or BUNDLED_WEIGHTS, results, output)
+    typer.echo(f"Model card written to {output}.")

@@ -1,0 +1,67 @@
+"""What the tests share: import paths, the module's host and an empty scene for each test that asks for one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import slicer
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "NeuralDiffusion"), str(ROOT), str(ROOT / "Testing")]
+
+import slicer_host  # noqa: E402 - found through the paths above
+
+slicer_host.install()
+
+
+@pytest.fixture
+def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[slicer.vtkMRMLScene]:
+    """The scene of the test, empty but for what Slicer puts into every scene."""
+    scene = slicer_host.new_scene()
+    monkeypatch.setattr(slicer, "mrmlScene", scene)
+    yield scene
+    scene.Clear(True)
+
+
+@pytest.fixture
+def add_volume(scene: slicer.vtkMRMLScene) -> Callable[..., slicer.vtkMRMLScalarVolumeNode]:
+    """Add a volume to the scene: discs in noise, in the scalar type asked for, unless voxels are given."""
+
+    def add(
+        voxels: np.ndarray | None = None,
+        name: str = "Scan",
+        dtype: type = np.int16,
+        node_class: str = "vtkMRMLScalarVolumeNode",
+    ) -> slicer.vtkMRMLScalarVolumeNode:
+        voxels = noisy_discs().astype(dtype) if voxels is None else voxels
+        return slicer.util.addVolumeFromArray(voxels, name=name, nodeClassName=node_class)
+
+    return add
+
+
+def noisy_discs(slices: int = 3) -> np.ndarray:
+    """Return (slices, 20, 24) discs of intensity 100 on 20 in Gaussian noise of 5, within 0 to 127."""
+    random = np.random.default_rng(7)
+    rows, columns = np.mgrid[:20, :24]
+    discs = np.where((rows - 10) ** 2 + (columns - 12) ** 2 < 49, 100.0, 20.0)
+    return np.clip(np.rint(discs + random.normal(0, 5, (slices, 20, 24))), 0, 127)
+
+
+@pytest.fixture
+def state(scene: slicer.vtkMRMLScene) -> Callable[[], dict]:
+    """Return when each node and image of the scene last changed: equal dictionaries, nothing changed between."""
+
+    def read() -> dict:
+        nodes = [scene.GetNthNode(index) for index in range(scene.GetNumberOfNodes())]
+        images = {
+            node.GetID(): node.GetImageData().GetMTime()
+            for node in nodes
+            if node.IsA("vtkMRMLVolumeNode") and node.GetImageData() is not None
+        }
+        return {"nodes": {node.GetID(): node.GetMTime() for node in nodes}, "images": images}
+
+    return read

@@ -1,0 +1,162 @@
+"""`neural-diffusion denoise` on DICOM folders, made slice by slice as a scanner writes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+import SimpleITK as sitk
+from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
+from shell import assert_same_geometry, denoise, head, image, refused, voxels_of, write
+
+NUMBER = "7"
+
+
+def write_series(folder: Path, scan: sitk.Image, number: str = NUMBER, description: str = "T1 sag") -> str:
+    """Write the image as one DICOM file per slice, in no helpful order; give the unique identifier of the series."""
+    folder.mkdir(parents=True, exist_ok=True)
+    voxels = sitk.GetArrayFromImage(scan)
+    direction = np.reshape(scan.GetDirection(), (3, 3))
+    uid = generate_uid()
+    for index in range(len(voxels)):
+        file = pydicom.Dataset()
+        file.file_meta = pydicom.dataset.FileMetaDataset()
+        file.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        file.SOPClassUID = file.file_meta.MediaStorageSOPClassUID = MRImageStorage
+        file.SOPInstanceUID = file.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+        file.SeriesInstanceUID, file.StudyInstanceUID = uid, generate_uid()
+        file.Modality, file.SeriesNumber, file.SeriesDescription = "MR", number, description
+        file.PatientName, file.PatientID = "Roe^Jane", "id-4711"
+        file.ImagePositionPatient = list(scan.TransformIndexToPhysicalPoint((0, 0, index)))
+        file.ImageOrientationPatient = [*direction[:, 0], *direction[:, 1]]
+        file.PixelSpacing = [scan.GetSpacing()[1], scan.GetSpacing()[0]]
+        file.SliceThickness = scan.GetSpacing()[2]
+        file.Rows, file.Columns = voxels.shape[1:]
+        file.SamplesPerPixel, file.PhotometricInterpretation = 1, "MONOCHROME2"
+        file.BitsAllocated = file.BitsStored = 16
+        file.HighBit, file.PixelRepresentation = 15, 1
+        file.PixelData = voxels[index].astype("<i2").tobytes()
+        file.save_as(folder / f"{(index * 5) % 7:03d}-{number}.dcm", enforce_file_format=True)
+    return uid
+
+
+def rounded(scan: sitk.Image) -> sitk.Image:
+    """The image with numbers short enough for DICOM's decimal strings of 16 characters."""
+    scan.SetDirection(np.round(scan.GetDirection(), 9).tolist())
+    return scan
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd"])
+def test_a_series_becomes_a_volume_with_its_geometry_and_without_the_patients_name(tmp_path, suffix):
+    scan = rounded(image(head()))
+    write_series(tmp_path / "dicom", scan)
+    clean = tmp_path / f"clean{suffix}"
+
+    done = denoise(tmp_path / "dicom", clean, "--conduction", tmp_path / "map.nrrd")
+
+    assert done.stderr == ""
+    assert_same_geometry(clean, scan, tolerance=1e-4)
+    assert_same_geometry(tmp_path / "map.nrrd", scan, tolerance=1e-4)
+    assert voxels_of(clean).dtype == np.int16
+    assert np.corrcoef(voxels_of(clean).ravel(), head().ravel())[0, 1] > 0.9
+    assert not any("Roe" in sitk.ReadImage(str(clean)).GetMetaData(key) for key in _keys(clean))
+
+
+def _keys(path: Path) -> tuple[str, ...]:
+    return sitk.ReadImage(str(path)).GetMetaDataKeys()
+
+
+def test_one_dicom_file_does_not_pass_the_patients_name_on(tmp_path):
+    write_series(tmp_path, rounded(image(head())))
+
+    denoise(tmp_path / f"000-{NUMBER}.dcm", tmp_path / "clean.nrrd")
+
+    assert b"Roe" not in (tmp_path / "clean.nrrd").read_bytes()
+
+
+def test_slices_spread_over_subfolders_are_one_series(tmp_path):
+    scan = rounded(image(head()))
+    write_series(tmp_path / "dicom", scan)
+    for file in sorted((tmp_path / "dicom").iterdir()):
+        part = tmp_path / "dicom" / f"part {int(file.name[:3]) % 2}"  # neither part is a stack by itself
+        part.mkdir(exist_ok=True)
+        file.rename(part / file.name)
+
+    denoise(tmp_path / "dicom", tmp_path / "clean.nrrd")
+
+    assert_same_geometry(tmp_path / "clean.nrrd", scan, tolerance=1e-4)
+    assert np.corrcoef(voxels_of(tmp_path / "clean.nrrd").ravel(), head().ravel())[0, 1] > 0.9
+
+
+def test_among_several_series_the_user_chooses(tmp_path):
+    folder, clean = tmp_path / "dicom", tmp_path / "clean.nrrd"
+    write_series(folder, rounded(image(head())), "2", "T2 tra")
+    uid = write_series(folder, rounded(image(head(shape=(4, 16, 18)))), "11", "FLAIR")
+
+    undecided = refused(folder, clean)
+    unknown = refused(folder, clean, "--series", "3")
+
+    for sentence in (undecided, unknown):
+        assert '2 "T2 tra" (6 images), 11 "FLAIR" (4 images)' in sentence
+    assert "--series" in undecided
+    assert not clean.exists()
+    for series in ("11", uid):
+        denoise(folder, clean, "--series", series, "--overwrite")
+        assert voxels_of(clean).shape == (4, 16, 18)
+
+
+def test_series_without_a_number_of_their_own_are_listed_by_their_identifier(tmp_path):
+    uids = [write_series(tmp_path / str(index), rounded(image(head())), "1") for index in range(2)]
+
+    sentence = refused(tmp_path, tmp_path / "clean.nrrd")
+
+    assert all(uid in sentence for uid in uids)
+
+
+def test_refuses_a_stack_that_no_volume_can_hold(tmp_path):
+    def spoil(name: str, change) -> Path:
+        write_series(tmp_path / name, rounded(image(head())))
+        change(sorted((tmp_path / name).iterdir()))
+        return tmp_path / name
+
+    def edit(file: Path, **values: object) -> None:
+        dataset = pydicom.dcmread(file)
+        for keyword, value in values.items():
+            setattr(dataset, keyword, value)
+        dataset.save_as(file)
+
+    def tilt(files: list[Path]) -> None:
+        for file in files:
+            x, y, z = pydicom.dcmread(file).ImagePositionPatient
+            edit(file, ImagePositionPatient=[round(x + 0.3 * z, 9), y, z])
+
+    position = pydicom.multival.MultiValue(float, [0, 0, 0])
+    spoiled = {
+        "gap": (lambda files: files[2].unlink(), "evenly spaced"),
+        "tilted": (tilt, "evenly spaced"),
+        "twice": (
+            lambda files: [edit(file, ImagePositionPatient=position) for file in files],
+            "one position",
+        ),
+        "turned": (
+            lambda files: edit(files[1], ImageOrientationPatient=[0, 1, 0, 0, 0, -1]),
+            "orientations",
+        ),
+    }
+    for name, (change, words) in spoiled.items():
+        sentence = refused(spoil(name, change), tmp_path / "clean.nrrd")
+        assert words in sentence
+        assert str(tmp_path / name) in sentence
+    assert not (tmp_path / "clean.nrrd").exists()
+
+
+def test_files_beside_the_slices_do_no_harm(tmp_path):
+    write_series(tmp_path / "dicom", rounded(image(head())))
+    (tmp_path / "dicom" / "readme.txt").write_text("exported from the archive")
+    write(tmp_path / "dicom" / "other.nrrd")
+
+    done = denoise(tmp_path / "dicom", tmp_path / "clean.nrrd")
+
+    assert done.stderr == ""

@@ -1,0 +1,46 @@
+"""The help of `neural-diffusion`: complete, readable and quick."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from shell import environment, run
+from typer.main import get_command
+
+from NeuralDiffusionTraining.cli import app
+
+COMMANDS = get_command(app).commands
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_help_explains_every_option(name):
+    text = run(name, "--help").stdout
+
+    for parameter in COMMANDS[name].params:
+        if parameter.param_type_name == "option":
+            assert parameter.opts[0] in text
+        assert parameter.help, f"{name}: {parameter.name} is not explained"
+
+
+def test_help_lists_every_command_also_when_nothing_is_asked_for():
+    asked = run("--help")
+    bare = run()
+
+    assert asked.returncode == 0
+    assert {"denoise", "train", "evaluate"} <= set(asked.stdout.split())
+    assert {"denoise", "train", "evaluate"} <= set((bare.stdout + bare.stderr).split())
+
+
+def test_help_loads_none_of_the_heavy_libraries():
+    script = (
+        "import sys; from NeuralDiffusionTraining.cli import app; app(['denoise', '--help'], standalone_mode=False);"
+        "heavy = {'torch', 'lightning', 'SimpleITK', 'nibabel', 'skimage', 'numpy'} & set(sys.modules);"
+        "sys.exit(f'help loads {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment(), capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr

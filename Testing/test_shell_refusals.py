@@ -1,0 +1,232 @@
+"""How `neural-diffusion denoise` says no: status 2, one sentence, and a folder as it was before."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import pty
+import resource
+import signal
+import subprocess
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from shell import command, environment, head, image, refused, run, write
+
+from NeuralDiffusionTraining.whole_files import write_whole
+
+
+@pytest.fixture
+def unchanged(tmp_path):
+    """A folder that must not change after the test has filled it; call it to say that it is filled."""
+    before: dict[Path, bytes] = {}
+
+    def content() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    def filled() -> Path:
+        before.update(content())
+        return tmp_path
+
+    yield filled
+    assert content() == before
+    assert not list(tmp_path.glob(".*"))
+
+
+def _nan(path: Path) -> None:
+    voxels = head(np.float32)
+    voxels[2, 3, 4] = np.nan
+    sitk.WriteImage(image(voxels), str(path))
+
+
+def _colour(path: Path) -> None:
+    sitk.WriteImage(sitk.Compose([image(head(np.uint8))] * 3), str(path))
+
+
+def _two_volumes(path: Path) -> None:
+    sitk.WriteImage(sitk.JoinSeries(image(head()), image(head())), str(path))
+
+
+def _complex(path: Path) -> None:
+    sitk.WriteImage(sitk.Cast(image(head()), sitk.sitkComplexFloat32), str(path))
+
+
+def _garbage(path: Path) -> None:
+    path.write_bytes(b"this is no image" * 100)
+
+
+def _half(path: Path) -> None:
+    write(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+
+
+def _half_unpacked(path: Path) -> None:
+    """A file that was cut before it was compressed: the compression itself is sound."""
+    write(path)
+    content = gzip.decompress(path.read_bytes())
+    path.write_bytes(gzip.compress(content[: len(content) // 2]))
+
+
+def _nifti_colour(path: Path) -> None:
+    colours = np.zeros((4, 5, 6), np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")]))
+    nib.save(nib.Nifti1Image(colours, np.eye(4)), path)
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "words"),
+    [
+        (_nan, "scan.nrrd", "NaN"),
+        (_nan, "scan.nii.gz", "NaN"),
+        (_colour, "scan.nrrd", "per voxel"),
+        (_nifti_colour, "scan.nii", "colours"),
+        (_two_volumes, "scan.nii.gz", "2"),
+        (_two_volumes, "scan.nrrd", "2"),
+        (_complex, "scan.nrrd", "complex"),
+        (_complex, "scan.nii", "complex"),
+        (_garbage, "scan.nii.gz", "cannot be read"),
+        (_garbage, "scan.nrrd", "cannot be read"),
+        (_garbage, "scan.xyz", "cannot be read"),
+        (_half, "scan.nii.gz", "cannot be read"),
+        (_half, "scan.nii", "cannot be read"),
+        (_half, "scan.nrrd", "cannot be read"),
+        (_half, "scan.mha", "cannot be read"),
+        (_half_unpacked, "scan.nii.gz", "cannot be read"),
+        (lambda path: None, "scan.nrrd", "does not exist"),
+        (lambda path: path.mkdir(), "scan", "no DICOM"),
+    ],
+)
+def test_refuses_what_is_no_scan(unchanged, tmp_path, make, name, words):
+    make(tmp_path / name)
+    folder = unchanged()
+
+    sentence = refused(folder / name, folder / "clean.nii.gz", "--conduction", folder / "map.nrrd")
+
+    assert words in sentence
+    assert str(folder / name) in sentence
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["clean.png"], ".nii.gz"),
+        (["clean"], ".nii.gz"),
+        (["missing/clean.nrrd"], "missing"),
+        (["old.nrrd"], "--overwrite"),
+        (["scan.nrrd"], "the input itself"),
+        (["folder.nrrd"], "is a folder"),
+        (["clean.nrrd", "--conduction", "clean.nrrd"], "both"),
+        (["clean.nrrd", "--conduction", "old.nrrd"], "old.nrrd"),
+        (["clean.nrrd", "--conduction", "map.jpg"], "map.jpg"),
+        (["clean.nrrd", "--iterations", "0"], "1 to 64"),
+        (["clean.nrrd", "--iterations", "many"], "--iterations"),
+        (["clean.nrrd", "--neighbours", "6"], "4 or 8"),
+        (["clean.nrrd", "--noise", "poisson"], "rician"),
+        (["clean.nrrd", "--sigma", "-1"], "0 or more"),
+        (["clean.nrrd", "--intensity-range", "5", "1"], "the lower first"),
+        (["clean.nrrd", "--slice-axis", "z"], "auto, i, j or k"),
+        (["clean.nrrd", "--series", "1"], "--series"),
+        (["clean.nrrd", "--device", "quantum"], "quantum"),
+        (["clean.nrrd", "--device", "cuda:99"], "cuda:99"),
+        (["clean.nrrd", "--nonsense"], "--nonsense"),
+        ([], "OUTPUT"),
+    ],
+)
+def test_refuses_what_cannot_be_done(unchanged, tmp_path, arguments, words):
+    write(tmp_path / "scan.nrrd")
+    (tmp_path / "old.nrrd").write_text("a former result")
+    (tmp_path / "folder.nrrd").mkdir()
+
+    assert words in refused("scan.nrrd", *arguments, cwd=unchanged())
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".nrrd", ".mha"])
+def test_a_full_disk_leaves_what_was_there(unchanged, tmp_path, suffix):
+    write(tmp_path / "scan.nrrd", head(np.float32, (20, 40, 40)))
+    (tmp_path / f"clean{suffix}").write_text("a former result")
+
+    # The system refuses to let any file grow beyond this, as it does when a disk is full.
+    def small_disk() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    sentence = refused(
+        "scan.nrrd", f"clean{suffix}", "--overwrite", "--conduction", "map.nii", cwd=unchanged(), preexec_fn=small_disk
+    )
+    assert "could not be written" in sentence
+
+
+def test_a_map_that_does_not_fit_takes_the_scan_with_it(unchanged, tmp_path):
+    write(tmp_path / "scan.nii", head(np.int16, (20, 40, 40)))
+
+    # Enough for 16-bit voxels, not for the 32-bit map.
+    def small_disk() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (80_000, 80_000))
+
+    refused("scan.nii", "clean.nii", "--conduction", "map.nii", cwd=unchanged(), preexec_fn=small_disk)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_shows_its_progress_and_leaves_nothing_when_cancelled(unchanged, tmp_path, stop):
+    write(tmp_path / "scan.nii", head(np.int16, (400, 96, 96)))
+    terminal, process_side = pty.openpty()
+    process = subprocess.Popen(
+        command("denoise", "scan.nii", "clean.nii", "--iterations", "64"),
+        cwd=unchanged(),
+        env={**environment(), "TERM": "xterm"},
+        stderr=process_side,
+        stdout=process_side,
+        # A background process of a shell ignores Ctrl-C; a test runner may be one.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    os.close(process_side)
+    shown = b""
+    try:
+        while b"/400" not in shown:
+            shown += os.read(terminal, 1000)
+        process.send_signal(stop)
+        assert process.wait() == 130
+        shown += _rest(terminal)
+    finally:
+        process.kill()
+        os.close(terminal)
+    assert b"Denoising" in shown
+    assert b"Cancelled" in shown
+    assert b"Traceback" not in shown
+
+
+def _rest(terminal: int) -> bytes:
+    shown = b""
+    try:
+        while part := os.read(terminal, 1000):
+            shown += part
+    except OSError:  # how Linux says that the other side is closed
+        pass
+    return shown
+
+
+def test_refuses_an_unknown_command_in_one_sentence():
+    done = run("denoize")
+
+    assert done.returncode == 2
+    assert "denoize" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_files_that_belong_together_are_replaced_together_or_not_at_all(unchanged, tmp_path, monkeypatch):
+    (tmp_path / "first.txt").write_text("old")
+    folder = unchanged()
+    replace = os.replace
+
+    def fails_for_the_third(source: Path, target: Path) -> None:
+        if target == folder / "third.txt":
+            raise OSError("the disk fails")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", fails_for_the_third)
+    with pytest.raises(OSError, match="the disk fails"):
+        write_whole(
+            [(folder / f"{name}.txt", lambda path: path.write_text("new")) for name in ("first", "second", "third")]
+        )
