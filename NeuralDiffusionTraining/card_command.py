@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .command_error import CommandError
+from .result_files import check_folder_of, write_file
 
 
 def card(
@@ -18,9 +19,11 @@ def card(
     """Write the model card: how the weights were made, and what was measured with them."""
     from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS
 
-    from .model_card import write_model_card
+    from .model_card import model_card
 
     if not results.is_dir():
         raise CommandError(f"Folder '{results}' does not exist: give the folder that evaluate wrote its JSON files to.")
-    write_model_card(weights or BUNDLED_WEIGHTS, results, output)
+    check_folder_of(output)
+    text = model_card(weights or BUNDLED_WEIGHTS, results)
+    write_file(output, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
     typer.echo(f"Model card written to {output}.")

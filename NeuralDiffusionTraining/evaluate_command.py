@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from .command_error import CommandError
+from .result_files import check_folder_of, write_json
 
 
 def evaluate(
@@ -44,8 +44,7 @@ def evaluate(
     from .evaluation import evaluate as measure_rows
     from .slices import list_slices, load_slices, original_split, split_hash
 
-    if json_file is not None and not json_file.resolve().parent.is_dir():
-        raise CommandError(f"Folder '{json_file.resolve().parent}' does not exist: create it first.")
+    check_folder_of(json_file)
     try:
         settings = DenoiseSettings(noise=noise, iterations=iterations, neighbours=neighbours)
         denoiser = Denoiser(device, weights or BUNDLED_WEIGHTS, precision)
@@ -74,7 +73,7 @@ def evaluate(
             "device": denoiser.device,
             "weights_sha256": denoiser.weights_sha256,
         }
-        json_file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        write_json(json_file, content)
 
 
 def _table(rows: list, title: str) -> object:

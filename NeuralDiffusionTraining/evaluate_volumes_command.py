@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +9,7 @@ from typing import Annotated
 import typer
 
 from .command_error import CommandError
+from .result_files import check_folder_of, write_json
 
 
 def evaluate_volumes(
@@ -39,8 +39,7 @@ def evaluate_volumes(
         denoiser = Denoiser(device, weights or BUNDLED_WEIGHTS)
     except ValueError as error:
         raise CommandError(str(error)) from error
-    if json_file is not None and not json_file.resolve().parent.is_dir():
-        raise CommandError(f"Folder '{json_file.resolve().parent}' does not exist: create it first.")
+    check_folder_of(json_file)
     table = Table(title="Rician noise, PSNR in dB inside the head")
     table.add_column("Volume")
     for heading in ("Sigma", "Noisy", "Neural Diffusion", "No refinement", "Estimated sigma"):
@@ -71,4 +70,4 @@ def evaluate_volumes(
             "device": denoiser.device,
             "weights_sha256": denoiser.weights_sha256,
         }
-        json_file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        write_json(json_file, content)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
@@ -24,11 +23,9 @@ class Row:
     figures: Figures
     sigma_error: float | None = None
 
-    def as_dict(self) -> dict[str, str | float | None]:
-        """Flat form for JSON, which knows no infinity: the PSNR of equal pictures is null."""
-        row: dict[str, str | float | None] = {"method": self.method, **asdict(self.figures)}
-        if math.isinf(self.figures.psnr_db):
-            row["psnr_db"] = None
+    def as_dict(self) -> dict[str, str | float]:
+        """Flat form for JSON."""
+        row: dict[str, str | float] = {"method": self.method, **asdict(self.figures)}
         if self.sigma_error is not None:
             row["sigma_error"] = self.sigma_error
         return row

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .command_error import CommandError
+from .result_files import check_folder_of, write_file
 
 LIMITS = (
     "Trained on single 2-D slices of one public brain collection with simulated noise; not for diagnosis. "
@@ -30,8 +31,7 @@ def export(
 
     if not checkpoint.is_file():
         raise CommandError(f"Checkpoint '{checkpoint}' does not exist: give the best.ckpt of a training run.")
-    if not output.resolve().parent.is_dir():
-        raise CommandError(f"Folder '{output.resolve().parent}' does not exist: create it first.")
+    check_folder_of(output)
     try:
         content = torch.load(checkpoint, map_location="cpu", weights_only=True)
         task = DenoisingTask(**content["hyper_parameters"])
@@ -42,5 +42,5 @@ def export(
             f"Checkpoint '{checkpoint}' was not written by this version's train command: train again."
         ) from error
     made |= {"epochs_done": str(content["epoch"] + 1), "steps_done": str(content["global_step"]), "limits": LIMITS}
-    save_weights(output, task.network, made)
+    write_file(output, lambda unfinished: save_weights(unfinished, task.network, made))
     typer.echo(f"Weights of epoch {content['epoch'] + 1} written to {output}.")

@@ -27,8 +27,8 @@ _ENTRIES = {
 }
 
 
-def write_model_card(weights: Path, results: Path, card: Path) -> None:
-    """Write the card.
+def model_card(weights: Path, results: Path) -> str:
+    """Return the card, in Markdown.
 
     Parameters
     ----------
@@ -36,8 +36,6 @@ def write_model_card(weights: Path, results: Path, card: Path) -> None:
         File of weights.
     results
         Folder of JSON files written by `evaluate` and `evaluate-volumes` with these weights.
-    card
-        Markdown file to write.
 
     Raises
     ------
@@ -68,7 +66,7 @@ def write_model_card(weights: Path, results: Path, card: Path) -> None:
         "## Real volumes, Rician noise, PSNR in dB inside the head",
         *(_volume_table(content) for content in volumes),
     ]
-    card.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    return "\n\n".join(parts) + "\n"
 
 
 def _code(text: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +54,7 @@ def run_training(options: TrainingOptions) -> Path:
     train = split["train"][: options.limit] if options.limit else split["train"]
     validation = split["validation"][:_VALIDATION_SLICES]
     L.seed_everything(options.seed, verbose=False)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     module = SliceData(
         load_slices(options.data, train),
         load_slices(options.data, train, _FINE_SIZE),
@@ -59,17 +62,12 @@ def run_training(options: TrainingOptions) -> Path:
         options.batch_size,
         options.seed,
     )
-    steps = max(1, len(train) // options.batch_size) * options.epochs
+    steps = module.batches * options.epochs
     task = DenoisingTask(steps, options.learning_rate, options.seed, _provenance(options, split))
     task.network.to(memory_format=torch.channels_last)
-    checkpoints = ModelCheckpoint(
-        dirpath=options.output,
-        filename="best",
-        monitor="psnr",
-        mode="max",
-        save_last=True,
-        enable_version_counter=False,
-    )
+    # Two writers: the one of the best weights would leave "last" behind in an epoch that brings no progress.
+    best = ModelCheckpoint(options.output, "best", monitor="psnr", mode="max", enable_version_counter=False)
+    newest = ModelCheckpoint(options.output, "last", enable_version_counter=False)
     trainer = L.Trainer(
         max_epochs=options.epochs,
         accelerator=device.type,
@@ -79,12 +77,15 @@ def run_training(options: TrainingOptions) -> Path:
         reload_dataloaders_every_n_epochs=1,
         logger=CSVLogger(options.output, name="curves", flush_logs_every_n_steps=20),
         log_every_n_steps=20,
-        callbacks=[checkpoints, EMAWeightAveraging(decay=_AVERAGE_DECAY), RichProgressBar()],
+        callbacks=[best, newest, EMAWeightAveraging(decay=_AVERAGE_DECAY), RichProgressBar()],
         num_sanity_val_steps=0,
     )
     last = options.output / "last.ckpt"
-    trainer.fit(task, module, ckpt_path=last if last.exists() else None)
-    return Path(checkpoints.best_model_path)
+    with warnings.catch_warnings():
+        # Lightning warns of what is meant here: a folder that is not empty, epochs shorter than the logging interval.
+        warnings.filterwarnings("ignore", module="lightning")
+        trainer.fit(task, module, ckpt_path=last if last.exists() else None)
+    return Path(best.best_model_path)
 
 
 def _provenance(options: TrainingOptions, split: dict[str, list[str]]) -> dict[str, str]:

@@ -135,13 +135,19 @@ class SliceData(L.LightningDataModule):
         self.coarse, self.fine, self.validation = coarse, fine, validation
         self.batch_size, self.seed, self.plan = batch_size, seed, plan or SamplingPlan()
 
+    @property
+    def batches(self) -> int:
+        """Steps in an epoch; an incomplete last batch is left out."""
+        return max(1, len(self.coarse) // self.batch_size)
+
     def train_dataloader(self) -> DataLoader:
-        epoch = self.trainer.current_epoch
+        # Steps, since a checkpoint made at the end of an epoch still names that epoch, not the next.
+        epoch = self.trainer.global_step // self.batches
         samples = TrainingSlices(self.coarse, self.fine, self.plan, self.seed, epoch)
-        order = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
-        return DataLoader(
-            samples, self.batch_size, shuffle=True, generator=order, drop_last=len(samples) > self.batch_size
-        )
+        # A fixed list: a shuffling loader draws anew for each of its iterators, and a resumed run makes one more.
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+        order = torch.randperm(len(samples), generator=generator).tolist()
+        return DataLoader(samples, self.batch_size, sampler=order, drop_last=len(samples) > self.batch_size)
 
     def val_dataloader(self) -> list[DataLoader]:
         return [DataLoader(ValidationSlices(self.validation, noise), 2 * self.batch_size) for noise in NOISE_TYPES]

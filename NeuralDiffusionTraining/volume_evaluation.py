@@ -84,4 +84,5 @@ def head_mask(volume: np.ndarray, threshold: float) -> np.ndarray:
 
 def _psnr(image: np.ndarray, clean: np.ndarray, inside: np.ndarray, scale: float) -> float:
     error = np.mean(np.square((image - clean)[inside].astype(np.float64)))
-    return float(10 * np.log10(scale**2 / error))
+    with np.errstate(divide="ignore"):
+        return float(10 * np.log10(scale**2 / error))

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 
-def write_whole(targets: Sequence[tuple[Path, Callable[[Path], None]]]) -> None:
+def write_whole(targets: Sequence[tuple[Path, Callable[[Path], object]]]) -> None:
     """Write every target, or leave the disk as it was.
 
     Parameters

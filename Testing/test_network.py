@@ -101,6 +101,13 @@ def test_every_step_belongs_to_one_stage(network, slices, iterations):
     assert all(stage.gates.min() >= 0 and stage.gates.max() <= 1 for stage in stages)
 
 
+@torch.no_grad()
+def test_conduction_is_the_mean_over_the_steps(network, slices):
+    stages = list(network.stages(slices, "rician", 11, 8))
+    mean = sum(stage.conduction * stage.steps for stage in stages) / 11
+    torch.testing.assert_close(network(slices, "rician", 11, 8).conduction, mean)
+
+
 @pytest.mark.parametrize("neighbours", [4, 8])
 def test_no_step_is_larger_than_the_bound(network, neighbours):
     sizes = network.step_sizes(200, neighbours)

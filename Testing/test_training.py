@@ -8,6 +8,7 @@ from pathlib import Path
 import lightning as L
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import torch
 from PIL import Image
 from shell import run
@@ -65,7 +66,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(data, tmp_path, monkeypa
     whole, resumed = weights_of(tmp_path / "whole"), weights_of(tmp_path / "broken")
     assert whole.keys() == resumed.keys()
     for name, tensor in whole.items():
-        torch.testing.assert_close(resumed[name], tensor, atol=1e-6, rtol=1e-5, msg=name)
+        torch.testing.assert_close(resumed[name], tensor, atol=1e-6, rtol=1e-5)
     assert len(list((tmp_path / "broken").glob("curves/*/metrics.csv"))) == 2
 
 
@@ -115,6 +116,31 @@ def test_training_exporting_and_evaluating_fit_together(data, tmp_path):
     ]
     assert all({"psnr_db", "ssim", "edge_mse"} <= row.keys() for row in rows)
     assert "Noisy input" in measured.stdout
+    written = run("card", tmp_path, tmp_path / "card.md", "--weights", tmp_path / "weights.pt")
+    assert written.returncode == 0, written.stderr
+    card = (tmp_path / "card.md").read_text()
+    assert load_weights(tmp_path / "weights.pt").sha256 in card
+    assert f"{rows[0]['psnr_db']:.2f} / {rows[0]['ssim']:.3f} / {rows[0]['edge_mse']:.4f}" in card
+    refusal = run("card", tmp_path, tmp_path / "other.md")
+    assert refusal.returncode == 2
+    assert "measured with other weights" in refusal.stderr
+    assert not (tmp_path / "other.md").exists()
+
+
+def test_volumes_are_measured_inside_the_head(tmp_path):
+    rows, columns = np.mgrid[-1:1:40j, -1:1:40j]
+    head = (1000 * (np.hypot(rows, columns) < 0.8) * np.ones((3, 1, 1))).astype(np.int16)
+    sitk.WriteImage(sitk.GetImageFromArray(head), tmp_path / "head.nrrd")
+    measured = run(
+        "evaluate-volumes", tmp_path / "head.nrrd", "--sigma", 0, "--sigma", 0.1, "--device", "cpu",
+        "--json", tmp_path / "out.json",
+    )  # fmt: skip
+    assert measured.returncode == 0, measured.stderr
+    untouched, noisy = json.loads((tmp_path / "out.json").read_text())["rows"]
+    assert untouched["noisy_psnr_db"] is None
+    assert noisy["noisy_psnr_db"] == pytest.approx(20, abs=0.5)
+    assert noisy["denoised_psnr_db"] > noisy["noisy_psnr_db"] + 3
+    assert noisy["estimated_sigma"] == pytest.approx(0.1, rel=0.3)
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,9 @@ class ConductionOverlay:
             raise ValueError(f"Opacity {opacity!r} is not possible: choose a number from 0 to 1.")
         self._scene = conduction.GetScene()
         layers = _Layers(input_volume.GetID(), conduction.GetID(), opacity)
-        for view in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode", self._scene):
+        # Not slicer.util.getNodesByClass, which looks into the application's scene whatever scene it is given.
+        kind = "vtkMRMLSliceCompositeNode"
+        for view in (self._scene.GetNthNodeByClass(n, kind) for n in range(self._scene.GetNumberOfNodesByClass(kind))):
             self._before.setdefault(view.GetID(), _Layers.of(view))
             layers.put_into(view)
         self._shown = layers

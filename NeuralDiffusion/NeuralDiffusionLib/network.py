@@ -22,16 +22,29 @@ STAGES = 5
 
 _TRAINED_STEPS = STEPS_PER_STAGE * (STAGES - 1)
 _MULTIPLE = 8
+_STEP_SHARE = 0.4
+"""Largest step as a share of the stability bound. At the full bound four steps do all the work and the gates of the
+others stay shut: the iteration count would mean little and the conduction map would be flat."""
+
 _VANISHING_SIGMA = 0.01
 
 
 @dataclass(frozen=True)
 class DiffusionStage:
-    """Steps that share their gates: the state after them, (batch, 1, rows, columns), the gates, how many steps."""
+    """Steps that share their gates.
+
+    `state` is the slice after them, (batch, 1, rows, columns); `gates` are those of every edge, (batch, 2 or 4, rows,
+    columns), in [0, 1]; `steps` is their number.
+    """
 
     state: Tensor
     gates: Tensor
     steps: int
+
+    @property
+    def conduction(self) -> Tensor:
+        """Mean gate over directions during these steps, (batch, 1, rows, columns); a picture, without gradient."""
+        return conduction_map(self.gates.detach())
 
 
 @dataclass(frozen=True)
@@ -107,7 +120,7 @@ class NeuralDiffusionNetwork(nn.Module):
         state, open_sum = slices, 0.0
         for stage in self._stages(slices, features, sigma, types, iterations, neighbours):
             state = stage.state
-            open_sum = open_sum + conduction_map(stage.gates.detach()) * stage.steps
+            open_sum = open_sum + stage.conduction * stage.steps
         diffused = self.inversion(state, sigma, types, clipped)
         image = diffused
         if refine:
@@ -130,7 +143,7 @@ class NeuralDiffusionNetwork(nn.Module):
         sizes = torch.sigmoid(self.step_logits)
         later = torch.arange(_TRAINED_STEPS + 1, max(iterations, _TRAINED_STEPS) + 1, device=sizes.device)
         sizes = torch.cat([sizes, sizes[-1] * (_TRAINED_STEPS / later) ** 2])
-        return largest_step(neighbours) * sizes[:iterations]
+        return _STEP_SHARE * largest_step(neighbours) * sizes[:iterations]
 
     def _noise(self, padded: Tensor, noise: str | Tensor, sigma: Tensor | None) -> tuple[Tensor, Tensor]:
         """Type weights (batch, 3) and noise level (batch,); both are data for the rest, no gradient flows back."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import tempfile
@@ -38,7 +39,6 @@ SCENE_FILE = "scene.mrml"
 README_ORIENTATIONS = ("Axial", "Coronal")
 FEWEST_PIXELS = 8  # a slab of few slices shows nothing from the side
 
-OVERLAY_SCALES = (0.25, 0.5, 1.0)  # few, so that maps of different scans compare
 OUTSIDE = np.float32(-1)  # below every conduction, hence below the overlay's threshold
 
 console = Console(highlight=False, markup=False)  # a path may hold [brackets]
@@ -190,10 +190,11 @@ def write_overlay(
 ) -> None:
     """Put the conduction map into a volume that is transparent outside the head: air would be a field of colour.
 
-    Its colours span the smallest of a few scales that holds the head; those of the conduction volume stay 0 to 1.
+    The mean gate over steps and directions stays far below 1 at moderate noise. The colours therefore end at the next
+    tenth above what the head reaches, which the legend tells; those of the conduction volume itself end at 1.
     """
     gates = slicer.util.arrayFromVolume(conduction)
-    top = next((scale for scale in OVERLAY_SCALES if np.percentile(gates[head], 99) <= scale), OVERLAY_SCALES[-1])
+    top = min(1.0, 0.1 * math.ceil(10 * max(0.01, float(np.percentile(gates[head], 99)))))
     copy_display(overlay, conduction)
     overlay.CopyOrientation(conduction)
     slicer.util.updateVolumeFromArray(overlay, np.where(head, gates, OUTSIDE))

@@ -1,0 +1,52 @@
+"""What the measuring commands write: results as JSON, and any other file whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .command_error import CommandError
+from .whole_files import write_whole
+
+
+def check_folder_of(path: Path | None) -> None:
+    """Refuse a file, if one is asked for, whose folder is missing, before any work is done.
+
+    Raises
+    ------
+    CommandError
+        If the folder does not exist.
+    """
+    if path is not None and not path.resolve().parent.is_dir():
+        raise CommandError(f"Folder '{path.resolve().parent}' does not exist: create it first.")
+
+
+def write_file(path: Path, write: Callable[[Path], object]) -> None:
+    """Write one file, whole or not at all.
+
+    Raises
+    ------
+    CommandError
+        If it cannot be written.
+    """
+    try:
+        write_whole([(path, write)])
+    except OSError as error:
+        raise CommandError(f"'{path}' cannot be written ({error.strerror}): name another place.") from error
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write results; JSON knows no infinity, so the PSNR of equal pictures becomes null."""
+    text = json.dumps(_finite(content), indent=2, allow_nan=False) + "\n"
+    write_file(path, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
