@@ -43,6 +43,13 @@ def test_noise_is_removed_and_its_level_found(denoiser, refine, neighbours):
     assert result.sigma == np.median(result.slice_sigma)
 
 
+@pytest.mark.parametrize("size", [(49, 48), (48, 51), (53, 55)])
+def test_the_level_does_not_depend_on_the_size_of_the_slices(denoiser, size):
+    noisy = magnitude_noise(head(3, 56), 60)
+    whole = denoiser(noisy[:, :48, :48]).sigma
+    assert denoiser(noisy[:, : size[0], : size[1]]).sigma == pytest.approx(whole, rel=0.12)
+
+
 def test_air_returns_to_zero_not_to_the_noise_floor(denoiser):
     noisy = magnitude_noise(head(), 90)
     image = denoiser(noisy).image

@@ -21,6 +21,15 @@ def test_ramps_and_upright_edges_are_not_taken_for_noise():
     assert deviation[..., 4:-4, 4:-4].max().item() == pytest.approx(0, abs=1e-5)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (3, 2), (5, 4), (9, 11)])
+@torch.no_grad()
+def test_any_size_can_be_read(size):
+    torch.manual_seed(0)
+    sigma, logits = NoiseLevelEstimator()(torch.rand(2, 1, *size))
+    assert sigma.shape == logits.shape == (2, 3)
+    assert torch.isfinite(sigma).all()
+
+
 @torch.no_grad()
 def test_estimate_is_zero_without_variation_and_positive_with():
     torch.manual_seed(0)

@@ -115,7 +115,7 @@ class NeuralDiffusionNetwork(nn.Module):
         batch = slices.shape[0]
         clipped = slices.new_ones(batch) if clipped is None else clipped
         padded = _pad(slices)
-        types, sigma = self._noise(padded, noise, sigma)
+        types, sigma = self._noise(slices, noise, sigma)
         features = self.guidance(padded, self._conditions(sigma, types, neighbours))
         state, open_sum = slices, 0.0
         for stage in self._stages(slices, features, sigma, types, iterations, neighbours):
@@ -133,9 +133,8 @@ class NeuralDiffusionNetwork(nn.Module):
         self, slices: Tensor, noise: str | Tensor, iterations: int, neighbours: int, sigma: Tensor | None = None
     ) -> Iterator[DiffusionStage]:
         """The diffusion as it unfolds, stage by stage, before inversion and refinement; arguments as in `forward`."""
-        padded = _pad(slices)
-        types, sigma = self._noise(padded, noise, sigma)
-        features = self.guidance(padded, self._conditions(sigma, types, neighbours))
+        types, sigma = self._noise(slices, noise, sigma)
+        features = self.guidance(_pad(slices), self._conditions(sigma, types, neighbours))
         yield from self._stages(slices, features, sigma, types, iterations, neighbours)
 
     def step_sizes(self, iterations: int, neighbours: int) -> Tensor:
@@ -145,17 +144,17 @@ class NeuralDiffusionNetwork(nn.Module):
         sizes = torch.cat([sizes, sizes[-1] * (_TRAINED_STEPS / later) ** 2])
         return _STEP_SHARE * largest_step(neighbours) * sizes[:iterations]
 
-    def _noise(self, padded: Tensor, noise: str | Tensor, sigma: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _noise(self, slices: Tensor, noise: str | Tensor, sigma: Tensor | None) -> tuple[Tensor, Tensor]:
         """Type weights (batch, 3) and noise level (batch,); both are data for the rest, no gradient flows back."""
         if isinstance(noise, Tensor) and sigma is not None:
             return noise, sigma
-        estimates, logits = self.noise_level(padded)
+        estimates, logits = self.noise_level(slices)
         if isinstance(noise, Tensor):
             types = noise
         elif noise == "mixed":
             types = logits.softmax(dim=1)
         else:
-            index = torch.full((padded.shape[0],), TYPES.index(noise), device=padded.device)
+            index = torch.full((slices.shape[0],), TYPES.index(noise), device=slices.device)
             types = F.one_hot(index, len(TYPES)).float()
         if sigma is None:
             sigma = (types * estimates).sum(dim=1)

@@ -45,7 +45,7 @@ class NoiseLevelEstimator(nn.Module):
         Parameters
         ----------
         slices
-            (batch, 1, rows, columns), rows and columns multiples of 4, float32.
+            (batch, 1, rows, columns), any size, float32.
 
         Returns
         -------
@@ -55,6 +55,7 @@ class NoiseLevelEstimator(nn.Module):
         logits : Tensor
             (batch, 3): unnormalised log probabilities of the types.
         """
+        slices = _fit(slices)
         mean, deviation = local_statistics(slices)
         inputs = torch.cat([slices, 4 * deviation, deviation / (mean.abs() + deviation + 0.01)], dim=1)
         features = self.features(F.pixel_unshuffle(inputs, 2))
@@ -93,3 +94,14 @@ def local_statistics(slices: Tensor, window: int = 7) -> tuple[Tensor, Tensor]:
         return F.avg_pool2d(F.pad(image, (half,) * 4, mode="replicate"), window, stride=1)
 
     return box(slices), box(energy).sqrt()
+
+
+def _fit(slices: Tensor) -> Tensor:
+    """Leave out the last rows and columns beyond a multiple of 4; repeat pixels only where there are fewer than 4.
+
+    Repeated rows have no noise across them: estimated on padded slices, the level came out several times too low.
+    """
+    rows, columns = slices.shape[-2:]
+    slices = slices[..., : max(rows - rows % 4, min(rows, 4)), : max(columns - columns % 4, min(columns, 4))]
+    down, right = max(0, 4 - rows), max(0, 4 - columns)
+    return F.pad(slices, (0, right, 0, down), mode="replicate") if down or right else slices

@@ -1,0 +1,43 @@
+"""The figures that the README shows are those that were measured, with the weights that ship."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS, load_weights
+from NeuralDiffusionTraining.model_card import model_card
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "Resources" / "Results"
+ROWS = {
+    "Rician, 8 neighbours": "rician",
+    "Rician, 4 neighbours": "rician_4_neighbours",
+    "Gaussian": "gaussian",
+    "Speckle": "speckle",
+    "Mixed, type not told": "mixed",
+}
+
+
+def figures(row: dict) -> str:
+    return f"{row['psnr_db']:.2f} / {row['ssim']:.3f} / {row['edge_mse']:.4f}"
+
+
+@pytest.mark.parametrize(("title", "name"), ROWS.items())
+def test_readme_shows_what_was_measured(title, name):
+    full, diffused, noisy = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))["rows"]
+    line = f"| {title} | {figures(noisy)} | {figures(diffused)} | {figures(full)} |"
+    assert line in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_result_is_of_the_bundled_weights():
+    digest = load_weights().sha256
+    for path in RESULTS.glob("*.json"):
+        assert json.loads(path.read_text(encoding="utf-8"))["weights_sha256"] == digest, path.name
+
+
+def test_model_card_is_the_one_that_the_results_give():
+    card = (BUNDLED_WEIGHTS.parent / "README.md").read_text(encoding="utf-8")
+    assert card == model_card(BUNDLED_WEIGHTS, RESULTS)
