@@ -26,7 +26,8 @@ _STEP_SHARE = 0.4
 """Largest step as a share of the stability bound. At the full bound four steps do all the work and the gates of the
 others stay shut: the iteration count would mean little and the conduction map would be flat."""
 
-_VANISHING_SIGMA = 0.01
+_ONSET_SIGMA = 0.024
+"""Noise level at which half of the correction sets in. Below 0.01 fine anatomy cannot be told from noise any more."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ class NeuralDiffusionNetwork(nn.Module):
         if refine:
             rows, columns = slices.shape[-2:]
             correction = self.refinement(_pad(diffused), padded, features, sigma)
-            image = diffused + correction[..., :rows, :columns]
+            image = diffused + _onset(sigma).view(-1, 1, 1, 1) * correction[..., :rows, :columns]
         return NetworkOutput(image, diffused, open_sum / iterations, sigma)
 
     def stages(
@@ -172,15 +173,21 @@ class NeuralDiffusionNetwork(nn.Module):
         sizes = self.step_sizes(iterations, neighbours)
         level = sigma.view(-1, 1, 1, 1)
         speckle = types[:, 2].view(-1, 1, 1, 1)
-        vanishing = level.square() / (level.square() + _VANISHING_SIGMA**2)
+        onset = _onset(level)
         state = slices
         for number, first, last in _schedule(iterations):
             padded = _pad(state)
             noise = level * (1 - speckle + speckle * padded.detach().abs())
             gates = self.conduction[number](padded, self.projection.of_stage(features, number), noise)
-            gates = vanishing * gates[:, : directions(neighbours), :rows, :columns]
+            gates = onset * gates[:, : directions(neighbours), :rows, :columns]
             state = diffuse(state, gates, sizes[first:last])
             yield DiffusionStage(state, gates, last - first)
+
+
+def _onset(sigma: Tensor) -> Tensor:
+    """Share of the correction that is applied at a noise level: 0 without noise, near 1 from twice the onset on."""
+    power = sigma**4
+    return power / (power + _ONSET_SIGMA**4)
 
 
 def _schedule(iterations: int) -> Iterator[tuple[int, int, int]]:

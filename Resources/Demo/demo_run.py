@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 import tempfile
@@ -188,18 +187,12 @@ def write_difference(
 def write_overlay(
     overlay: slicer.vtkMRMLScalarVolumeNode, conduction: slicer.vtkMRMLScalarVolumeNode, head: np.ndarray
 ) -> None:
-    """Put the conduction map into a volume that is transparent outside the head: air would be a field of colour.
-
-    The mean gate over steps and directions stays far below 1 at moderate noise. The colours therefore end at the next
-    tenth above what the head reaches, which the legend tells; those of the conduction volume itself end at 1.
-    """
+    """Put the conduction map into a volume that is transparent outside the head: air would be a field of colour."""
     gates = slicer.util.arrayFromVolume(conduction)
-    top = min(1.0, 0.1 * math.ceil(10 * max(0.01, float(np.percentile(gates[head], 99)))))
     copy_display(overlay, conduction)
     overlay.CopyOrientation(conduction)
     slicer.util.updateVolumeFromArray(overlay, np.where(head, gates, OUTSIDE))
     display = overlay.GetDisplayNode()
-    display.SetWindowLevelMinMax(0, top)
     display.AutoThresholdOff()
     display.SetThreshold(0, 1)
     display.ApplyThresholdOn()
@@ -219,11 +212,10 @@ def draw(scene: slicer.vtkMRMLScene, case: Case, outcome: Outcome) -> tuple[tupl
         before, noisy_note = "Noisy", f"{case.noise_percent:g} % Rician noise, PSNR {outcome.before[HEAD_PSNR]:.1f} dB"
         denoised_note = f"PSNR {outcome.after[HEAD_PSNR]:.1f} dB"
     span = f"{outcome.removed.GetDisplayNode().GetWindowLevelMax():.2g}"
-    top = outcome.overlay.GetDisplayNode().GetWindowLevelMax()
     columns = (
         Column(before, noisy_note),
         Column("Denoised", denoised_note),
-        Column("Conduction", "over the denoised scan", colour_bar(outcome.overlay, "0 held", f"smoothed {top:g}")),
+        Column("Conduction", "over the denoised scan", colour_bar(outcome.overlay, "0 held", "1 smoothed")),
         Column("Removed", f"{before.lower()} minus denoised", colour_bar(outcome.removed, f"-{span}", f"+{span}")),
     )
     rows = {}
