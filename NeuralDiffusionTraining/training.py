@@ -21,7 +21,7 @@ from .training_data import SliceData
 
 _FINE_SIZE = 256
 _VALIDATION_SLICES = 60
-_AVERAGE_DECAY = 0.999
+_AVERAGE_DECAY = 0.99
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measure the bundled weights: every figure of the model card. About an hour on two cores.
+# Measure the bundled weights and write the model card; a result that is there already is kept, so delete old ones.
 #   Resources/Results/measure.sh BR35H_FOLDER SCAN...
 set -euo pipefail
 results=$(cd "$(dirname "$0")" && pwd)
