@@ -19,6 +19,7 @@ LIMITS = (
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="Checkpoint of a training run, as a rule RUN/best.ckpt.")],
     output: Annotated[Path, typer.Argument(help="File of weights to write (.pt).")],
+    note: Annotated[str, typer.Option(help="What else should be known of the run; kept in the file.")] = "",
 ) -> None:
     """Write the averaged weights of a checkpoint, with how they were made, to a small file that is safe to load."""
     import pickle
@@ -41,6 +42,11 @@ def export(
         raise CommandError(
             f"Checkpoint '{checkpoint}' was not written by this version's train command: train again."
         ) from error
-    made |= {"epochs_done": str(content["epoch"] + 1), "steps_done": str(content["global_step"]), "limits": LIMITS}
+    made |= {
+        "epochs_done": str(content["epoch"] + 1),
+        "steps_done": str(content["global_step"]),
+        "limits": LIMITS,
+        "note": note,
+    }
     write_file(output, lambda unfinished: save_weights(unfinished, task.network, made))
     typer.echo(f"Weights of epoch {content['epoch'] + 1} written to {output}.")

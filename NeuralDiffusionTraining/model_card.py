@@ -59,6 +59,7 @@ def model_card(weights: Path, results: Path) -> str:
         "## How they were made",
         "\n".join(f"- {title}: {_code(loaded.metadata[key])}" for key, title in _ENTRIES.items()),
         f"- SHA-256 of `{weights.name}`: `{loaded.sha256}`",
+        *([loaded.metadata["note"]] if loaded.metadata["note"] else []),
         "Every figure below is of this one file, blind: the network is told the noise type (or, for mixed, nothing) "
         "and never the level. `Resources/Results/measure.sh` measures them all and writes this page.",
         "## Benchmark slices",

@@ -38,6 +38,22 @@ def test_every_result_is_of_the_bundled_weights():
         assert json.loads(path.read_text(encoding="utf-8"))["weights_sha256"] == digest, path.name
 
 
+def test_fast_precision_stays_within_a_twentieth_of_a_decibel():
+    fast, exact = (
+        json.loads((RESULTS / name).read_text(encoding="utf-8"))["rows"]
+        for name in ("rician.json", "rician_float32.json")
+    )
+    for one, other in zip(fast, exact, strict=True):
+        assert one["psnr_db"] == pytest.approx(other["psnr_db"], abs=0.05)
+
+
+def test_real_volumes_never_come_out_worse_than_they_went_in():
+    rows = json.loads((RESULTS / "volumes.json").read_text(encoding="utf-8"))["rows"]
+    assert len(rows) >= 15
+    for row in rows:
+        assert row["denoised_psnr_db"] >= row["noisy_psnr_db"], row
+
+
 def test_model_card_is_the_one_that_the_results_give():
     card = (BUNDLED_WEIGHTS.parent / "README.md").read_text(encoding="utf-8")
     assert card == model_card(BUNDLED_WEIGHTS, RESULTS)
