@@ -83,10 +83,11 @@ def _slice_table(results: list[dict]) -> str:
     for content in sorted(results, key=_order):
         full, diffused, noisy = content["rows"]
         sigma = content["sigma"]
+        noise = content["noise"] + (", float32" if content["precision"] == "float32" else "")
         level = "0.05-0.20" if sigma is None else f"{sigma:g}"
         original = ORIGINAL_SWEEP.get(content["noise"], {}).get(sigma)
         lines.append(
-            f"| {content['noise']}{', float32' if content['precision'] == 'float32' else ''} | {level} | {content['neighbours']} | {content['iterations']} | {content['slices']} "
+            f"| {noise} | {level} | {content['neighbours']} | {content['iterations']} | {content['slices']} "
             f"| {_decibels(noisy)} | {_figures(full)} | {_figures(diffused)} "
             f"| {'' if original is None else f'{original:.2f}'} |"
         )
