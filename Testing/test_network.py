@@ -117,6 +117,21 @@ def test_no_step_is_larger_than_the_bound(network, neighbours):
 
 
 @torch.no_grad()
+def test_diffusion_time_has_a_limit(network):
+    assert network.step_sizes(100_000, 8).sum() < 2 * network.step_sizes(16, 8).sum()
+
+
+@torch.no_grad()
+def test_below_one_percent_of_noise_next_to_nothing_is_refined(network, slices):
+    def refinement(level: float) -> float:
+        output = network(slices, "speckle", sigma=torch.full((3,), level))
+        return (output.image - output.diffused).abs().mean().item()
+
+    assert refinement(0.1) > 0
+    assert refinement(0.01) < 0.01 * refinement(0.1)
+
+
+@torch.no_grad()
 def test_result_does_not_depend_on_the_batch(network, slices):
     together = network(slices, "mixed").image
     alone = torch.cat([network(one[None], "mixed").image for one in slices])

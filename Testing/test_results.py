@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS, load_weights
 from NeuralDiffusionTraining.model_card import model_card
@@ -30,6 +32,18 @@ def test_readme_shows_what_was_measured(title, name):
     full, diffused, noisy = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))["rows"]
     line = f"| {title} | {figures(noisy)} | {figures(diffused)} | {figures(full)} |"
     assert line in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_readme_states_the_size_of_the_network():
+    network = load_weights().network
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(torch.rand(1, 1, 128, 128))
+    parameters = sum(weights.numel() for weights in network.parameters())
+    megabytes = BUNDLED_WEIGHTS.stat().st_size / 1e6
+    # The counter takes a multiply-add for two operations.
+    cost = counter.get_total_flops() / 2e9
+    stated = f"{parameters / 1e3:.0f} k parameters in a file of {megabytes:.1f} MB, {cost:.2f} billion multiply-adds"
+    assert stated in " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
 
 
 def test_every_result_is_of_the_bundled_weights():
