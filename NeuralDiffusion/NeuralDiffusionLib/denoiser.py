@@ -174,7 +174,9 @@ class Denoiser:
         # Adding the change to the input, rather than scaling the output back, leaves what is unchanged bit for bit.
         change = (output.image - inputs)[:, 0].cpu().numpy()
         image = (slices + change.astype(np.float64) * run.scale).astype(np.float32)
-        return image, output.conduction[:, 0].cpu().numpy(), output.sigma.cpu().numpy() * run.sigma_unit
+        sigma = output.sigma.cpu().numpy()
+        # What float32 leaves of a slice without noise is not a noise level.
+        return image, output.conduction[:, 0].cpu().numpy(), np.where(sigma < 1e-6, 0, sigma) * run.sigma_unit
 
     @torch.inference_mode()
     def _pass(self, inputs: torch.Tensor, run: _Run, device: torch.device) -> NetworkOutput:
