@@ -10,13 +10,13 @@ from typer.exceptions import TyperException
 
 from NeuralDiffusionLib import DeviceError, InvalidVolumeError, WeightsError, __version__
 
-from .card_command import card
-from .command_error import CommandError
-from .denoise_command import denoise
-from .evaluate_command import evaluate
-from .evaluate_volumes_command import evaluate_volumes
-from .export_command import export
-from .train_command import train
+from .commands.card import card
+from .commands.denoise import denoise
+from .commands.evaluate import evaluate
+from .commands.evaluate_volumes import evaluate_volumes
+from .commands.export import export
+from .commands.train import train
+from .files.command_error import CommandError
 
 PROGRAM = "neural-diffusion"
 STATUS_BAD_INPUT = 2

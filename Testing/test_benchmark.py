@@ -9,11 +9,11 @@ import pytest
 import torch
 from PIL import Image
 
-from NeuralDiffusionTraining.command_error import CommandError
-from NeuralDiffusionTraining.corruption import benchmark_corruption, corrupt
-from NeuralDiffusionTraining.losses import denoising_loss, ssim
-from NeuralDiffusionTraining.metrics import measure
-from NeuralDiffusionTraining.slices import list_slices, load_slices, original_split, split_hash
+from NeuralDiffusionTraining.benchmark.metrics import measure
+from NeuralDiffusionTraining.data.corruption import benchmark_corruption, corrupt
+from NeuralDiffusionTraining.data.slices import list_slices, load_slices, original_split, split_hash
+from NeuralDiffusionTraining.files.command_error import CommandError
+from NeuralDiffusionTraining.training.losses import denoising_loss, ssim
 
 
 def write_slice(path: Path, value: int = 100, mode: str = "L", size: tuple[int, int] = (150, 140)) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS, load_weights
-from NeuralDiffusionTraining.model_card import model_card
+from NeuralDiffusionTraining.reporting.model_card import model_card
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "Resources" / "Results"

@@ -16,7 +16,7 @@ import pytest
 import SimpleITK as sitk
 from shell import command, environment, head, image, refused, run, write
 
-from NeuralDiffusionTraining.whole_files import write_whole
+from NeuralDiffusionTraining.files.whole_files import write_whole
 
 
 @pytest.fixture

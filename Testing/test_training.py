@@ -14,9 +14,9 @@ from PIL import Image
 from shell import run
 
 from NeuralDiffusionLib.weights import load_weights
-from NeuralDiffusionTraining import training
-from NeuralDiffusionTraining.training import TrainingOptions, run_training
-from NeuralDiffusionTraining.training_data import MIXED, SamplingPlan, TrainingSlices
+from NeuralDiffusionTraining.training import run as training
+from NeuralDiffusionTraining.training.run import TrainingOptions, run_training
+from NeuralDiffusionTraining.training.training_data import MIXED, SamplingPlan, TrainingSlices
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from NeuralDiffusionLib.weights import load_weights
 
-from .command_error import CommandError
+from ..files.command_error import CommandError
 
 ORIGINAL_SWEEP = {
     "gaussian": {0.05: 26.376, 0.10: 24.567, 0.15: 22.655, 0.20: 21.063},

@@ -9,7 +9,7 @@ import numpy as np
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
 
-from .corruption import benchmark_corruption
+from ..data.corruption import benchmark_corruption
 from .metrics import Figures, measure
 
 UNIT_RANGE = (0.0, 1.0)

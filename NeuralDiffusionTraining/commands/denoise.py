@@ -13,12 +13,12 @@ import typer
 
 from NeuralDiffusionLib import MAX_ITERATIONS, NEIGHBOURHOODS, NOISE_TYPES, DenoiseSettings, InvalidVolumeError
 
-from .command_error import CommandError
+from ..files.command_error import CommandError
 
 if TYPE_CHECKING:
     from NeuralDiffusionLib import DenoiseResult
 
-    from .image_files import Scan
+    from ..files.image_files import Scan
 
 _ARRAY_AXIS = {"i": 2, "j": 1, "k": 0}
 # An axis this much coarser than both others is taken for the one across the acquired slices.
@@ -192,7 +192,7 @@ class _Run:
 
 
 def _check_paths(source: Path, targets: list[Path], series: str | None, overwrite: bool) -> None:
-    from .image_files import OUTPUT_SUFFIXES
+    from ..files.image_files import OUTPUT_SUFFIXES
 
     if not source.exists():
         raise CommandError(f"{source} does not exist: name a scan file or a folder with a DICOM series.")
@@ -217,8 +217,8 @@ def _check_paths(source: Path, targets: list[Path], series: str | None, overwrit
 
 
 def _read(source: Path, series: str | None) -> Scan:
-    from .dicom_folders import read_dicom_folder
-    from .image_files import read_scan
+    from ..files.dicom_folders import read_dicom_folder
+    from ..files.image_files import read_scan
 
     return read_dicom_folder(source, series) if source.is_dir() else read_scan(source)
 
@@ -265,8 +265,8 @@ def _denoise(source: Path, scan: Scan, settings: DenoiseSettings, device: str) -
 
 
 def _write(targets: list[Path], scan: Scan, result: DenoiseResult, as_float: bool) -> None:
-    from .image_files import write_conduction, write_denoised
-    from .whole_files import write_whole
+    from ..files.image_files import write_conduction, write_denoised
+    from ..files.whole_files import write_whole
 
     files = [(targets[0], lambda path: write_denoised(path, scan, result.image, as_float))]
     files += [(target, lambda path: write_conduction(path, scan, result.conduction)) for target in targets[1:]]

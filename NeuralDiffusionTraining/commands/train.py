@@ -27,6 +27,6 @@ def train(
     the best weights so far to OUTPUT/best.ckpt. Run the same command again after an interruption: it goes on from
     last.ckpt.
     """
-    from .training import TrainingOptions, run_training
+    from ..training.run import TrainingOptions, run_training
 
     run_training(TrainingOptions(data, output, epochs, batch_size, learning_rate, seed, precision, device, limit))

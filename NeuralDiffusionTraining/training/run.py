@@ -15,8 +15,8 @@ from lightning.pytorch.loggers import CSVLogger
 
 from NeuralDiffusionLib.devices import resolve_device
 
+from ..data.slices import list_slices, load_slices, original_split, split_hash
 from .denoising_task import DenoisingTask
-from .slices import list_slices, load_slices, original_split, split_hash
 from .training_data import SliceData
 
 _FINE_SIZE = 256

@@ -11,8 +11,8 @@ from skimage.transform import resize
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from .corruption import NOISE_TYPES, benchmark_corruption, corrupt
-from .slices import BENCHMARK_SIZE
+from ..data.corruption import NOISE_TYPES, benchmark_corruption, corrupt
+from ..data.slices import BENCHMARK_SIZE
 
 MIXED = len(NOISE_TYPES)
 """Index of the setting "mixed": the type is not told to the network."""

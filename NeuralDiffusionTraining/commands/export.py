@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from .command_error import CommandError
-from .result_files import check_folder_of, write_file
+from ..files.command_error import CommandError
+from ..files.result_files import check_folder_of, write_file
 
 LIMITS = (
     "Trained on single 2-D slices of one public brain collection with simulated noise; not for diagnosis. "
@@ -28,7 +28,7 @@ def export(
 
     from NeuralDiffusionLib.weights import save_weights
 
-    from .denoising_task import DenoisingTask
+    from ..training.denoising_task import DenoisingTask
 
     if not checkpoint.is_file():
         raise CommandError(f"Checkpoint '{checkpoint}' does not exist: give the best.ckpt of a training run.")

@@ -10,7 +10,7 @@ from scipy.ndimage import binary_fill_holes, label
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
 
-from .corruption import rician
+from ..data.corruption import rician
 
 CLINICAL_SIGMAS = (0.01, 0.03, 0.05, 0.09, 0.15)
 _RANGE_PERCENTILE = 99.9

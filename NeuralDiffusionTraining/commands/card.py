@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from .command_error import CommandError
-from .result_files import check_folder_of, write_file
+from ..files.command_error import CommandError
+from ..files.result_files import check_folder_of, write_file
 
 
 def card(
@@ -19,7 +19,7 @@ def card(
     """Write the model card: how the weights were made, and what was measured with them."""
     from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS
 
-    from .model_card import model_card
+    from ..reporting.model_card import model_card
 
     if not results.is_dir():
         raise CommandError(f"Folder '{results}' does not exist: give the folder that evaluate wrote its JSON files to.")

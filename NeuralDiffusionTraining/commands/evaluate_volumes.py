@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from .command_error import CommandError
-from .result_files import check_folder_of, write_json
+from ..files.command_error import CommandError
+from ..files.result_files import check_folder_of, write_json
 
 
 def evaluate_volumes(
@@ -31,8 +31,8 @@ def evaluate_volumes(
     from NeuralDiffusionLib import Denoiser, DenoiseSettings
     from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS
 
-    from .image_files import read_scan
-    from .volume_evaluation import CLINICAL_SIGMAS, VolumeRow, evaluate_volume
+    from ..benchmark.volumes import CLINICAL_SIGMAS, VolumeRow, evaluate_volume
+    from ..files.image_files import read_scan
 
     try:
         settings = DenoiseSettings(iterations=iterations, neighbours=neighbours)

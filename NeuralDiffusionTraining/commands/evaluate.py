@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from .command_error import CommandError
-from .result_files import check_folder_of, write_json
+from ..files.command_error import CommandError
+from ..files.result_files import check_folder_of, write_json
 
 
 def evaluate(
@@ -41,8 +41,8 @@ def evaluate(
     from NeuralDiffusionLib import Denoiser, DenoiseSettings
     from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS
 
-    from .evaluation import evaluate as measure_rows
-    from .slices import list_slices, load_slices, original_split, split_hash
+    from ..benchmark.evaluation import evaluate as measure_rows
+    from ..data.slices import list_slices, load_slices, original_split, split_hash
 
     check_folder_of(json_file)
     try:

@@ -12,7 +12,7 @@ from torch import Tensor
 from NeuralDiffusionLib.network import NeuralDiffusionNetwork
 from NeuralDiffusionLib.settings import MAX_ITERATIONS
 
-from .corruption import NOISE_TYPES
+from ..data.corruption import NOISE_TYPES
 from .losses import denoising_loss
 from .training_data import MIXED
 

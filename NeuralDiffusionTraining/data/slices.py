@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 from sklearn.model_selection import train_test_split
 
-from .command_error import CommandError
+from ..files.command_error import CommandError
 
 CLASSES = ("no", "yes")
 BENCHMARK_SIZE = 128

@@ -1,0 +1,1 @@
+"""Measuring: figures of merit, competing methods, tables."""

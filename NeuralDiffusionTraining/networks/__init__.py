@@ -1,0 +1,1 @@
+"""Networks that train and compete beside the shipped one."""

@@ -1,0 +1,1 @@
+"""What people read: model card, plots, tables, report."""

@@ -1,0 +1,1 @@
+"""One training run: samples, loss, task, checkpoints and curves."""
