@@ -25,7 +25,7 @@ class ConductionNetwork(nn.Module):
         # Open gates are the natural start: a diffusion that does nothing gives nothing to learn from.
         nn.init.constant_(self.gates.bias, 1.0)
 
-    def forward(self, image: Tensor, guidance: Tensor, noise: Tensor) -> Tensor:
+    def forward(self, image: Tensor, guidance: Tensor, noise: Tensor, reach: int = 1) -> Tensor:
         """Predict the gates.
 
         Parameters
@@ -36,6 +36,8 @@ class ConductionNetwork(nn.Module):
             This stage's share of the hidden layer, (batch, 32, rows / 2, columns / 2).
         noise
             Standard deviation of the noise at every pixel, broadcastable to `image`.
+        reach
+            Distance of the neighbours, in pixels.
 
         Returns
         -------
@@ -43,7 +45,7 @@ class ConductionNetwork(nn.Module):
             (batch, 4, rows, columns) in [0, 1], float32.
         """
         # Perona and Malik measure a difference against a contrast parameter; here that is the noise itself.
-        contrast = differences(image) / (5 * noise + 0.02)
+        contrast = differences(image, reach) / (5 * noise + 0.02)
         hidden = F.leaky_relu(self.gradients(F.pixel_unshuffle(contrast, 2)) + guidance, 0.1)
         return torch.sigmoid(F.pixel_shuffle(self.gates(hidden), 2).float())
 

@@ -31,22 +31,25 @@ def largest_step(neighbours: int) -> float:
     return 1.0 / (2.0 * sum(EDGE_WEIGHTS[: directions(neighbours)]))
 
 
-def _ends(image: Tensor, direction: int) -> tuple[Tensor, Tensor]:
+def _ends(image: Tensor, direction: int, reach: int) -> tuple[Tensor, Tensor]:
     """Views of the first and the second pixel of every edge of a direction."""
-    down, right = OFFSETS[direction]
+    down, right = (reach * offset for offset in OFFSETS[direction])
     rows, columns = image.shape[-2:]
+    above, left = max(0, rows - down), max(0, columns - abs(right))
     if right < 0:
-        return image[..., : rows - down, -right:], image[..., down:, : columns + right]
-    return image[..., : rows - down, : columns - right], image[..., down:, right:]
+        return image[..., :above, -right:], image[..., down:, :left]
+    return image[..., :above, :left], image[..., down:, right:]
 
 
-def differences(image: Tensor) -> Tensor:
+def differences(image: Tensor, reach: int = 1) -> Tensor:
     """Directional differences of a single-channel image.
 
     Parameters
     ----------
     image
         (batch, 1, rows, columns).
+    reach
+        Distance of the neighbours along rows and columns, in pixels.
 
     Returns
     -------
@@ -56,12 +59,12 @@ def differences(image: Tensor) -> Tensor:
     """
     out = image.new_zeros(image.shape[0], len(OFFSETS), *image.shape[-2:])
     for direction in range(len(OFFSETS)):
-        first, second = _ends(image[:, 0], direction)
-        _ends(out[:, direction], direction)[0].copy_(second - first)
+        first, second = _ends(image[:, 0], direction, reach)
+        _ends(out[:, direction], direction, reach)[0].copy_(second - first)
     return out
 
 
-def diffuse(image: Tensor, gates: Tensor, step_sizes: Tensor) -> Tensor:
+def diffuse(image: Tensor, gates: Tensor, step_sizes: Tensor, reach: int = 1) -> Tensor:
     """Run explicit diffusion steps with gates that stay as they are.
 
     Parameters
@@ -70,20 +73,24 @@ def diffuse(image: Tensor, gates: Tensor, step_sizes: Tensor) -> Tensor:
         (batch, 1, rows, columns), float32.
     gates
         Conduction of every edge in [0, 1], (batch, 2 or 4, rows, columns); entry (d, i, j) belongs to the edge from
-        pixel (i, j) to its neighbour at `OFFSETS[d]`. Gates of edges that leave the image are ignored.
+        pixel (i, j) to its neighbour at `reach` times `OFFSETS[d]`. Gates of edges that leave the image are ignored.
     step_sizes
         (steps,), each between 0 and `largest_step`.
+    reach
+        Distance of the neighbours along rows and columns, in pixels. What is said above holds for any distance.
     """
-    return _Diffusion.apply(image, gates, step_sizes)
+    return _Diffusion.apply(image, gates, step_sizes, reach)
 
 
-def conduction_map(gates: Tensor) -> Tensor:
+def conduction_map(gates: Tensor, reach: int = 1) -> Tensor:
     """Mean gate over the edges that meet at each pixel.
 
     Parameters
     ----------
     gates
         (batch, 2 or 4, rows, columns) in [0, 1].
+    reach
+        Distance of the neighbours, as in `diffuse`.
 
     Returns
     -------
@@ -93,20 +100,22 @@ def conduction_map(gates: Tensor) -> Tensor:
     total = torch.zeros_like(gates[:, 0])
     count = torch.zeros_like(total)
     for direction in range(gates.shape[1]):
-        edge = _ends(gates[:, direction], direction)[0]
-        for end_of_total, end_of_count in zip(_ends(total, direction), _ends(count, direction), strict=True):
+        edge = _ends(gates[:, direction], direction, reach)[0]
+        for end_of_total, end_of_count in zip(
+            _ends(total, direction, reach), _ends(count, direction, reach), strict=True
+        ):
             end_of_total += edge
             end_of_count += 1
     return (total / count.clamp_min(1)).unsqueeze(1).clamp(0, 1)
 
 
-def _divergence(image: Tensor, gates: Tensor) -> Tensor:
+def _divergence(image: Tensor, gates: Tensor, reach: int) -> Tensor:
     """Net flow into every pixel, sum over its edges of weight x gate x difference; (batch, rows, columns)."""
     out = torch.zeros_like(image)
     for direction in range(gates.shape[1]):
-        first, second = _ends(image, direction)
-        flow = (second - first).mul_(_ends(gates[:, direction], direction)[0]).mul_(EDGE_WEIGHTS[direction])
-        into_first, into_second = _ends(out, direction)
+        first, second = _ends(image, direction, reach)
+        flow = (second - first).mul_(_ends(gates[:, direction], direction, reach)[0]).mul_(EDGE_WEIGHTS[direction])
+        into_first, into_second = _ends(out, direction, reach)
         into_first += flow
         into_second -= flow
     return out
@@ -120,18 +129,20 @@ class _Diffusion(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: FunctionCtx, image: Tensor, gates: Tensor, step_sizes: Tensor) -> Tensor:
+    def forward(ctx: FunctionCtx, image: Tensor, gates: Tensor, step_sizes: Tensor, reach: int) -> Tensor:
         state = image[:, 0]
         states = []
         for step in step_sizes.tolist():
             states.append(state)
-            state = torch.add(state, _divergence(state, gates), alpha=step)
+            state = torch.add(state, _divergence(state, gates, reach), alpha=step)
         ctx.save_for_backward(gates, step_sizes, *states)
+        ctx.reach = reach
         return state.unsqueeze(1)
 
     @staticmethod
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         gates, step_sizes, *states = ctx.saved_tensors
+        reach = ctx.reach
         gradient = gradient[:, 0]
         of_gates = torch.zeros_like(gates)
         of_steps = torch.zeros_like(step_sizes)
@@ -139,17 +150,17 @@ class _Diffusion(torch.autograd.Function):
             step, state = float(step_sizes[number]), states[number]
             flow = torch.zeros_like(gradient)
             for direction in range(gates.shape[1]):
-                gate = _ends(gates[:, direction], direction)[0]
-                first, second = _ends(state, direction)
-                first_gradient, second_gradient = _ends(gradient, direction)
+                gate = _ends(gates[:, direction], direction, reach)[0]
+                first, second = _ends(state, direction, reach)
+                first_gradient, second_gradient = _ends(gradient, direction, reach)
                 difference = (second_gradient - first_gradient).mul_(EDGE_WEIGHTS[direction])
                 # <gradient, divergence(state)> = -sum over edges of gate x weight x difference x difference
                 product = (second - first).mul_(difference)
-                _ends(of_gates[:, direction], direction)[0].sub_(product, alpha=step)
+                _ends(of_gates[:, direction], direction, reach)[0].sub_(product, alpha=step)
                 of_steps[number] -= torch.sum(product * gate)
                 difference *= gate
-                into_first, into_second = _ends(flow, direction)
+                into_first, into_second = _ends(flow, direction, reach)
                 into_first += difference
                 into_second -= difference
             gradient = torch.add(gradient, flow, alpha=step)
-        return gradient.unsqueeze(1), of_gates, of_steps
+        return gradient.unsqueeze(1), of_gates, of_steps, None

@@ -34,6 +34,11 @@ class ConditionedBlock(nn.Module):
 class MiniUNet(nn.Module):
     """Three-level residual U-Net on the slice folded 2 x 2 into channels.
 
+    Parameters
+    ----------
+    dropout
+        Probability with which a channel of the two coarser levels is left out while dropout is active.
+
     Parameters of `forward`
     -----------------------
     slices
@@ -46,7 +51,7 @@ class MiniUNet(nn.Module):
     Guidance features, (batch, 48, rows / 2, columns / 2), of unit root mean square over the channels of each pixel.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, dropout: float = 0.0) -> None:
         super().__init__()
         fine, middle, coarse = WIDTHS
         self.embed = nn.Sequential(nn.Linear(CONDITIONS, _EMBEDDING), nn.ReLU(), nn.Linear(_EMBEDDING, _EMBEDDING))
@@ -60,6 +65,7 @@ class MiniUNet(nn.Module):
         self.decode_middle = ConditionedBlock(middle)
         self.from_middle = nn.ConvTranspose2d(middle, fine, 2, stride=2)
         self.decode_fine = ConditionedBlock(fine)
+        self.dropout = nn.Dropout2d(dropout)
 
     def forward(self, slices: Tensor, conditions: Tensor) -> Tensor:
         embedding = F.relu(self.embed(conditions))
@@ -68,7 +74,7 @@ class MiniUNet(nn.Module):
         coarse = self.to_coarse(middle)
         for block in self.coarse:
             coarse = block(coarse, embedding)
-        middle = self.decode_middle(middle + self.from_coarse(coarse), embedding)
-        features = self.decode_fine(fine + self.from_middle(middle), embedding)
+        middle = self.decode_middle(middle + self.from_coarse(self.dropout(coarse)), embedding)
+        features = self.decode_fine(fine + self.from_middle(self.dropout(middle)), embedding)
         # Of one size for every intensity and noise level, or the small networks that read them lose units for good.
         return features * torch.rsqrt(features.square().mean(dim=1, keepdim=True) + 1e-4)

@@ -31,21 +31,50 @@ _ONSET_SIGMA = 0.024
 
 
 @dataclass(frozen=True)
+class Architecture:
+    """What may differ between two files of weights.
+
+    Parameters
+    ----------
+    reach
+        Distance of the neighbours in each stage, in pixels: the diffusion works on the coarse scale first.
+    dropout
+        Probability with which a channel of the coarse guidance is left out in training, 0 to less than 1. Above 0
+        the weights can tell how uncertain they are (`uncertainty.py`).
+
+    Raises
+    ------
+    ValueError
+        If a value is outside what is listed above.
+    """
+
+    reach: tuple[int, ...] = (2, 2, 1, 1, 1)
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        if len(self.reach) != STAGES or min(self.reach) < 1:
+            raise ValueError(f"Reach {self.reach!r} is not possible: give {STAGES} distances of 1 pixel or more.")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"Dropout {self.dropout!r} is not possible: give a probability from 0 to less than 1.")
+
+
+@dataclass(frozen=True)
 class DiffusionStage:
     """Steps that share their gates.
 
     `state` is the slice after them, (batch, 1, rows, columns); `gates` are those of every edge, (batch, 2 or 4, rows,
-    columns), in [0, 1]; `steps` is their number.
+    columns), in [0, 1], each to the neighbour at a distance of `reach` pixels; `steps` is their number.
     """
 
     state: Tensor
     gates: Tensor
     steps: int
+    reach: int
 
     @property
     def conduction(self) -> Tensor:
         """Mean gate over directions during these steps, (batch, 1, rows, columns); a picture, without gradient."""
-        return conduction_map(self.gates.detach())
+        return conduction_map(self.gates.detach(), self.reach)
 
 
 @dataclass(frozen=True)
@@ -73,11 +102,12 @@ class NeuralDiffusionNetwork(nn.Module):
     (gates, inversion, refinement) vanishes with the noise level.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, architecture: Architecture | None = None) -> None:
         super().__init__()
+        self.architecture = architecture or Architecture()
         width = WIDTHS[0]
         self.noise_level = NoiseLevelEstimator()
-        self.guidance = MiniUNet()
+        self.guidance = MiniUNet(self.architecture.dropout)
         self.projection = GuidanceProjection(width, STAGES)
         self.conduction = nn.ModuleList([ConductionNetwork() for _ in range(STAGES)])
         self.step_logits = nn.Parameter(torch.full((_TRAINED_STEPS,), 1.0))
@@ -117,7 +147,7 @@ class NeuralDiffusionNetwork(nn.Module):
         clipped = slices.new_ones(batch) if clipped is None else clipped
         padded = _pad(slices)
         types, sigma = self._noise(slices, noise, sigma)
-        features = self.guidance(padded, self._conditions(sigma, types, neighbours))
+        features = self.guide(padded, sigma, types, neighbours)
         state, open_sum = slices, 0.0
         for stage in self._stages(slices, features, sigma, types, iterations, neighbours):
             state = stage.state
@@ -135,7 +165,7 @@ class NeuralDiffusionNetwork(nn.Module):
     ) -> Iterator[DiffusionStage]:
         """The diffusion as it unfolds, stage by stage, before inversion and refinement; arguments as in `forward`."""
         types, sigma = self._noise(slices, noise, sigma)
-        features = self.guidance(_pad(slices), self._conditions(sigma, types, neighbours))
+        features = self.guide(_pad(slices), sigma, types, neighbours)
         yield from self._stages(slices, features, sigma, types, iterations, neighbours)
 
     def step_sizes(self, iterations: int, neighbours: int) -> Tensor:
@@ -161,10 +191,11 @@ class NeuralDiffusionNetwork(nn.Module):
             sigma = (types * estimates).sum(dim=1)
         return types.detach(), sigma.detach().float()
 
-    def _conditions(self, sigma: Tensor, types: Tensor, neighbours: int) -> Tensor:
+    def guide(self, padded: Tensor, sigma: Tensor, types: Tensor, neighbours: int) -> Tensor:
+        """Guidance features of slices of (batch, 1, rows, columns), both counts multiples of 8: see `MiniUNet`."""
         level = torch.stack([4 * sigma, 2 * sigma.sqrt()], dim=1)
         eight = torch.full_like(sigma, float(neighbours == 8)).unsqueeze(1)
-        return torch.cat([level, types, eight], dim=1)
+        return self.guidance(padded, torch.cat([level, types, eight], dim=1))
 
     def _stages(
         self, slices: Tensor, features: Tensor, sigma: Tensor, types: Tensor, iterations: int, neighbours: int
@@ -178,10 +209,11 @@ class NeuralDiffusionNetwork(nn.Module):
         for number, first, last in _schedule(iterations):
             padded = _pad(state)
             noise = level * (1 - speckle + speckle * padded.detach().abs())
-            gates = self.conduction[number](padded, self.projection.of_stage(features, number), noise)
+            reach = self.architecture.reach[number]
+            gates = self.conduction[number](padded, self.projection.of_stage(features, number), noise, reach)
             gates = onset * gates[:, : directions(neighbours), :rows, :columns]
-            state = diffuse(state, gates, sizes[first:last])
-            yield DiffusionStage(state, gates, last - first)
+            state = diffuse(state, gates, sizes[first:last], reach)
+            yield DiffusionStage(state, gates, last - first, reach)
 
 
 def _onset(sigma: Tensor) -> Tensor:

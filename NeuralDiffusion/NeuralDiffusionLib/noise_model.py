@@ -81,7 +81,7 @@ class BiasInversion(nn.Module):
         return mean - sigma * (gaussian + rician)
 
     def _look_up(self, row: int, ratio: Tensor) -> Tensor:
-        position = ratio.clamp(0, _RATIO_MAX) * ((_ENTRIES - 1) / _RATIO_MAX)
+        position = ratio.clamp(0.0, _RATIO_MAX) * ((_ENTRIES - 1) / _RATIO_MAX)
         below = position.detach().floor().clamp(max=_ENTRIES - 2)
         index = below.long()
         table = self.bias[row]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import pickle
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 
 from .errors import WeightsError
-from .network import NeuralDiffusionNetwork
+from .network import Architecture, NeuralDiffusionNetwork
 
 BUNDLED_WEIGHTS = Path(__file__).parent / "weights" / "neural_diffusion.pt"
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,13 @@ class LoadedWeights:
 def save_weights(path: Path, network: NeuralDiffusionNetwork, metadata: dict[str, str]) -> None:
     """Write the network's weights and how they were made."""
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    torch.save({"format": _FORMAT, "metadata": metadata, "state_dict": state}, path)
+    content = {
+        "format": _FORMAT,
+        "architecture": asdict(network.architecture),
+        "metadata": metadata,
+        "state_dict": state,
+    }
+    torch.save(content, path)
 
 
 def load_weights(path: Path = BUNDLED_WEIGHTS) -> LoadedWeights:
@@ -46,13 +52,13 @@ def load_weights(path: Path = BUNDLED_WEIGHTS) -> LoadedWeights:
         raise WeightsError(f"Weights '{path}' cannot be read ({error.strerror}): reinstall the extension.") from error
     except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
         raise WeightsError(f"Weights '{path}' are damaged: reinstall the extension or export them again.") from error
-    network = NeuralDiffusionNetwork()
     try:
         if content["format"] != _FORMAT:
             raise KeyError("format")
+        network = NeuralDiffusionNetwork(Architecture(**content["architecture"]))
         network.load_state_dict(content["state_dict"])
         metadata = dict(content["metadata"])
-    except (KeyError, TypeError, IndexError, AttributeError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError) as error:
         raise WeightsError(
             f"Weights '{path}' were made for another network: use a file exported by this version."
         ) from error

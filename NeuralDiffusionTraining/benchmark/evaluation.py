@@ -1,34 +1,54 @@
-"""The table: every method on the same noisy pixels, judged by the same code."""
+"""The table: every method on the same noisy pixels, judged by the same code, timed in the same run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from NeuralDiffusionLib import Denoiser, DenoiseSettings
-
 from ..data.corruption import benchmark_corruption
-from .metrics import Figures, measure
+from ..files.command_error import CommandError
+from .cost import seconds_per_slice
+from .methods import Method
+from .metrics import FIGURES, head_masks, measure_all
 
-UNIT_RANGE = (0.0, 1.0)
+_CHUNK = 32
 
 
 @dataclass(frozen=True)
-class Row:
-    """One line of the table; `sigma_error` is the mean absolute error of the estimated noise level, if any."""
+class Measurement:
+    """One row: per-slice figures, (slices, figures) in the order of `FIGURES`, time, and error of the estimated sigma.
 
-    method: str
-    figures: Figures
+    `sigma_error` is the mean absolute difference of the estimated and the added level, if the method tells its own.
+    """
+
+    method: Method
+    figures: np.ndarray
+    seconds_per_slice: float | None
     sigma_error: float | None = None
 
-    def as_dict(self) -> dict[str, str | float]:
-        """Flat form for JSON."""
-        row: dict[str, str | float] = {"method": self.method, **asdict(self.figures)}
-        if self.sigma_error is not None:
-            row["sigma_error"] = self.sigma_error
-        return row
+    def figure(self, name: str) -> np.ndarray:
+        """One figure of every slice, (slices,); `name` is one of `FIGURES`."""
+        return self.figures[:, FIGURES.index(name)]
+
+
+@dataclass(frozen=True)
+class Results:
+    """All rows, in the order of the methods.
+
+    `groups` are the near-duplicate groups of the slices, (slices,); `reference` is the row that the others are compared
+    with, ``None`` if there is none of ours.
+    """
+
+    rows: tuple[Measurement, ...]
+    groups: np.ndarray
+    reference: Measurement | None
+
+
+def noisy_input() -> Method:
+    """The row that does nothing."""
+    return Method("Noisy input", "input", "none", lambda noisy, _: noisy)
 
 
 def corrupt_all(clean: np.ndarray, noise: str, sigma: float | None) -> tuple[np.ndarray, np.ndarray]:
@@ -38,37 +58,80 @@ def corrupt_all(clean: np.ndarray, noise: str, sigma: float | None) -> tuple[np.
 
 
 def evaluate(
-    denoiser: Denoiser,
+    methods: Sequence[Method],
     clean: np.ndarray,
-    settings: DenoiseSettings,
+    noise: str,
     sigma: float | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> list[Row]:
-    """Measure the denoiser, with and without refinement, and the noisy input.
+    groups: np.ndarray | None = None,
+    progress: Callable[[str, int], None] | None = None,
+) -> Results:
+    """Measure methods on the benchmark's noisy version of clean slices.
 
     Parameters
     ----------
+    methods
+        The rows. The first one of the group "ours", if any, is the reference of the others.
     clean
-        (slices, rows, columns), float32 in [0, 1].
-    settings
-        Noise type, iterations and neighbourhood.
+        (slices, rows, columns), float32 in [0, 1]; the noise of each slice is fixed by its place.
+    noise
+        ``"rician"``, ``"gaussian"``, ``"speckle"`` or ``"mixed"``.
     sigma
-        Noise level that is added; ``None`` draws it per slice from U[0.05, 0.20]. The denoiser is not told.
+        Noise level that is added; ``None`` draws it per slice from U[0.05, 0.20]. Only methods that are marked "true"
+        are told, the others get NaN.
+    groups
+        Near-duplicate group of each slice, (slices,); every slice is its own if left out.
     progress
-        Called with the slices done and all slices of the refined run.
+        Called with a method's name and the number of slices it has just done.
+
+    Raises
+    ------
+    CommandError
+        If two methods share a name, or one gives anything but finite pictures of the slices' shape.
     """
-    settings = replace(settings, intensity_range=UNIT_RANGE)
-    noisy, levels = corrupt_all(clean, settings.noise, sigma)
-    refined = denoiser(noisy, replace(settings, refine=True), progress)
-    diffused = denoiser(noisy, replace(settings, refine=False))
-    error = float(np.mean(np.abs(refined.slice_sigma - levels)))
-    return [
-        Row("Neural Diffusion", measure_all(refined.image, clean), error),
-        Row("Neural Diffusion (no refinement)", measure_all(diffused.image, clean), error),
-        Row("Noisy input", measure_all(noisy, clean)),
-    ]
+    names = [method.name for method in methods]
+    for name in names:
+        if names.count(name) > 1:
+            raise CommandError(f"Two rows of the table are called '{name}': give each a name of its own.")
+    noisy, levels = corrupt_all(clean, noise, sigma)
+    heads = head_masks(clean)
+    errors: dict[Callable[[np.ndarray], np.ndarray], float] = {}
+    rows = []
+    for method in methods:
+        pictures = run_method(method, noisy, levels, progress)
+        if method.estimate is not None and method.estimate not in errors:
+            errors[method.estimate] = float(np.mean(np.abs(method.estimate(noisy) - levels)))
+        seconds = None if method.group == "input" else seconds_per_slice(method, noisy, _told(method, levels))
+        error = errors[method.estimate] if method.estimate is not None else None
+        rows.append(Measurement(method, measure_all(pictures, clean, heads), seconds, error))
+    reference = next((row for row in rows if row.method.group == "ours"), None)
+    return Results(tuple(rows), np.arange(len(clean)) if groups is None else np.asarray(groups), reference)
 
 
-def measure_all(pictures: np.ndarray, clean: np.ndarray) -> Figures:
-    """Mean figures over slices."""
-    return Figures.mean([measure(picture, truth) for picture, truth in zip(pictures, clean, strict=True)])
+def run_method(
+    method: Method, noisy: np.ndarray, levels: np.ndarray, progress: Callable[[str, int], None] | None = None
+) -> np.ndarray:
+    """Denoise (slices, rows, columns) a few at a time and check what comes back.
+
+    Raises
+    ------
+    CommandError
+        If it is not finite or not of the shape of `noisy`.
+    """
+    told = _told(method, levels)
+    parts = []
+    for first in range(0, len(noisy), _CHUNK):
+        part = slice(first, first + _CHUNK)
+        pictures = np.asarray(method.denoise(noisy[part], told[part]))
+        if pictures.shape != noisy[part].shape or not np.isfinite(pictures).all():
+            raise CommandError(
+                f"'{method.name}' gave no finite pictures of the slices' shape: leave this row out, or train it again."
+            )
+        parts.append(pictures)
+        if progress is not None:
+            progress(method.name, len(pictures))
+    return np.concatenate(parts)
+
+
+def _told(method: Method, levels: np.ndarray) -> np.ndarray:
+    """The true levels for those that are given them, NaN for the others: a method cannot look by mistake."""
+    return levels if method.sigma == "true" else np.full_like(levels, np.nan)

@@ -2,87 +2,191 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+import hashlib
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.ndimage import binary_fill_holes, label
-
-from NeuralDiffusionLib import Denoiser, DenoiseSettings
+from skimage.metrics import structural_similarity
 
 from ..data.corruption import rician
+from ..files.command_error import CommandError
+from .head import HEAD_THRESHOLD, head_mask
+from .volume_methods import NOISY_INPUT, NoisyVolume, VolumeMethod, noisy_input
 
 CLINICAL_SIGMAS = (0.01, 0.03, 0.05, 0.09, 0.15)
+EVALUATION_SEED = 42
 _RANGE_PERCENTILE = 99.9
-_HEAD_THRESHOLD = 0.05
+_SSIM_WINDOW = 11
+
+
+@dataclass(frozen=True)
+class CleanVolume:
+    """A scan that counts as free of noise (its own noise bounds every figure at low levels).
+
+    Attributes
+    ----------
+    name
+        What the tables call it.
+    voxels
+        (slices, rows, columns), float32; 1 is the 99.9th percentile of the whole scan.
+    inside
+        Boolean, same shape: the head.
+    spacing
+        Millimetres along each axis of the array, (3,).
+    sha256
+        Of the whole scan's voxels, so that it is known again under another name.
+    """
+
+    name: str
+    voxels: np.ndarray = field(repr=False)
+    inside: np.ndarray = field(repr=False)
+    spacing: tuple[float, float, float]
+    sha256: str
 
 
 @dataclass(frozen=True)
 class VolumeRow:
-    """One volume at one noise level: PSNR in dB inside the head, noise levels relative to the range."""
+    """One method on one volume at one noise level.
+
+    Attributes
+    ----------
+    sigma, estimated_sigma
+        Noise levels relative to the intensity range: the one added, and the one that the method found out, if it does.
+    noise_level
+        What the method was told: "none", "estimated" or "true".
+    psnr_head_db, ssim_head
+        Over the voxels of the head, with 1 as data range.
+    seconds
+        Wall time of the method on this volume.
+    below_noisy
+        Whether the PSNR is lower than that of the noisy input: the method did harm.
+    """
 
     volume: str
     sigma: float
-    noisy_psnr_db: float
-    denoised_psnr_db: float
-    diffused_psnr_db: float
-    estimated_sigma: float
+    method: str
+    noise_level: str
+    psnr_head_db: float
+    ssim_head: float
+    seconds: float
+    below_noisy: bool
+    estimated_sigma: float | None = None
 
 
-def evaluate_volume(
-    denoiser: Denoiser,
-    name: str,
-    clean: np.ndarray,
-    settings: DenoiseSettings,
-    sigmas: Sequence[float] = CLINICAL_SIGMAS,
-    slices: int = 0,
-    report: Callable[[VolumeRow], None] | None = None,
-) -> list[VolumeRow]:
-    """Add Rician noise of known levels to a volume, denoise it blindly and compare inside the head.
+def prepare_volume(name: str, voxels: np.ndarray, spacing: Sequence[float], slices: int = 0) -> CleanVolume:
+    """Scale a scan, find the head in it and cut out the slab that is measured.
+
+    Range and head come from the whole scan. Magnitudes are not negative: what interpolation left below zero becomes 0.
 
     Parameters
     ----------
-    clean
-        (slices, rows, columns), the reference in any units. It has noise of its own, which bounds every figure at low
-        levels.
-    settings
-        Iterations and neighbourhood.
-    sigmas
-        Noise levels relative to the intensity range, which is the 99.9th percentile of the volume.
+    voxels
+        (slices, rows, columns), in any units.
+    spacing
+        Millimetres along each axis of the array, (3,).
     slices
-        Use only this many slices, around the middle one; 0 means all.
+        Keep only this many slices, around the middle one; 0 keeps all. Every method sees this slab and nothing else,
+        so that methods in three dimensions lose their outer neighbours at its two faces, and the planes across it are
+        only this wide: few slices are for a quick look, figures to publish want all.
+
+    Raises
+    ------
+    CommandError
+        If the scan is not finite, is empty inside, or has slices too small for the SSIM.
+    """
+    if not np.isfinite(voxels).all():
+        raise CommandError(f"Scan '{name}' holds NaN or infinite values: replace them first.")
+    if min(voxels.shape[1:]) < _SSIM_WINDOW:
+        rows, columns = voxels.shape[1:]
+        raise CommandError(
+            f"Scan '{name}' has slices of {rows} x {columns} pixels: they must be {_SSIM_WINDOW} x {_SSIM_WINDOW} or "
+            "larger to be measured."
+        )
+    clean = np.maximum(voxels.astype(np.float32), 0)
+    scale = float(np.percentile(clean, _RANGE_PERCENTILE))
+    inside = head_mask(clean, HEAD_THRESHOLD * scale)
+    first = max(0, (len(clean) - slices) // 2) if slices else 0
+    kept = slice(first, first + slices if slices else None)
+    if scale <= 0 or not inside[kept].any():
+        raise CommandError(f"Scan '{name}' shows no head in the slices to be measured: is it an MR scan of a head?")
+    digest = hashlib.sha256(np.ascontiguousarray(clean).tobytes()).hexdigest()
+    return CleanVolume(name, clean[kept] / np.float32(scale), inside[kept], tuple(map(float, spacing)), digest)
+
+
+def add_noise(clean: CleanVolume, sigma: float, number: int, seed: int = EVALUATION_SEED) -> NoisyVolume:
+    """Rician noise drawn from the generator (seed, number), the same for every method."""
+    noisy = rician(clean.voxels, sigma, np.random.default_rng((seed, number)))
+    return NoisyVolume(noisy.astype(np.float32), sigma, clean.spacing)
+
+
+def evaluate_volume(
+    methods: Sequence[VolumeMethod],
+    clean: CleanVolume,
+    sigmas: Sequence[float] = CLINICAL_SIGMAS,
+    report: Callable[[VolumeRow], None] | None = None,
+) -> list[VolumeRow]:
+    """Add Rician noise of known levels to a volume and compare what each method makes of it, inside the head.
+
+    Parameters
+    ----------
+    methods
+        What to measure; the noisy input is the first row of each level in any case.
+    sigmas
+        Noise levels relative to the intensity range; the noise of each is fixed by (42, place in this list).
     report
         Called with each row once it is known.
     """
-    clean = clean.astype(np.float32)
-    scale = float(np.percentile(clean, _RANGE_PERCENTILE))
-    inside = head_mask(clean, _HEAD_THRESHOLD * scale)
-    if slices:
-        first = max(0, (len(clean) - slices) // 2)
-        clean, inside = clean[first : first + slices], inside[first : first + slices]
-    rows = []
+    return list(_rows(methods, clean, sigmas, report or (lambda row: None)))
+
+
+def _rows(
+    methods: Sequence[VolumeMethod], clean: CleanVolume, sigmas: Sequence[float], report: Callable[[VolumeRow], None]
+) -> Iterator[VolumeRow]:
     for number, sigma in enumerate(sigmas):
-        noisy = rician(clean, sigma * scale, np.random.default_rng((42, number)))
-        refined = denoiser(noisy, replace(settings, noise="rician", refine=True))
-        diffused = denoiser(noisy, replace(settings, noise="rician", refine=False))
-        psnr = [_psnr(image, clean, inside, scale) for image in (noisy, refined.image, diffused.image)]
-        rows.append(VolumeRow(name, sigma, *psnr, estimated_sigma=refined.sigma / scale))
-        if report is not None:
-            report(rows[-1])
-    return rows
+        noisy = add_noise(clean, sigma, number)
+        unchanged = head_psnr(noisy.voxels, clean)
+        for method in (noisy_input(), *(one for one in methods if one.name != NOISY_INPUT)):
+            # Whoever is not told the level gets NaN: it cannot look by mistake.
+            told = noisy if method.noise_level == "true" else replace(noisy, sigma=math.nan)
+            start = time.perf_counter()
+            image, estimated = method.denoise(told)
+            seconds = time.perf_counter() - start
+            psnr = head_psnr(image, clean)
+            row = VolumeRow(
+                volume=clean.name,
+                sigma=sigma,
+                method=method.name,
+                noise_level=method.noise_level,
+                psnr_head_db=psnr,
+                ssim_head=head_ssim(image, clean),
+                seconds=seconds,
+                below_noisy=psnr < unchanged,
+                estimated_sigma=estimated,
+            )
+            report(row)
+            yield row
 
 
-def head_mask(volume: np.ndarray, threshold: float) -> np.ndarray:
-    """The largest connected part above the threshold, with its cavities filled; boolean."""
-    parts, count = label(volume > threshold)
-    if count == 0:
-        return np.zeros(volume.shape, bool)
-    sizes = np.bincount(parts.ravel())
-    sizes[0] = 0
-    return binary_fill_holes(parts == sizes.argmax())
-
-
-def _psnr(image: np.ndarray, clean: np.ndarray, inside: np.ndarray, scale: float) -> float:
-    error = np.mean(np.square((image - clean)[inside].astype(np.float64)))
+def head_psnr(image: np.ndarray, clean: CleanVolume) -> float:
+    """PSNR in dB over the voxels of the head; infinite for equal images."""
+    error = np.mean(np.square((image - clean.voxels)[clean.inside].astype(np.float64)))
     with np.errstate(divide="ignore"):
-        return float(10 * np.log10(scale**2 / error))
+        return float(-10 * np.log10(error))
+
+
+def head_ssim(image: np.ndarray, clean: CleanVolume) -> float:
+    """Mean over the voxels of the head of the slice-wise SSIM map.
+
+    The settings of Wang et al., IEEE TIP 13, 2004: an 11 x 11 Gaussian window of sigma 1.5, in the plane of the slices.
+    """
+    total = 0.0
+    for denoised, truth, inside in zip(image, clean.voxels, clean.inside, strict=True):
+        if inside.any():
+            _, similarity = structural_similarity(
+                truth, denoised, data_range=1, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, full=True
+            )
+            total += float(similarity[inside].sum(dtype=np.float64))
+    return total / int(clean.inside.sum())

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,8 @@ from NeuralDiffusionLib import MAX_ITERATIONS, NEIGHBOURHOODS, NOISE_TYPES, Deno
 from ..files.command_error import CommandError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from NeuralDiffusionLib import DenoiseResult
 
     from ..files.image_files import Scan
@@ -128,6 +131,29 @@ def denoise(
             show_default=False,
         ),
     ] = None,
+    uncertainty: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Also write how uncertain the network is, as a standard deviation in the scan's units. Takes weights "
+            "that were trained with dropout, and the time of as many runs as there are samples.",
+            rich_help_panel=_FILES,
+            show_default=False,
+        ),
+    ] = None,
+    samples: Annotated[
+        int,
+        typer.Option(min=2, metavar="COUNT", help="Runs behind the uncertainty map.", rich_help_panel=_METHOD),
+    ] = 16,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Weights that 'neural-diffusion export' wrote; the bundled ones if not given.",
+            rich_help_panel=_FILES,
+            show_default=False,
+        ),
+    ] = None,
     series: Annotated[
         str | None,
         typer.Option(
@@ -160,7 +186,8 @@ def denoise(
     """
     # A job scheduler's stop is treated like Ctrl-C, so that it leaves no unfinished file either.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    targets = [output] if conduction is None else [output, conduction]
+    maps = {name: path for name, path in (("conduction", conduction), ("uncertainty", uncertainty)) if path is not None}
+    targets = [output, *maps.values()]
     try:
         settings = DenoiseSettings(
             noise=noise,
@@ -177,8 +204,8 @@ def denoise(
     _check_paths(source, targets, series, overwrite)
     scan = _read(source, series)
     settings = replace(settings, slice_axis=_choose_axis(scan) if slice_axis == "auto" else _ARRAY_AXIS[slice_axis])
-    run = _denoise(source, scan, settings, device)
-    _write(targets, scan, run.result, as_float)
+    run = _denoise(source, scan, settings, device, weights, samples if uncertainty is not None else 0)
+    _write(output, maps, scan, run, as_float)
     for note in run.result.notes:
         typer.echo(note, err=True)
     typer.echo(_summary(source, targets, settings, run))
@@ -187,6 +214,7 @@ def denoise(
 @dataclass(frozen=True)
 class _Run:
     result: DenoiseResult
+    uncertainty: np.ndarray | None
     slices: int
     seconds: float
 
@@ -213,7 +241,8 @@ def _check_paths(source: Path, targets: list[Path], series: str | None, overwrit
             what = "is the input itself" if target.samefile(source) else "exists already"
             raise CommandError(f"{target} {what}: choose another name, or add --overwrite to replace it.")
     if len({target.resolve() for target in targets}) < len(targets):
-        raise CommandError(f"{targets[0]} is named for both the scan and the conduction map: choose two names.")
+        twice = next(target for number, target in enumerate(targets) if target in targets[:number])
+        raise CommandError(f"{twice} is named for two of the files to write: choose two names.")
 
 
 def _read(source: Path, series: str | None) -> Scan:
@@ -233,14 +262,18 @@ def _choose_axis(scan: Scan) -> int:
     return widest if widths[widest] >= _THICK_SLICE * others else _ARRAY_AXIS["k"]
 
 
-def _denoise(source: Path, scan: Scan, settings: DenoiseSettings, device: str) -> _Run:
+def _denoise(
+    source: Path, scan: Scan, settings: DenoiseSettings, device: str, weights: Path | None, samples: int
+) -> _Run:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from NeuralDiffusionLib import Denoiser
+    from NeuralDiffusionLib.uncertainty import sample_uncertainty
+    from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS
 
     started = time.perf_counter()
-    denoiser = Denoiser(device=device)
+    denoiser = Denoiser(device, weights or BUNDLED_WEIGHTS)
     slices = scan.voxels.shape[settings.slice_axis]
     console = Console(stderr=True)
     bar = Progress(
@@ -254,29 +287,39 @@ def _denoise(source: Path, scan: Scan, settings: DenoiseSettings, device: str) -
     )
     with bar:
         task = bar.add_task("", total=slices)
+
+        def show(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
         try:
-            result = denoiser(
-                scan.voxels, settings, progress=lambda done, total: bar.update(task, completed=done, total=total)
-            )
+            if samples:
+                sampled = sample_uncertainty(denoiser, scan.voxels, settings, samples, show)
+                result, deviation = sampled.result, sampled.deviation
+            else:
+                result, deviation = denoiser(scan.voxels, settings, show), None
         except InvalidVolumeError as error:
             sentence = str(error)
             raise CommandError(f"{source}: {sentence[0].lower()}{sentence[1:]}") from error
-    return _Run(result, slices, time.perf_counter() - started)
+    return _Run(result, deviation, slices, time.perf_counter() - started)
 
 
-def _write(targets: list[Path], scan: Scan, result: DenoiseResult, as_float: bool) -> None:
-    from ..files.image_files import write_conduction, write_denoised
+def _write(output: Path, maps: dict[str, Path], scan: Scan, run: _Run, as_float: bool) -> None:
+    from ..files.image_files import write_denoised, write_map
     from ..files.whole_files import write_whole
 
-    files = [(targets[0], lambda path: write_denoised(path, scan, result.image, as_float))]
-    files += [(target, lambda path: write_conduction(path, scan, result.conduction)) for target in targets[1:]]
+    write = {
+        "conduction": partial(write_map, scan=scan, values=run.result.conduction, window=(0.0, 1.0)),
+        "uncertainty": partial(write_map, scan=scan, values=run.uncertainty),
+    }
+    files = [(output, lambda path: write_denoised(path, scan, run.result.image, as_float))]
+    files += [(target, write[name]) for name, target in maps.items()]
     try:
         write_whole(files)
     except OSError as error:
         reason = error.strerror or str(error)
         raise CommandError(
-            f"{' and '.join(map(str, targets))} could not be written ({reason}) and nothing was left behind: "
-            "free some space or choose another folder."
+            f"{' and '.join(map(str, (output, *maps.values())))} could not be written ({reason}) and nothing was left "
+            "behind: free some space or choose another folder."
         ) from error
 
 

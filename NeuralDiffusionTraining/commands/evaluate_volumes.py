@@ -1,73 +1,133 @@
-"""`neural-diffusion evaluate-volumes`: measure a file of weights on whole scans."""
+"""`neural-diffusion evaluate-volumes`: measure a file of weights on whole scans, against filters in 3-D."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..files.command_error import CommandError
-from ..files.result_files import check_folder_of, write_json
+from ..files.result_files import check_folder_of, write_file, write_json
+
+if TYPE_CHECKING:
+    from ..benchmark.volumes import CleanVolume
 
 
 def evaluate_volumes(
-    scans: Annotated[list[Path], typer.Argument(help="Scans to take as clean: NIfTI, NRRD or MetaImage files.")],
+    scans: Annotated[
+        list[Path] | None, typer.Argument(help="Scans to take as clean: NIfTI, NRRD or MetaImage files.")
+    ] = None,
+    template: Annotated[bool, typer.Option("--template", help="Measure the T1 template of nilearn, too.")] = False,
     sigma: Annotated[
         list[float] | None, typer.Option(help="Noise level relative to the range; repeat for more. Default: 0.01-0.15.")
     ] = None,
     iterations: Annotated[int, typer.Option(help="Number of diffusion steps, 1 to 64.")] = 16,
     neighbours: Annotated[int, typer.Option(help="Neighbourhood of the diffusion, 4 or 8.")] = 8,
     slices: Annotated[int, typer.Option(min=0, help="Use only this many middle slices; 0 means all.")] = 0,
+    peers: Annotated[bool, typer.Option("--peers/--no-peers", help="Measure the 3-D filters, too.")] = True,
+    bm4d: Annotated[
+        bool, typer.Option("--bm4d", help="Measure BM4D, too: minutes a volume, not for commerce.")
+    ] = False,
     weights: Annotated[Path | None, typer.Option(help="File of weights; the bundled one if left out.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the table to this file.")] = None,
+    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write the rows to this file as CSV.")] = None,
+    markdown_file: Annotated[
+        Path | None, typer.Option("--markdown", help="Write the table to this file as Markdown.")
+    ] = None,
 ) -> None:
-    """Add Rician noise to scans and print the PSNR inside the head, before and after blind denoising."""
+    """Add Rician noise to scans and print PSNR and SSIM inside the head, for Neural Diffusion and 3-D filters.
+
+    Neural Diffusion is blind; the filters are told the true noise level and have parameters that were best on other
+    scans. Every method sees the same noisy voxels; with --slices, all of them only those slices.
+    """
+    from dataclasses import asdict
+
     from rich.console import Console
-    from rich.table import Table
 
     from NeuralDiffusionLib import Denoiser, DenoiseSettings
     from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS
 
+    from ..benchmark.run_facts import run_facts
+    from ..benchmark.volume_bm4d import bm4d as bm4d_method
+    from ..benchmark.volume_methods import ours
+    from ..benchmark.volume_tables import harm_sentences, to_csv, to_markdown, to_terminal
+    from ..benchmark.volume_tuning import tuned_peers
     from ..benchmark.volumes import CLINICAL_SIGMAS, VolumeRow, evaluate_volume
-    from ..files.image_files import read_scan
 
     try:
         settings = DenoiseSettings(iterations=iterations, neighbours=neighbours)
         denoiser = Denoiser(device, weights or BUNDLED_WEIGHTS)
     except ValueError as error:
         raise CommandError(str(error)) from error
-    check_folder_of(json_file)
-    table = Table(title="Rician noise, PSNR in dB inside the head")
-    table.add_column("Volume")
-    for heading in ("Sigma", "Noisy", "Neural Diffusion", "No refinement", "Estimated sigma"):
-        table.add_column(heading, justify="right")
-    rows: list[VolumeRow] = []
+    sigmas = tuple(sigma or CLINICAL_SIGMAS)
+    if min(sigmas) <= 0:
+        raise CommandError(f"Noise level {min(sigmas):g} is not possible: give numbers above 0.")
+    for path in (json_file, csv_file, markdown_file):
+        check_folder_of(path)
+    slow = [bm4d_method()] if bm4d else []
+    clean = read_clean(scans or [], template, slices)
+
     progress = Console(stderr=True)
-    for path in scans:
-        voxels = read_scan(path).voxels
-        rows += evaluate_volume(
-            denoiser,
-            path.name,
-            voxels,
-            settings,
-            sigma or CLINICAL_SIGMAS,
-            slices,
-            lambda row: progress.print(f"{row.volume}: sigma {row.sigma:g} done", highlight=False),
-        )
-    for row in rows:
-        psnr = (row.noisy_psnr_db, row.denoised_psnr_db, row.diffused_psnr_db)
-        table.add_row(row.volume, f"{row.sigma:g}", *(f"{one:.2f}" for one in psnr), f"{row.estimated_sigma:.4f}")
-    Console().print(table)
+
+    def tell(row: VolumeRow) -> None:
+        progress.print(f"{row.volume}, sigma {row.sigma:g}: {row.method}, {row.seconds:.1f} s", highlight=False)
+
+    rows: list[VolumeRow] = []
+    skipped: list[str] = []
+    for volume in clean:
+        others, skipped = tuned_peers(volume.sha256) if peers else ([], [])
+        rows += evaluate_volume([*ours(denoiser, settings), *others, *slow], volume, sigmas, tell)
+    console = Console()
+    for drawn in to_terminal(rows):
+        console.print(drawn)
+    for sentence in (*harm_sentences(rows), *skipped):
+        console.print(sentence, highlight=False, soft_wrap=True)
     if json_file is not None:
         content = {
+            "kind": "volumes",
             "rows": [asdict(row) for row in rows],
             "slices": slices,
             "iterations": iterations,
             "neighbours": neighbours,
             "device": denoiser.device,
             "weights_sha256": denoiser.weights_sha256,
+            "skipped": skipped,
+            **run_facts(),
         }
         write_json(json_file, content)
+    for path, text in ((csv_file, to_csv(rows)), (markdown_file, to_markdown(rows))):
+        if path is not None:
+            write_file(path, lambda unfinished, text=text: unfinished.write_text(text, encoding="utf-8"))
+
+
+def read_clean(scans: list[Path], template: bool, slices: int) -> list[CleanVolume]:
+    """Read scans, and the template if asked for, as clean volumes cut to their middle slices.
+
+    Raises
+    ------
+    CommandError
+        If there is none, two have one name, or one cannot be read or measured.
+    """
+    from ..benchmark.template import TEMPLATE_NAME, template_path
+    from ..benchmark.volumes import prepare_volume
+    from ..files.image_files import read_scan
+
+    named = [(path.name, path) for path in scans]
+    if template:
+        named.append((TEMPLATE_NAME, template_path()))
+    if not named:
+        raise CommandError("No scan is given: name at least one, or add --template.")
+    names = [name for name, _ in named]
+    for name in names:
+        if names.count(name) > 1:
+            raise CommandError(f"Two scans are called '{name}': rename one, or the table could not tell them apart.")
+    clean = []
+    for name, path in named:
+        if not path.is_file():
+            raise CommandError(f"Scan '{path}' does not exist.")
+        scan = read_scan(path)
+        # The geometry counts axes as (i, j, k), arrays as (k, j, i).
+        clean.append(prepare_volume(name, scan.voxels, tuple(reversed(scan.spacing)), slices))
+    return clean

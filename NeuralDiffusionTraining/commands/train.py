@@ -7,26 +7,61 @@ from typing import Annotated, Literal
 
 import typer
 
+_OF_CONFIG = "the configuration's value if left out"
+
 
 def train(
     data: Annotated[Path, typer.Option(help="Folder that holds the Br35H classes 'no' and 'yes'.")],
     output: Annotated[Path, typer.Option(help="Folder for checkpoints and curves; a run found there goes on.")],
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training part.")] = 60,
-    batch_size: Annotated[int, typer.Option(min=1, help="Slices per step.")] = 16,
-    learning_rate: Annotated[float, typer.Option(min=1e-6, help="Peak learning rate.")] = 2e-3,
-    seed: Annotated[int, typer.Option(help="Seed of weights, order, crops and noise.")] = 0,
+    config: Annotated[
+        str | None, typer.Option(help="YAML file, or a bundled one by name: shipped, original, peers, smoke.")
+    ] = None,
+    network: Annotated[str | None, typer.Option(help=f"Network to train; {_OF_CONFIG}.")] = None,
+    split: Annotated[str | None, typer.Option(help="original, grouped or a split file.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training part.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Slices per step, over all devices and machines.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of weights, order, crops and noise.")] = None,
     precision: Annotated[
-        Literal["bf16-mixed", "32-true"], typer.Option(help="bf16-mixed is fast on new CPUs and GPUs.")
-    ] = "bf16-mixed",
+        Literal["bf16-mixed", "32-true"] | None, typer.Option(help="bf16-mixed is fast on new CPUs and GPUs.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Use only this many training slices; 0 means all.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Any other option, as name=value: `--set loss.psnr=0.2`.")
+    ] = None,
+    start: Annotated[
+        Path | None, typer.Option("--init", help="Checkpoint of the same network whose weights to start from.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
-    limit: Annotated[int, typer.Option(min=0, help="Use only this many training slices; 0 means all.")] = 0,
+    devices: Annotated[int, typer.Option(min=1, help="Processes, or GPUs, on each machine.")] = 1,
+    num_nodes: Annotated[int, typer.Option(min=1, help="Machines; start the same command on each.")] = 1,
 ) -> None:
-    """Train the network on the training part of the original split.
+    """Train a network on the training part of a split.
 
-    Learning curves are written to OUTPUT/curves (one folder for each start), the newest state to OUTPUT/last.ckpt,
-    the best weights so far to OUTPUT/best.ckpt. Run the same command again after an interruption: it goes on from
-    last.ckpt.
+    Options given here win over those of the configuration. OUTPUT receives the newest state (last.ckpt), the best
+    weights so far (best.ckpt), and the learning curves (curves.csv, curves.png, and for TensorBoard the folder
+    tensorboard). Run the same command again after an interruption: it goes on from last.ckpt, with the result of an
+    unbroken run.
+
+    Several machines: set MASTER_ADDR, MASTER_PORT and NODE_RANK (0, 1, ...) on each, or use SLURM's.
     """
-    from ..training.run import TrainingOptions, run_training
+    from lightning.pytorch.utilities import rank_zero_only
 
-    run_training(TrainingOptions(data, output, epochs, batch_size, learning_rate, seed, precision, device, limit))
+    from ..training.config import bundled_config, parse_settings, read_config
+    from ..training.run import Place, run_training
+
+    given = {
+        "network": network,
+        "split": split,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "optimiser.learning_rate": learning_rate,
+        "seed": seed,
+        "precision": precision,
+        "limit": limit,
+    }
+    overrides = {name: value for name, value in given.items() if value is not None}
+    chosen = read_config(bundled_config(config), {**overrides, **parse_settings(settings or [])})
+    best = run_training(chosen, Place(data, output, device, devices, num_nodes, start))
+    if rank_zero_only.rank == 0:
+        typer.echo(f"The best weights are in {best}.")

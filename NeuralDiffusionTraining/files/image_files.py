@@ -135,9 +135,12 @@ def write_denoised(path: Path, scan: Scan, image: np.ndarray, as_float: bool) ->
     _write(path, scan, cast_to(image, voxel_type), slope, intercept, scan.fields)
 
 
-def write_conduction(path: Path, scan: Scan, conduction: np.ndarray) -> None:
-    """Write a conduction map, [0, 1], as float32 with the geometry of `scan`; raises OSError like `write_denoised`."""
-    _write(path, scan, conduction.astype(np.float32), 1.0, 0.0, {}, window=(0.0, 1.0))
+def write_map(path: Path, scan: Scan, values: np.ndarray, window: tuple[float, float] | None = None) -> None:
+    """Write a map as float32 with the geometry of `scan`; raises OSError like `write_denoised`.
+
+    `window` is the span of values that viewers show first.
+    """
+    _write(path, scan, values.astype(np.float32), 1.0, 0.0, {}, window=window)
 
 
 def cast_to(values: np.ndarray, voxel_type: np.dtype) -> np.ndarray:

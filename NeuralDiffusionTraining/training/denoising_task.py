@@ -3,99 +3,110 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import lightning as L
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from NeuralDiffusionLib.network import NeuralDiffusionNetwork
 from NeuralDiffusionLib.settings import MAX_ITERATIONS
 
 from ..data.corruption import NOISE_TYPES
-from .losses import denoising_loss
+from ..networks.registry import build_network
+from .config import TrainingConfig
+from .losses import denoising_loss, logarithmic_loss
+from .optimisers import make_optimiser
 from .training_data import MIXED
 
 _DEFAULT_ITERATIONS = 16
 _DEFAULT_SHARE = 0.4
 _EIGHT_NEIGHBOURS_SHARE = 0.65
-_GIVEN_SIGMA_SHARE = 0.25
-_DIFFUSED_WEIGHT = 0.5
 
 
 class DenoisingTask(L.LightningModule):
-    """Trains the network for every setting of the panel at once.
+    """Trains a network for the settings that the configuration asks for.
 
     Noise type and level differ from sample to sample, iteration count and neighbourhood from batch to batch. The
-    loss is that of the refined slice plus half that of the diffused one, so that the equation does the work. The
-    noise-level estimator learns beside it from the known level; no gradient of the denoising loss reaches it.
+    loss is that of the refined slice plus a share of that of the diffused one, so that the equation does the work.
+    A noise-level estimator learns beside it from the known level; no gradient of the denoising loss reaches it.
+
+    Parameters
+    ----------
+    config
+        A `TrainingConfig` as plain data, so that Lightning can keep it in every checkpoint.
+    total_steps
+        Length of the learning-rate schedule.
+    provenance
+        How the weights are made; `export` reads it from the checkpoint.
     """
 
-    def __init__(
-        self, total_steps: int, learning_rate: float = 2e-3, seed: int = 0, provenance: dict[str, str] | None = None
-    ) -> None:
+    def __init__(self, config: dict[str, Any], total_steps: int, provenance: dict[str, str]) -> None:
         super().__init__()
-        # Lightning writes these into every checkpoint; `export` reads the provenance there.
         self.save_hyperparameters()
-        self.network = NeuralDiffusionNetwork()
+        self.config = TrainingConfig.model_validate(config)
+        self.network = build_network(self.config.network)
 
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
-        generator = torch.Generator().manual_seed(self.hparams.seed * 1_000_003 + self.global_step)
-        noisy, clean, sigma, kind = batch["noisy"], batch["clean"], batch["sigma"], batch["kind"]
-        estimates, logits = self.network.noise_level(noisy)
+        generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.global_step)
+        sampling, weights = self.config.sampling, self.config.loss
+        noisy, clean, sigma = batch["noisy"], batch["clean"], batch["sigma"]
+        types, level, estimator_loss = self._noise(batch)
+        iterations = sampling.iterations or draw_iterations(generator)
+        eight = float(torch.rand((), generator=generator)) < _EIGHT_NEIGHBOURS_SHARE
+        neighbours = sampling.neighbours or (8 if eight else 4)
+        output = self.network(noisy, types, iterations=iterations, neighbours=neighbours, sigma=level)
+        # The figure of merit is a mean of decibels, so an error counts relative to the noise it is left from.
+        scale = 0.175 / (sigma + 0.05) if weights.relative else 1.0
+        refined = denoising_loss(output.image, clean, weights)
+        loss = scale * refined
+        if weights.psnr:
+            loss = loss + weights.psnr * logarithmic_loss(output.image, clean)
+        if weights.diffused and output.diffused is not output.image:
+            loss = loss + weights.diffused * scale * denoising_loss(output.diffused, clean, weights)
+            if weights.psnr:
+                loss = loss + weights.diffused * weights.psnr * logarithmic_loss(output.diffused, clean)
+        self.log("loss", refined.mean(), sync_dist=True)
+        return loss.mean() + estimator_loss
+
+    def _noise(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Type weights (batch, 3), noise level (batch,) that the network is given, and the estimator's own loss."""
+        kind, sigma = batch["kind"], batch["sigma"]
+        types = F.one_hot(kind, len(NOISE_TYPES)).float()
+        if not hasattr(self.network, "noise_level"):
+            return types, sigma, sigma.new_zeros(())
+        estimates, logits = self.network.noise_level(batch["noisy"])
         of_kind = estimates.gather(1, kind[:, None])[:, 0]
         level_loss = ((of_kind - sigma).abs() / (sigma + 0.03)).mean()
         # Below this level the types cannot be told apart, and it does not matter which is chosen.
         type_loss = (F.cross_entropy(logits, kind, reduction="none") * (sigma > 0.02)).mean()
-
-        types = F.one_hot(kind, len(NOISE_TYPES)).float()
         types = torch.where((batch["setting"] == MIXED)[:, None], logits.detach().softmax(dim=1), types)
         estimated = (types * estimates.detach()).sum(dim=1)
-        given = torch.rand(len(sigma), generator=generator).to(sigma.device) < _GIVEN_SIGMA_SHARE
-        output = self.network(
-            noisy,
-            types,
-            iterations=draw_iterations(generator),
-            neighbours=8 if float(torch.rand((), generator=generator)) < _EIGHT_NEIGHBOURS_SHARE else 4,
-            sigma=torch.where(given, sigma, estimated),
-        )
-        # The figure of merit is a mean of decibels, so an error counts relative to the noise it is left from.
-        weight = 0.175 / (sigma + 0.05)
-        refined = denoising_loss(output.image, clean)
-        diffused = denoising_loss(output.diffused, clean)
-        loss = (weight * (refined + _DIFFUSED_WEIGHT * diffused)).mean()
-        self.log("loss", refined.mean(), prog_bar=True)
-        self.log("level_error", (of_kind - sigma).abs().mean())
-        self.log("type_loss", type_loss)
-        return loss + level_loss + 0.1 * type_loss
+        self.log("level_error", (of_kind - sigma).abs().mean(), sync_dist=True)
+        self.log("type_loss", type_loss, sync_dist=True)
+        return types, torch.where(batch["given"], sigma, estimated), level_loss + 0.1 * type_loss
 
     def validation_step(self, batch: dict[str, Tensor], batch_index: int, dataloader_idx: int = 0) -> None:
         noise = NOISE_TYPES[dataloader_idx]
-        output = self.network(batch["noisy"], noise)
+        if not self.config.sampling.setting_weights[dataloader_idx]:
+            return
+        sampling = self.config.sampling
+        settings = {"iterations": sampling.iterations or _DEFAULT_ITERATIONS, "neighbours": sampling.neighbours or 8}
+        output = self.network(batch["noisy"], noise, **settings)
         options = {"add_dataloader_idx": False, "batch_size": len(batch["clean"])}
-        self.log(f"psnr_{noise}", psnr(output.image, batch["clean"]).mean(), prog_bar=noise == "rician", **options)
-        self.log(f"psnr_{noise}_diffusion", psnr(output.diffused, batch["clean"]).mean(), **options)
-        if noise == "rician":
-            untouched = self.network(batch["clean"], noise).image
-            self.log("psnr_noise_free", psnr(untouched, batch["clean"]).mean(), **options)
+        self.log(f"psnr_{noise}", psnr(output.image, batch["clean"]).mean(), **options)
+        if output.diffused is not output.image:
+            self.log(f"psnr_{noise}_diffusion", psnr(output.diffused, batch["clean"]).mean(), **options)
 
     def on_validation_epoch_end(self) -> None:
         metrics = self.trainer.callback_metrics
-        mean = torch.stack([metrics[f"psnr_{noise}"] for noise in NOISE_TYPES if f"psnr_{noise}" in metrics]).mean()
-        self.log("psnr", mean)
+        known = [metrics[f"psnr_{noise}"] for noise in NOISE_TYPES if f"psnr_{noise}" in metrics]
+        self.log("psnr", torch.stack(known).mean())
 
-    def configure_optimizers(self) -> dict:
-        optimizer = torch.optim.AdamW(self.parameters(), lr=self.hparams.learning_rate, weight_decay=1e-4)
-        warm_up = max(1, min(200, self.hparams.total_steps // 10))
-
-        def factor(step: int) -> float:
-            if step < warm_up:
-                return (step + 1) / warm_up
-            progress = min(1.0, (step - warm_up) / max(1, self.hparams.total_steps - warm_up))
-            return 0.005 + 0.995 * 0.5 * (1 + math.cos(math.pi * progress))
-
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+    def configure_optimizers(self) -> dict[str, Any]:
+        optimiser, factor = make_optimiser(self.network, self.config.optimiser, self.hparams.total_steps)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
 
 def draw_iterations(generator: torch.Generator) -> int:

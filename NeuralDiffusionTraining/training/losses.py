@@ -1,4 +1,4 @@
-"""The training loss: (1 - SSIM) + L1 + 0.1 x gradient loss."""
+"""The training loss: (1 - SSIM) + L1 + 0.1 x gradient loss, and a term that is the PSNR itself."""
 
 from __future__ import annotations
 
@@ -7,18 +7,22 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from .config import LossConfig
+
 SSIM_WINDOW = 11
 SSIM_SIGMA = 1.5
-GRADIENT_WEIGHT = 0.1
+_FLOOR = 1e-5
 
 
-def denoising_loss(image: Tensor, clean: Tensor) -> Tensor:
-    """Loss of each slice.
+def denoising_loss(image: Tensor, clean: Tensor, weights: LossConfig) -> Tensor:
+    """Loss of each slice, without the term of the PSNR.
 
     Parameters
     ----------
     image, clean
         (batch, 1, rows, columns) in [0, 1], at least 11 x 11.
+    weights
+        Weight of each term.
 
     Returns
     -------
@@ -26,7 +30,16 @@ def denoising_loss(image: Tensor, clean: Tensor) -> Tensor:
         (batch,)
     """
     absolute = (image - clean).abs().mean(dim=(1, 2, 3))
-    return 1 - ssim(image, clean) + absolute + GRADIENT_WEIGHT * gradient_loss(image, clean)
+    structure = 1 - ssim(image, clean)
+    return weights.ssim * structure + weights.l1 * absolute + weights.gradient * gradient_loss(image, clean)
+
+
+def logarithmic_loss(image: Tensor, clean: Tensor) -> Tensor:
+    """Natural logarithm of each slice's mean squared error: minus its PSNR, 1 for 4.3 dB; (batch,).
+
+    A floor of 1e-5 (50 dB) keeps slices without noise from outweighing all others.
+    """
+    return torch.log((image - clean).square().mean(dim=(1, 2, 3)) + _FLOOR)
 
 
 def gradient_loss(image: Tensor, clean: Tensor) -> Tensor:

@@ -7,99 +7,175 @@ import subprocess
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint, RichProgressBar
-from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.strategies import DDPStrategy
 
 from NeuralDiffusionLib.devices import resolve_device
 
-from ..data.slices import list_slices, load_slices, original_split, split_hash
+from ..data.slices import load_slices
+from ..data.splits import Split, load_split
+from ..files.command_error import CommandError
+from .checkpoints import BEST, NEWEST, load_trained
+from .config import TrainingConfig
+from .curves import FOLDER as CURVES
+from .curves import CurveFiles
 from .denoising_task import DenoisingTask
+from .progress import RunProgress
 from .training_data import SliceData
 
 _FINE_SIZE = 256
 _VALIDATION_SLICES = 60
-_AVERAGE_DECAY = 0.99
+_LOG_EVERY = 20
 
 
 @dataclass(frozen=True)
-class TrainingOptions:
-    """The options of `neural-diffusion train`; see its help."""
+class Place:
+    """Where a run reads, writes and computes; none of it changes the result but for rounding.
+
+    `devices` is the number of processes on each of `nodes` machines; `start` a checkpoint whose weights the run starts
+    from.
+    """
 
     data: Path
     output: Path
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    seed: int
-    precision: str
-    device: str
-    limit: int
+    device: str = "auto"
+    devices: int = 1
+    nodes: int = 1
+    start: Path | None = None
 
 
-def run_training(options: TrainingOptions) -> Path:
+def run_training(config: TrainingConfig, place: Place) -> Path:
     """Train, or go on training, and return the path of the best checkpoint.
 
     Raises
     ------
     CommandError
-        If the data folder cannot be used.
+        If the data, the folder of the run or the checkpoint to start from cannot be used.
     DeviceError
         If the device is unknown or absent.
     """
-    device = resolve_device(options.device)
-    split = original_split(list_slices(options.data))
-    train = split["train"][: options.limit] if options.limit else split["train"]
-    validation = split["validation"][:_VALIDATION_SLICES]
-    L.seed_everything(options.seed, verbose=False)
+    device = resolve_device(place.device)
+    processes = place.devices * place.nodes
+    if config.batch_size % processes:
+        raise CommandError(
+            f"A batch of {config.batch_size} cannot be shared out evenly among {processes} processes: "
+            f"choose a multiple of {processes}."
+        )
+    split = load_split(config.split, place.data)
+    newest = place.output / NEWEST
+    _check_same_run(newest, config)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    module = SliceData(
-        load_slices(options.data, train),
-        load_slices(options.data, train, _FINE_SIZE),
-        load_slices(options.data, validation),
-        options.batch_size,
-        options.seed,
-    )
-    steps = module.batches * options.epochs
-    task = DenoisingTask(steps, options.learning_rate, options.seed, _provenance(options, split))
+    L.seed_everything(config.seed, verbose=False)
+    module = _data(config, place.data, split)
+    steps = module.batches * config.epochs
+    task = DenoisingTask(config.model_dump(mode="json"), steps, _provenance(config, split, place.start))
+    if place.start is not None and not newest.exists():
+        task.network.load_state_dict(_weights_of(place.start, config.network))
     task.network.to(memory_format=torch.channels_last)
-    # Two writers: the one of the best weights would leave "last" behind in an epoch that brings no progress.
-    best = ModelCheckpoint(options.output, "best", monitor="psnr", mode="max", enable_version_counter=False)
-    newest = ModelCheckpoint(options.output, "last", enable_version_counter=False)
     trainer = L.Trainer(
-        max_epochs=options.epochs,
+        max_epochs=config.epochs,
         accelerator=device.type,
-        devices=[device.index or 0] if device.type == "cuda" else 1,
-        precision=options.precision,
-        gradient_clip_val=1.0,
+        devices=[device.index or 0] if device.type == "cuda" and place.devices == 1 else place.devices,
+        num_nodes=place.nodes,
+        # A short run of the diffusion leaves the conduction networks of its later stages unused.
+        strategy=DDPStrategy(find_unused_parameters=True) if processes > 1 else "auto",
+        # The loader shares the samples out itself, so that they do not depend on the number of processes.
+        use_distributed_sampler=False,
+        precision=config.precision,
+        gradient_clip_val=config.optimiser.clip,
         reload_dataloaders_every_n_epochs=1,
-        logger=CSVLogger(options.output, name="curves", flush_logs_every_n_steps=20),
-        log_every_n_steps=20,
-        callbacks=[best, newest, EMAWeightAveraging(decay=_AVERAGE_DECAY), RichProgressBar()],
+        logger=[CSVLogger(place.output, name=CURVES), TensorBoardLogger(place.output, name="tensorboard", version="")],
+        log_every_n_steps=min(_LOG_EVERY, module.batches),
+        callbacks=_callbacks(config, place.output),
         num_sanity_val_steps=0,
+        check_val_every_n_epoch=min(config.validate_every, config.epochs),
+        enable_model_summary=False,
     )
-    last = options.output / "last.ckpt"
     with warnings.catch_warnings():
         # Lightning warns of what is meant here: a folder that is not empty, epochs shorter than the logging interval.
         warnings.filterwarnings("ignore", module="lightning")
-        trainer.fit(task, module, ckpt_path=last if last.exists() else None)
-    return Path(best.best_model_path)
+        trainer.fit(task, module, ckpt_path=newest if newest.exists() else None)
+    return place.output / BEST
 
 
-def _provenance(options: TrainingOptions, split: dict[str, list[str]]) -> dict[str, str]:
-    """How the weights are made, as far as the run itself can know."""
-    command = (
-        f"neural-diffusion train --data DATA --output RUN --epochs {options.epochs} --batch-size {options.batch_size} "
-        f"--learning-rate {options.learning_rate:g} --seed {options.seed} --precision {options.precision}"
+def _data(config: TrainingConfig, folder: Path, split: Split) -> SliceData:
+    train = split.train[: config.limit] if config.limit else split.train
+    fine = _FINE_SIZE if config.sampling.native_share else None
+    coarse = load_slices(folder, train)
+    return SliceData(
+        coarse,
+        load_slices(folder, train, fine) if fine else coarse,
+        load_slices(folder, split.validation[:_VALIDATION_SLICES]),
+        config.batch_size,
+        config.seed,
+        config.sampling,
     )
-    return {
-        "data": f"Br35H, original split, training part{f', first {options.limit}' if options.limit else ''}",
-        "split_sha256": split_hash(split),
-        "command": f"{command} --limit {options.limit}" if options.limit else command,
+
+
+def _callbacks(config: TrainingConfig, output: Path) -> list[L.Callback]:
+    # Two writers: the one of the best weights would leave "last" behind in an epoch that brings no progress.
+    best = ModelCheckpoint(output, Path(BEST).stem, monitor="psnr", mode="max", enable_version_counter=False)
+    newest = ModelCheckpoint(
+        output, Path(NEWEST).stem, every_n_epochs=1, save_on_train_epoch_end=True, enable_version_counter=False
+    )
+    average = [EMAWeightAveraging(decay=config.optimiser.average)] if config.optimiser.average else []
+    return [best, newest, *average, CurveFiles(output), RunProgress()]
+
+
+def _check_same_run(newest: Path, config: TrainingConfig) -> None:
+    """Refuse to go on with a run that was started with other options."""
+    if not newest.exists():
+        return
+    started, now = _flat(load_trained(newest).config), _flat(config.model_dump(mode="json"))
+    other = [name for name in now if started.get(name) != now[name]]
+    if other:
+        name = other[0]
+        raise CommandError(
+            f"Folder '{newest.parent}' holds a run with {name} {started.get(name)}, not {now[name]}: "
+            "give the same options to go on with it, or another folder."
+        )
+
+
+def _flat(options: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat = {}
+    for name, value in options.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return flat
+
+
+def _weights_of(start: Path, network: str) -> dict[str, torch.Tensor]:
+    trained = load_trained(start)
+    if trained.name != network:
+        raise CommandError(f"Checkpoint '{start}' is of the network '{trained.name}', not '{network}': name another.")
+    return trained.network.state_dict()
+
+
+def _provenance(config: TrainingConfig, split: Split, start: Path | None) -> dict[str, str]:
+    """How the weights are made, as far as the run itself can know."""
+    changed = _changed(_flat(config.model_dump(mode="json")), _flat(TrainingConfig().model_dump(mode="json")))
+    settings = "".join(f" --set {name}={value}" for name, value in changed.items())
+    made = {
+        "data": f"Br35H, {split.name} split, training part{f', first {config.limit}' if config.limit else ''}",
+        "split_sha256": split.sha256,
+        "command": f"neural-diffusion train --data DATA --output RUN{settings}",
         "commit": _commit(),
         "torch": str(torch.__version__),
+    }
+    if start is not None:
+        made["started_from"] = load_trained(start).provenance["command"]
+    return made
+
+
+def _changed(options: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: str(value).replace(" ", "") if isinstance(value, list) else value
+        for name, value in options.items()
+        if value != defaults[name]
     }
 
 

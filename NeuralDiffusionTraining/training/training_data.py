@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import lightning as L
 import numpy as np
 import torch
@@ -13,36 +11,13 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..data.corruption import NOISE_TYPES, benchmark_corruption, corrupt
 from ..data.slices import BENCHMARK_SIZE
+from .config import SamplingConfig
 
 MIXED = len(NOISE_TYPES)
 """Index of the setting "mixed": the type is not told to the network."""
 
-
-@dataclass(frozen=True)
-class SamplingPlan:
-    """How samples are drawn.
-
-    Parameters
-    ----------
-    setting_weights
-        Share of samples for which the network is told gaussian, rician, speckle, or nothing ("mixed").
-    benchmark_share
-        Share with a noise level from the benchmark's U[0.05, 0.20]; the rest covers [0, max_sigma] with more weight
-        near 0, where clinical scans lie.
-    clean_share
-        Share without noise, taken from that rest.
-    native_share
-        Share cropped from a larger version of the slice, whose pixels are finer than the benchmark's.
-    dim_share
-        Share whose intensities are scaled down, as in a slice far from the brightest tissue of its volume.
-    """
-
-    setting_weights: tuple[float, float, float, float] = (0.18, 0.52, 0.15, 0.15)
-    benchmark_share: float = 0.6
-    clean_share: float = 0.05
-    max_sigma: float = 0.25
-    native_share: float = 0.35
-    dim_share: float = 0.15
+_AIR = 0.03
+_VALIDATION_BATCH = 32
 
 
 class TrainingSlices(Dataset):
@@ -56,7 +31,7 @@ class TrainingSlices(Dataset):
         (slices, n, n), uint8, n >= 128: the same slices with finer pixels.
     """
 
-    def __init__(self, coarse: np.ndarray, fine: np.ndarray, plan: SamplingPlan, seed: int, epoch: int) -> None:
+    def __init__(self, coarse: np.ndarray, fine: np.ndarray, plan: SamplingConfig, seed: int, epoch: int) -> None:
         self.coarse, self.fine, self.plan = coarse, fine, plan
         self.seed, self.epoch = seed, epoch
 
@@ -68,20 +43,24 @@ class TrainingSlices(Dataset):
         clean = self._crop(index, generator)
         if generator.random() < self.plan.dim_share:
             clean = clean * np.float32(generator.uniform(0.4, 1.0))
+        inside = clean > _AIR if generator.random() < self.plan.masked_share else None
         setting = int(generator.choice(len(self.plan.setting_weights), p=self.plan.setting_weights))
         kind = int(generator.integers(len(NOISE_TYPES))) if setting == MIXED else setting
         sigma = self._sigma(generator)
         noisy = corrupt(clean, NOISE_TYPES[kind], sigma, generator)
+        if inside is not None:
+            clean, noisy = clean * inside, noisy * inside
         return {
             "clean": torch.from_numpy(np.ascontiguousarray(clean))[None],
             "noisy": torch.from_numpy(noisy)[None],
             "sigma": torch.tensor(sigma, dtype=torch.float32),
             "kind": torch.tensor(kind),
             "setting": torch.tensor(setting),
+            "given": torch.tensor(generator.random() < self.plan.given_sigma_share),
         }
 
     def _crop(self, index: int, generator: np.random.Generator) -> np.ndarray:
-        """A (128, 128) picture in [0, 1], in one of the eight orientations."""
+        """A (crop, crop) picture in [0, 1], in one of the eight orientations."""
         size = self.fine.shape[-1]
         if size > BENCHMARK_SIZE and generator.random() < self.plan.native_share:
             side = int(generator.integers(BENCHMARK_SIZE, int(1.5 * BENCHMARK_SIZE) + 1))
@@ -92,6 +71,11 @@ class TrainingSlices(Dataset):
                 picture = resize(picture, (BENCHMARK_SIZE,) * 2, order=1, anti_aliasing=True).astype(np.float32)
         else:
             picture = self.coarse[index].astype(np.float32) / 255
+        if self.plan.crop < BENCHMARK_SIZE:
+            top, left = generator.integers(BENCHMARK_SIZE - self.plan.crop + 1, size=2)
+            picture = picture[top : top + self.plan.crop, left : left + self.plan.crop]
+        if not self.plan.orientations:
+            return picture
         picture = np.rot90(picture, int(generator.integers(4)))
         return picture[:, ::-1] if generator.random() < 0.5 else picture
 
@@ -120,7 +104,17 @@ class ValidationSlices(Dataset):
 
 
 class SliceData(L.LightningDataModule):
-    """The two parts that training sees."""
+    """The two parts that training sees.
+
+    Parameters
+    ----------
+    coarse, fine
+        As of `TrainingSlices`.
+    validation
+        (slices, 128, 128), uint8.
+    batch_size
+        Samples of one step, shared out evenly among all processes.
+    """
 
     def __init__(
         self,
@@ -129,16 +123,16 @@ class SliceData(L.LightningDataModule):
         validation: np.ndarray,
         batch_size: int,
         seed: int,
-        plan: SamplingPlan | None = None,
+        plan: SamplingConfig,
     ) -> None:
         super().__init__()
         self.coarse, self.fine, self.validation = coarse, fine, validation
-        self.batch_size, self.seed, self.plan = batch_size, seed, plan or SamplingPlan()
+        self.batch_size, self.seed, self.plan = min(batch_size, len(coarse)), seed, plan
 
     @property
     def batches(self) -> int:
         """Steps in an epoch; an incomplete last batch is left out."""
-        return max(1, len(self.coarse) // self.batch_size)
+        return len(self.coarse) // self.batch_size
 
     def train_dataloader(self) -> DataLoader:
         # Steps, since a checkpoint made at the end of an epoch still names that epoch, not the next.
@@ -146,8 +140,11 @@ class SliceData(L.LightningDataModule):
         samples = TrainingSlices(self.coarse, self.fine, self.plan, self.seed, epoch)
         # A fixed list: a shuffling loader draws anew for each of its iterators, and a resumed run makes one more.
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
-        order = torch.randperm(len(samples), generator=generator).tolist()
-        return DataLoader(samples, self.batch_size, sampler=order, drop_last=len(samples) > self.batch_size)
+        order = torch.randperm(len(samples), generator=generator)[: self.batches * self.batch_size]
+        # Every process takes its share of every step, so that a step sees the same samples for any number of them.
+        of_each = order.view(self.batches, self.trainer.world_size, -1)[:, self.trainer.global_rank]
+        return DataLoader(samples, batch_sampler=of_each.tolist())
 
     def val_dataloader(self) -> list[DataLoader]:
-        return [DataLoader(ValidationSlices(self.validation, noise), 2 * self.batch_size) for noise in NOISE_TYPES]
+        """All of the validation part in every process: the figures do not depend on the number of processes."""
+        return [DataLoader(ValidationSlices(self.validation, noise), _VALIDATION_BATCH) for noise in NOISE_TYPES]

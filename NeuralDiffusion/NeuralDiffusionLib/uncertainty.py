@@ -1,0 +1,94 @@
+"""How sure the network is: Monte Carlo dropout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from .denoiser import Denoiser, DenoiseResult
+from .errors import WeightsError
+from .settings import DenoiseSettings
+
+DEFAULT_SAMPLES = 16
+
+
+@dataclass(frozen=True)
+class UncertainResult:
+    """What sampling gives.
+
+    Attributes
+    ----------
+    result
+        The run without dropout, as `Denoiser` gives it.
+    deviation
+        Standard deviation of the samples at every voxel, float32, shape and units of the input: large where the
+        weights leave open what lies there. It says nothing of what they were never shown.
+    """
+
+    result: DenoiseResult
+    deviation: np.ndarray
+
+
+def sample_uncertainty(
+    denoiser: Denoiser,
+    volume: np.ndarray,
+    settings: DenoiseSettings | None = None,
+    samples: int = DEFAULT_SAMPLES,
+    progress: Callable[[int, int], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> UncertainResult:
+    """Denoise a volume several times with dropout switched on (Gal and Ghahramani, ICML 2016).
+
+    Parameters
+    ----------
+    denoiser
+        With weights that were trained with dropout.
+    volume, settings, progress, cancelled
+        As for `Denoiser`; `progress` counts the slices of all runs.
+    samples
+        Number of runs with dropout, 2 or more. The same samples are drawn every time.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 2 samples.
+    WeightsError
+        If the weights were trained without dropout.
+    InvalidVolumeError, DenoiseCancelled
+        As from `Denoiser`.
+    """
+    if samples < 2:
+        raise ValueError(f"{samples} samples have no standard deviation: choose 2 or more.")
+    if not denoiser.network.architecture.dropout:
+        raise WeightsError(
+            "These weights were trained without dropout and cannot tell how uncertain they are: "
+            "train others with 'neural-diffusion train --network dropout'."
+        )
+    runs = 1 + samples
+
+    def part(number: int) -> Callable[[int, int], None] | None:
+        return None if progress is None else lambda done, total: progress(number * total + done, runs * total)
+
+    result = denoiser(volume, settings, part(0), cancelled)
+    layers = [layer for layer in denoiser.network.modules() if isinstance(layer, nn.Dropout2d)]
+    mean = np.zeros(result.image.shape, np.float64)
+    squares = np.zeros(result.image.shape, np.float64)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        try:
+            for layer in layers:
+                layer.train()
+            for number in range(1, runs):
+                image = denoiser(volume, settings, part(number), cancelled).image
+                # Welford's update: the difference of two large sums would lose the small deviations.
+                change = image - mean
+                mean += change / number
+                squares += change * (image - mean)
+        finally:
+            for layer in layers:
+                layer.eval()
+    return UncertainResult(result, np.sqrt(squares / (samples - 1)).astype(np.float32))

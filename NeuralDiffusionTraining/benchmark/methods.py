@@ -1,0 +1,57 @@
+"""What a row of the table is: a way to remove noise, and what it was told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+GROUPS = ("input", "as published", "tuned, bias-corrected", "peer", "trained here", "ours")
+"""Kinds of rows, in the order of the table."""
+
+SIGMA_GIVEN = ("none", "estimated", "true")
+"""What a method may be given: no noise level, one that is estimated from the noisy slice, or the one that was added."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to remove noise, as the benchmark runs it.
+
+    Attributes
+    ----------
+    name
+        What the table calls it; each row has its own.
+    group
+        One of `GROUPS`.
+    sigma
+        One of `SIGMA_GIVEN`; where the level is estimated, the name says by what if it is not the method's own doing.
+    denoise
+        Takes noisy slices, (slices, rows, columns), float32 in [0, 1], and the levels that were added, (slices,);
+        returns pictures of the same shape. Methods that are not marked "true" must not look at the levels.
+    parameters
+        Learned parameters; ``None`` for a method without any.
+    macs_per_pixel
+        Multiply-adds per pixel of a 128 x 128 slice; ``None`` where nobody counts them.
+    estimate
+        Gives the noise level that the method works with, (slices,), from noisy slices; ``None`` if it has none to tell.
+    device
+        Where it computes.
+    """
+
+    name: str
+    group: str
+    sigma: str
+    denoise: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    parameters: int | None = None
+    macs_per_pixel: float | None = None
+    estimate: Callable[[np.ndarray], np.ndarray] | None = None
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if self.group not in GROUPS:
+            raise ValueError(f"Group {self.group!r} of method {self.name!r} is not known: choose one of {GROUPS}.")
+        if self.sigma not in SIGMA_GIVEN:
+            raise ValueError(
+                f"Noise level {self.sigma!r} of method {self.name!r} is not known: choose one of {SIGMA_GIVEN}."
+            )

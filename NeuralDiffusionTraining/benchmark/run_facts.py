@@ -1,0 +1,39 @@
+"""Under which circumstances something was measured."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+def run_facts() -> dict[str, Any]:
+    """The command as it was typed, the versions and the hardware, for the file of results."""
+    return {
+        "command": command_line(sys.argv[1:]),
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "hardware": hardware(),
+    }
+
+
+def command_line(arguments: list[str]) -> str:
+    """`neural-diffusion` with its arguments; of absolute paths only the name, which means something elsewhere too."""
+    return shlex.join(["neural-diffusion", *map(_without_folder, arguments)])
+
+
+def hardware() -> str:
+    """Processor family, the instructions torch uses on it and, if there is one, the GPU."""
+    parts = [platform.machine(), torch.backends.cpu.get_cpu_capability()]
+    if torch.cuda.is_available():
+        parts.append(torch.cuda.get_device_name())
+    return ", ".join(parts)
+
+
+def _without_folder(argument: str) -> str:
+    option, equals, value = argument.rpartition("=")
+    return f"{option}{equals}{Path(value).name}" if Path(value).is_absolute() else argument

@@ -1,0 +1,70 @@
+"""The figures of `sweep` as CSV and on the terminal."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from typing import TYPE_CHECKING, Any
+
+from .sweep import SWEPT_FIGURES
+from .tables import STAR, STAR_MEANS, mean_text
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+PICTURES = ("noisy", "diffused", "full")
+_USUAL_ITERATIONS = 16
+_SETTING = ("noise", "sigma", "neighbours", "iterations")
+
+
+def to_csv(cells: list[dict[str, Any]]) -> str:
+    """One line for each combination; columns "full_psnr_db", "full_psnr_db_low", "full_psnr_db_high" and so on.
+
+    Where slices are equal to the clean one their PSNR is infinite: "..._infinite_slices" counts them.
+    """
+    lines = [
+        {name: cell[name] for name in _SETTING}
+        | {
+            f"{picture}_{figure}" + ("" if end == "mean" else f"_{end}"): number
+            for picture in PICTURES
+            for figure in SWEPT_FIGURES
+            for end, number in cell[picture][figure].items()
+        }
+        for cell in cells
+    ]
+    columns = sorted({name for line in lines for name in line}, key=_column_order)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n", restval="")
+    writer.writeheader()
+    for line in lines:
+        writer.writerow({name: "" if value != value else value for name, value in line.items()})
+    return text.getvalue()
+
+
+def to_terminal(cells: list[dict[str, Any]], title: str) -> Table:
+    """PSNR of each noise type and level at the number of iterations nearest to the usual one."""
+    from rich.table import Table
+
+    steps = min((cell["iterations"] for cell in cells), key=lambda number: abs(number - _USUAL_ITERATIONS))
+    neighbourhoods = sorted({cell["neighbours"] for cell in cells})
+    table = Table(title=f"PSNR in dB, {steps} iterations, {title}")
+    for heading in ("Noise", "Sigma", "Noisy input"):
+        table.add_column(heading, justify="left" if heading == "Noise" else "right")
+    for neighbours in neighbourhoods:
+        table.add_column(f"{neighbours} neighbours", justify="right")
+        table.add_column(f"{neighbours}, no refinement", justify="right")
+    at_steps = {
+        (cell["noise"], cell["sigma"], cell["neighbours"]): cell for cell in cells if cell["iterations"] == steps
+    }
+    noises = list(dict.fromkeys(cell["noise"] for cell in cells))
+    for noise in noises:
+        sigmas = sorted({sigma for kind, sigma, _ in at_steps if kind == noise})
+        for sigma in sigmas:
+            row = [at_steps[noise, sigma, neighbours] for neighbours in neighbourhoods]
+            pictures = [row[0]["noisy"], *(cell[picture] for cell in row for picture in ("full", "diffused"))]
+            psnr = [mean_text(picture["psnr_db"], 2) for picture in pictures]
+            table.add_row(noise, f"{sigma:g}", *psnr, end_section=sigma == sigmas[-1])
+            if any(text.endswith(STAR) for text in psnr):
+                table.caption = STAR_MEANS
+    return table

@@ -1,0 +1,173 @@
+"""The table of the benchmark as JSON rows, CSV, Markdown and on the terminal."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from typing import TYPE_CHECKING, Any
+
+from .bootstrap import RESAMPLES, GroupBootstrap, paired_difference
+from .evaluation import Measurement, Results
+from .metrics import FIGURES
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+STAR = "*"
+STAR_MEANS = "* Mean of the slices that are not equal, pixel by pixel, to the one they are compared with."
+
+_DECIMALS = {
+    "psnr_db": 2,
+    "psnr_head_db": 2,
+    "psnr_background_db": 2,
+    "ssim": 3,
+    "edge_mse": 4,
+    "hfen": 3,
+    "difference_psnr_db": 2,
+}
+_HEADINGS = {
+    "psnr_db": "PSNR dB",
+    "psnr_head_db": "in head dB",
+    "psnr_background_db": "background dB",
+    "ssim": "SSIM",
+    "edge_mse": "Edge MSE",
+    "hfen": "HFEN",
+}
+
+
+def rows(results: Results, resamples: int = RESAMPLES, seed: int = 0) -> list[dict[str, Any]]:
+    """One dictionary for each method, for JSON.
+
+    Every figure is {"mean", "low", "high"}: the mean over slices and its 95 % interval, bootstrapped over groups of
+    near-duplicates. "difference_<figure>" is the same for this row minus the reference row, slice by slice; it is
+    ``None`` where there is no reference. Slices without a head or without background do not count in the figures of
+    that region.
+    """
+    bootstrap = GroupBootstrap(results.groups, resamples, seed)
+    return [_row(measurement, results.reference, bootstrap) for measurement in results.rows]
+
+
+def to_csv(table: list[dict[str, Any]]) -> str:
+    """The rows with one column for each number: "psnr_db", "psnr_db_low", "psnr_db_high" and so on."""
+    flat = [_flat(row) for row in table]
+    columns = list(dict.fromkeys(name for row in flat for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n", restval="")
+    writer.writeheader()
+    writer.writerows(flat)
+    return text.getvalue()
+
+
+def to_markdown(table: list[dict[str, Any]], title: str = "") -> str:
+    """The rows as a Markdown table, means with their intervals where the figure is the headline."""
+    headings = ["Method", "Sigma", "PSNR dB (95 % CI)", "minus ours dB (95 % CI)"]
+    headings += [heading for name, heading in _HEADINGS.items() if name != "psnr_db"]
+    headings += ["Parameters", "Multiply-adds a pixel", "ms a slice"]
+    lines = [f"**{title}**", ""] if title else []
+    lines.append(f"| {' | '.join(headings)} |")
+    lines.append("|---|---|" + "---:|" * (len(headings) - 2))
+    for row in table:
+        cells = [row["method"], row["sigma"]]
+        cells += [_with_interval(row["psnr_db"], "psnr_db"), _difference(row)]
+        cells += [_mean(row[name], name) for name in _HEADINGS if name != "psnr_db"]
+        cells += [_thousands(row["parameters"]), _thousands(row["macs_per_pixel"]), _milliseconds(row)]
+        lines.append(f"| {' | '.join(cells)} |")
+    text = "\n".join(lines) + "\n"
+    return f"{text}\n\\{STAR_MEANS}\n" if f"{STAR} " in text else text
+
+
+def to_terminal(table: list[dict[str, Any]], title: str) -> Table:
+    """The rows for the eye, grouped as in `methods.GROUPS`."""
+    from rich.table import Table
+
+    drawn = Table(title=title)
+    drawn.add_column("Method", min_width=20)
+    for heading in (*_HEADINGS.values(), "minus ours dB", "ms a slice"):
+        drawn.add_column(heading, justify="right")
+    for number, row in enumerate(table):
+        last_of_group = number + 1 == len(table) or table[number + 1]["group"] != row["group"]
+        given = " (true sigma)" if row["sigma"] == "true" else ""
+        cells = [_mean(row[name], name) for name in _HEADINGS]
+        drawn.add_row(row["method"] + given, *cells, _difference(row), _milliseconds(row), end_section=last_of_group)
+        if any(cell.endswith(STAR) for cell in cells):
+            drawn.caption = STAR_MEANS
+    return drawn
+
+
+def _row(measurement: Measurement, reference: Measurement | None, bootstrap: GroupBootstrap) -> dict[str, Any]:
+    method = measurement.method
+    row: dict[str, Any] = {"method": method.name, "group": method.group, "sigma": method.sigma}
+    for name in FIGURES:
+        row[name] = bootstrap.interval(measurement.figure(name)).as_dict()
+    for name in FIGURES:
+        row[f"difference_{name}"] = None
+        if reference is not None:
+            difference = paired_difference(measurement.figure(name), reference.figure(name))
+            row[f"difference_{name}"] = bootstrap.interval(difference).as_dict()
+    return row | {
+        "parameters": method.parameters,
+        "macs_per_pixel": method.macs_per_pixel,
+        "seconds_per_slice": measurement.seconds_per_slice,
+        "sigma_error": measurement.sigma_error,
+        "device": method.device,
+    }
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, dict):
+            flat |= {name if end == "mean" else f"{name}_{end}": number for end, number in value.items()}
+        else:
+            flat[name] = value
+    return {name: "" if _unknown(value) else value for name, value in flat.items()}
+
+
+def _unknown(value: object) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _number(value: float | None, decimals: int, signed: bool = False) -> str:
+    if _unknown(value):
+        return ""
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    return f"{value:+.{decimals}f}" if signed else f"{value:.{decimals}f}"
+
+
+def mean_text(figure: dict[str, Any], decimals: int, signed: bool = False) -> str:
+    """A mean as it stands in a table: with `STAR` where slices that are equal to the clean one do not count."""
+    finite = figure.get("mean_of_finite")
+    if _unknown(finite):
+        return _number(figure["mean"], decimals, signed)
+    return _number(finite, decimals, signed) + STAR
+
+
+def _mean(figure: dict[str, Any], name: str) -> str:
+    return mean_text(figure, _DECIMALS[name])
+
+
+def _with_interval(figure: dict[str, Any], name: str, signed: bool = False) -> str:
+    decimals = _DECIMALS[name]
+    text = mean_text(figure, decimals, signed)
+    low, high = (_number(figure[end], decimals, signed) for end in ("low", "high"))
+    return f"{text} ({low} to {high})" if low and high and not text.endswith(STAR) else text
+
+
+def _difference(row: dict[str, Any]) -> str:
+    difference = row["difference_psnr_db"]
+    if difference is None:
+        return ""
+    if difference["mean"] == difference["low"] == difference["high"] == 0:
+        return "0"
+    return _with_interval(difference, "difference_psnr_db", signed=True)
+
+
+def _thousands(count: float | None) -> str:
+    return "" if count is None else f"{count:,.0f}"
+
+
+def _milliseconds(row: dict[str, Any]) -> str:
+    seconds = row["seconds_per_slice"]
+    return "" if seconds is None else f"{1000 * seconds:.3g}"

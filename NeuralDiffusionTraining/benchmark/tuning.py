@@ -1,0 +1,142 @@
+"""The search for the parameters with which the classical filters do best."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import combinations, product
+
+import numpy as np
+from skimage.metrics import peak_signal_noise_ratio
+
+from .bias_correction import correct_bias
+from .noise_estimates import NoiseEstimate, estimate_noise
+from .tunable_filters import FILTERS, Parameters, TunableFilter
+
+Place = tuple[int, ...]
+"""Index of a value in the grid of each parameter."""
+
+
+@dataclass(frozen=True)
+class TunedFilter:
+    """Outcome for one filter.
+
+    Attributes
+    ----------
+    parameters
+        The best ones.
+    psnr_db
+        Mean PSNR with them, bias inverted, on the slices they were chosen on.
+    tried
+        Settings that were measured.
+    at_end
+        Parameters whose best value is the first or last of a grid that could go on; empty for a search to be trusted.
+    """
+
+    parameters: Parameters
+    psnr_db: float
+    tried: int
+    at_end: tuple[str, ...]
+
+
+def tune(
+    clean: np.ndarray,
+    noisy: np.ndarray,
+    noise: str,
+    names: tuple[str, ...] = tuple(FILTERS),
+    progress: Callable[[str], None] | None = None,
+) -> dict[str, TunedFilter]:
+    """Choose the parameters of every filter.
+
+    Parameters
+    ----------
+    clean
+        (slices, rows, columns), float32 in [0, 1]; never slices of the test part.
+    noisy
+        The same slices with noise.
+    noise
+        Noise type. The noise level is estimated, as it is when the filters are measured.
+    names
+        Filters of `FILTERS` to tune.
+    progress
+        Called with the name of each filter before its search.
+    """
+    estimate = estimate_noise(noisy, noise)
+    outcome = {}
+    for name in names:
+        if progress is not None:
+            progress(name)
+        outcome[name] = _climb(FILTERS[name], clean, noisy, estimate)
+    return outcome
+
+
+def _climb(tunable: TunableFilter, clean: np.ndarray, noisy: np.ndarray, estimate: NoiseEstimate) -> TunedFilter:
+    """Uphill from the middle of the grid until no step along one axis, or diagonally along two, leads higher."""
+    grid = tunable.grid
+    known: dict[Place, float] = {}
+
+    def score(place: Place) -> float:
+        if place not in known:
+            known[place] = _mean_psnr(tunable, _at(grid, place), clean, noisy, estimate)
+        return known[place]
+
+    best = tuple((len(values) - 1) // 2 for values in grid.values())
+    start = None
+    while best != start:
+        start = best
+        for axis, values in enumerate(grid.values()):
+            best = _best_along(axis, values, best, score)
+        if best == start:
+            best = max([best, *_diagonal(list(grid.values()), best)], key=score)
+    at_end = tuple(
+        name
+        for (name, values), index in zip(grid.items(), best, strict=True)
+        if _is_ordered(values) and name not in tunable.bounded and index in (0, len(values) - 1)
+    )
+    return TunedFilter(_at(grid, best), score(best), len(known), at_end)
+
+
+def _best_along(axis: int, values: tuple, best: Place, score: Callable[[Place], float]) -> Place:
+    """The best place along one axis: all values of a choice, uphill from where it stands for numbers."""
+
+    def at(index: int) -> Place:
+        return (*best[:axis], index, *best[axis + 1 :])
+
+    if not _is_ordered(values):
+        return max(map(at, range(len(values))), key=score)
+    index = best[axis]
+    for direction in (1, -1):
+        while 0 <= index + direction < len(values) and score(at(index + direction)) > score(at(index)):
+            index += direction
+    return at(index)
+
+
+def _diagonal(grid: list[tuple], place: Place) -> Iterator[Place]:
+    """The places one step away along two axes of numbers: ridges are climbed so."""
+    ordered = [axis for axis, values in enumerate(grid) if _is_ordered(values)]
+    for first, second in combinations(ordered, 2):
+        for up, along in product((-1, 1), repeat=2):
+            moved = list(place)
+            moved[first] += up
+            moved[second] += along
+            if all(0 <= moved[axis] < len(grid[axis]) for axis in (first, second)):
+                yield tuple(moved)
+
+
+def _mean_psnr(
+    tunable: TunableFilter, parameters: Parameters, clean: np.ndarray, noisy: np.ndarray, estimate: NoiseEstimate
+) -> float:
+    smooth = np.stack(
+        [tunable(picture, sigma, parameters) for picture, sigma in zip(noisy, estimate.sigma, strict=True)]
+    )
+    pictures = np.clip(correct_bias(smooth, estimate), 0, 1)
+    pairs = zip(clean, pictures, strict=True)
+    return float(np.mean([peak_signal_noise_ratio(truth, picture, data_range=1) for truth, picture in pairs]))
+
+
+def _at(grid: dict[str, tuple], place: tuple[int, ...]) -> Parameters:
+    return {name: values[index] for (name, values), index in zip(grid.items(), place, strict=True)}
+
+
+def _is_ordered(values: tuple) -> bool:
+    return not isinstance(values[0], str)

@@ -1,0 +1,65 @@
+"""`neural-diffusion ablate`: what each part of the design brings, on one budget."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from ..files.command_error import CommandError
+from ..files.result_files import check_folder_of, write_file, write_json
+
+
+def ablate(
+    data: Annotated[Path, typer.Option(help="Folder that holds the Br35H classes 'no' and 'yes'.")],
+    output: Annotated[Path, typer.Option(help="Folder for the runs; what is finished there is only measured.")],
+    of: Annotated[
+        Literal["design", "competitors"],
+        typer.Option(help="design: our network with one part changed; competitors: other networks on the same budget."),
+    ] = "design",
+    only: Annotated[list[str] | None, typer.Option(help="Run only this variant; may be repeated.")] = None,
+    config: Annotated[str, typer.Option(help="YAML file, or the name of a bundled one, of the budget.")] = "comparison",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Any option of the configuration: `--set epochs=20`.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=0, help="Use only the first test slices; 0 means all.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the table to this file.")] = None,
+    markdown_file: Annotated[Path | None, typer.Option("--markdown", help="Write the table to this file.")] = None,
+) -> None:
+    """Train variants of the network on the same budget and compare them on the test part, Rician noise.
+
+    An interrupted command goes on where it was when it is run again.
+    """
+    from rich.console import Console
+
+    from ..benchmark.run_facts import run_facts
+    from ..benchmark.tables import to_markdown, to_terminal
+    from ..training.ablation import ABLATED, COMPETITORS, FULL, configuration, train_and_measure
+    from ..training.config import bundled_config, parse_settings
+    from ..training.run import Place
+
+    for path in (json_file, markdown_file):
+        check_folder_of(path)
+    variants = ABLATED if of == "design" else COMPETITORS
+    for name in only or []:
+        if name not in [variant.name for variant in variants]:
+            known = ", ".join(variant.name for variant in variants)
+            raise CommandError(f"Variant '{name}' is not known: choose from {known}.")
+    if only:
+        variants = [FULL, *(variant for variant in variants if variant.name in only and variant is not FULL)]
+    console = Console(stderr=True)
+    rows, facts = train_and_measure(
+        variants,
+        configuration(bundled_config(config), parse_settings(settings or [])),
+        Place(data, output, device),
+        limit,
+        lambda name: console.print(f"Training: {name}"),
+    )
+    title = f"Trained {facts['epochs']} epochs each; Rician, {facts['slices']} test slices, {facts['split']} split"
+    Console().print(to_terminal(rows, title))
+    if markdown_file is not None:
+        write_file(markdown_file, lambda path: path.write_text(to_markdown(rows, title), encoding="utf-8"))
+    if json_file is not None:
+        write_json(json_file, {"kind": "ablation", "of": of, "rows": rows, **facts, **run_facts()})

@@ -1,0 +1,67 @@
+"""`neural-diffusion adapt`: fit the weights to one's own noisy scans, without clean ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from NeuralDiffusionLib import NOISE_TYPES
+
+from ..files.command_error import CommandError
+from ..files.result_files import check_folder_of, write_file
+
+_SMALLEST = 16
+
+
+def adapt(
+    scans: Annotated[list[Path], typer.Argument(metavar="SCAN...", help="Noisy scans, as for 'denoise'.")],
+    output: Annotated[Path, typer.Option(help="File of weights to write (.pt).")],
+    noise: Annotated[str, typer.Option(help=f"Kind of noise: {', '.join(NOISE_TYPES)}.")] = "rician",
+    steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 400,
+    batch_size: Annotated[int, typer.Option(min=1, help="Crops per step.")] = 8,
+    learning_rate: Annotated[float, typer.Option(min=1e-7, help="Peak learning rate.")] = 3e-4,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of crops and hidden pixels.")] = 0,
+    weights: Annotated[Path | None, typer.Option(help="Weights to start from; the bundled ones if left out.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+) -> None:
+    """Fit the weights to scans that have no clean counterpart (blind-spot training).
+
+    Some pixels are hidden from the network, which learns to predict them from their surroundings. For scans that
+    differ from the brain slices the bundled weights were trained on. Use the result with
+    `neural-diffusion denoise --weights`; compare both before you rely on either.
+    """
+    from rich.console import Console
+
+    from NeuralDiffusionLib.devices import resolve_device
+    from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS, load_weights, save_weights
+
+    from ..files.dicom_folders import read_dicom_folder
+    from ..files.image_files import read_scan
+    from ..training.blind_spot import BlindSpotOptions
+    from ..training.blind_spot import adapt as fit
+
+    check_folder_of(output)
+    if noise not in NOISE_TYPES:
+        raise CommandError(f"Noise type '{noise}' is not known: choose one of {', '.join(NOISE_TYPES)}.")
+    place = resolve_device(device)
+    start = load_weights(weights or BUNDLED_WEIGHTS)
+    volumes = []
+    for scan in scans:
+        voxels = (read_dicom_folder(scan, None) if scan.is_dir() else read_scan(scan)).voxels
+        if min(voxels.shape[1:]) < _SMALLEST:
+            raise CommandError(f"Scan '{scan}' has slices of less than {_SMALLEST} pixels: give larger ones.")
+        if voxels.min() == voxels.max():
+            raise CommandError(f"Scan '{scan}' is constant, there is nothing to learn from: give another.")
+        volumes.append(voxels)
+    options = BlindSpotOptions(noise, steps, batch_size, learning_rate, seed)
+    network = fit(start.network, volumes, options, place)
+    made = {
+        **start.metadata,
+        "adapted": f"blind-spot training on {len(volumes)} scans, {noise}, {steps} steps of {batch_size} crops, "
+        f"learning rate {learning_rate:g}, seed {seed}",
+        "adapted_from_sha256": start.sha256,
+    }
+    write_file(output, lambda unfinished: save_weights(unfinished, network, made))
+    Console().print(f"Weights fitted to {len(volumes)} scans in {steps} steps written to {output}.", highlight=False)

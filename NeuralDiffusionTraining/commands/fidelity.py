@@ -1,0 +1,109 @@
+"""`neural-diffusion fidelity`: are small lesions kept, are any invented, do new extrema appear?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from ..files.command_error import CommandError
+from ..files.result_files import check_folder_of, write_file, write_json
+from .table_rows import ROWS_HELP, TRAINED_HELP, asked_rows, build_rows, name_and_checkpoint
+
+
+def fidelity(
+    data: Annotated[Path, typer.Option(help="Folder that holds the Br35H classes 'no' and 'yes'.")],
+    split: Annotated[str, typer.Option(help="original, grouped, or a split file.")] = "original",
+    part: Annotated[Literal["test", "validation"], typer.Option(help="Part of the split.")] = "test",
+    noise: Annotated[Literal["rician", "gaussian"], typer.Option(help="Noise that is added.")] = "rician",
+    sigma: Annotated[
+        float | None, typer.Option(min=0, help="Noise level that is added; drawn from 0.05-0.20 if left out.")
+    ] = None,
+    iterations: Annotated[int, typer.Option(help="Number of diffusion steps, 1 to 64.")] = 16,
+    neighbours: Annotated[int, typer.Option(help="Neighbourhood of our diffusion, 4 or 8.")] = 8,
+    limit: Annotated[int, typer.Option(min=0, help="Use only the first slices of the part; 0 means all.")] = 0,
+    weights: Annotated[Path | None, typer.Option(help="File of weights; the bundled one if left out.")] = None,
+    methods: Annotated[str, typer.Option(help=ROWS_HELP)] = "ours",
+    trained: Annotated[list[str] | None, typer.Option(metavar="NAME=CHECKPOINT", help=TRAINED_HELP)] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    precision: Annotated[
+        Literal["fast", "float32"], typer.Option(help="fast computes in bfloat16 or float16 where that is faster.")
+    ] = "fast",
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the tables to this file.")] = None,
+    markdown_file: Annotated[Path | None, typer.Option("--markdown", help="Write the tables to this file.")] = None,
+) -> None:
+    """Check what a radiologist would ask: small lesions kept or invented, new extrema.
+
+    Bright discs of 1 to 4 pixels radius and 0.5 to 3 times the noise level are put into the heads of the slices. The
+    first table says how much of their contrast each method leaves. The second counts, in slices without any, the blobs,
+    bright or dark, that a method shows and the clean slice does not. The third gives the share of pixels that leave the
+    local envelope, the lowest to the highest noisy input in a window around them. Taking away the noise bias lowers the
+    air below the lowest input, which counts there: the row "diffusion alone" stops before.
+    """
+    import numpy as np
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from NeuralDiffusionLib import Denoiser, DenoiseSettings
+    from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS
+
+    from ..benchmark import fidelity_tables
+    from ..benchmark.fidelity import RUNS, check_fidelity
+    from ..benchmark.learned import diffusion_alone
+    from ..benchmark.run_facts import run_facts
+    from ..data.slices import load_slices
+    from ..data.splits import load_split
+
+    for path in (json_file, markdown_file):
+        check_folder_of(path)
+    if sigma == 0:
+        raise CommandError("A contrast relative to noise needs noise: give a --sigma above 0.")
+    asked = asked_rows(methods)
+    checkpoints = [name_and_checkpoint(text) for text in trained or []]
+    try:
+        settings = DenoiseSettings(noise=noise, iterations=iterations, neighbours=neighbours)
+        denoiser = Denoiser(device, weights or BUNDLED_WEIGHTS, precision)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+    parts = load_split(split, data)
+    names = list(parts.part(part))
+    names = names[:limit] if limit else names
+    rows, skipped = build_rows(asked, checkpoints, denoiser, settings, neighbours, precision)
+    if "ours" in asked:
+        rows.append(diffusion_alone(denoiser, settings, precision))
+    clean = load_slices(data, names).astype(np.float32) / 255
+    groups = np.array([parts.groups[name] for name in names])
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=RUNS * len(clean) * len(rows))
+        tables = check_fidelity(
+            rows, clean, noise, sigma, groups, lambda name, done: bar.update(task, advance=done, description=name)
+        )
+    console = Console()
+    for table in fidelity_tables.to_terminal(tables):
+        console.print(table)
+    for sentence in skipped:
+        typer.echo(sentence, err=True)
+    if json_file is not None:
+        content = {
+            **tables,
+            "slices": len(clean),
+            "groups": len(np.unique(groups)),
+            "split": parts.name,
+            "part": part,
+            "split_sha256": parts.sha256,
+            "noise": noise,
+            "sigma": sigma,
+            "iterations": iterations,
+            "neighbours": neighbours,
+            "precision": precision,
+            "device": denoiser.device,
+            "weights_sha256": denoiser.weights_sha256,
+            "skipped": skipped,
+            **run_facts(),
+        }
+        write_json(json_file, content)
+    if markdown_file is not None:
+        text = fidelity_tables.to_markdown(tables)
+        write_file(markdown_file, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))

@@ -1,0 +1,131 @@
+"""`neural-diffusion segmentation`: what denoising does for a segmentation of lesions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..files.command_error import CommandError
+from ..files.result_files import check_folder_of, write_file, write_json
+from .table_rows import ROWS_HELP, TRAINED_HELP, asked_rows, build_rows, name_and_checkpoint
+
+
+def segmentation(
+    data: Annotated[Path, typer.Option(help="Folder of slices, as pictures, at any depth.")],
+    masks: Annotated[
+        Path, typer.Option(help="Folder of masks with the same relative names; what is not zero is lesion.")
+    ],
+    split: Annotated[
+        str | None,
+        typer.Option(help="original, grouped or a split file; 70 % to train and 30 % to test, by chance, if left out."),
+    ] = None,
+    noise: Annotated[str, typer.Option(help="rician, gaussian, speckle or mixed.")] = "rician",
+    sigma: Annotated[
+        float | None, typer.Option(min=0, help="Noise level that is added; drawn from 0.05-0.20 if left out.")
+    ] = None,
+    iterations: Annotated[int, typer.Option(help="Number of diffusion steps, 1 to 64.")] = 16,
+    neighbours: Annotated[int, typer.Option(help="Neighbourhood of our diffusion, 4 or 8.")] = 8,
+    methods: Annotated[str, typer.Option(help=ROWS_HELP)] = "ours",
+    trained: Annotated[list[str] | None, typer.Option(metavar="NAME=CHECKPOINT", help=TRAINED_HELP)] = None,
+    weights: Annotated[Path | None, typer.Option(help="File of weights; the bundled one if left out.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the table to this file.")] = None,
+    markdown_file: Annotated[Path | None, typer.Option("--markdown", help="Write the table to this file.")] = None,
+) -> None:
+    """Segment lesions in clean, noisy and denoised slices and print Dice and IoU.
+
+    A random forest learns from the clean training slices and is then applied, as it is, to the test slices: clean,
+    noisy, and as each method restores them. Dice and IoU are means over the slices with a lesion; in the others, those
+    where a lesion is found all the same are counted. Slices without a mask are left out. A split by chance puts
+    neighbouring slices of one patient on both sides; give a split file to prevent that.
+    """
+    import numpy as np
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from NeuralDiffusionLib import Denoiser, DenoiseSettings
+    from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS
+
+    from ..benchmark.run_facts import run_facts
+    from ..benchmark.segmentation import compare, summarise, train_segmenter
+    from ..benchmark.segmentation_tables import to_markdown, to_terminal
+    from ..data.masks import load_masks, pair_masks
+    from ..data.slices import load_slices
+
+    for path in (json_file, markdown_file):
+        check_folder_of(path)
+    asked = asked_rows(methods)
+    checkpoints = [name_and_checkpoint(text) for text in trained or []]
+    try:
+        settings = DenoiseSettings(noise=noise, iterations=iterations, neighbours=neighbours)
+        denoiser = Denoiser(device, weights or BUNDLED_WEIGHTS)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+    paired = pair_masks(data, masks)
+    train, test, groups = _parts(split, data, list(paired))
+    rows, skipped = build_rows(asked, checkpoints, denoiser, settings, neighbours, "fast")
+    lesions = {part: load_masks(data, paired, names) for part, names in (("train", train), ("test", test))}
+    clean = {
+        part: load_slices(data, names).astype(np.float32) / 255 for part, names in (("train", train), ("test", test))
+    }
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Training the segmenter", total=len(test) * len(rows))
+        forest = train_segmenter(clean["train"], lesions["train"])
+        overlaps = compare(
+            rows,
+            forest,
+            clean["test"],
+            lesions["test"],
+            noise,
+            sigma,
+            lambda name, done: bar.update(task, advance=done, description=name),
+        )
+    table = summarise(overlaps, groups)
+    level = "sigma 0.05-0.20" if sigma is None else f"sigma {sigma:g}"
+    title = f"Segmentation of lesions, {noise}, {level}, {len(train)} training and {len(test)} test slices"
+    Console().print(to_terminal(table, title))
+    for sentence in skipped:
+        typer.echo(sentence, err=True)
+    if json_file is not None:
+        content: dict[str, Any] = {
+            "kind": "segmentation",
+            "rows": table,
+            "training_slices": len(train),
+            "test_slices": len(test),
+            "split": split or "by chance",
+            "noise": noise,
+            "sigma": sigma,
+            "iterations": iterations,
+            "neighbours": neighbours,
+            "device": denoiser.device,
+            "weights_sha256": denoiser.weights_sha256,
+            "skipped": skipped,
+            **run_facts(),
+        }
+        write_json(json_file, content)
+    if markdown_file is not None:
+        text = to_markdown(table, title)
+        write_file(markdown_file, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
+
+
+def _parts(split: str | None, data: Path, names: list[str]) -> tuple[list[str], list[str], Any]:
+    """Names of the training and test slices that have masks, and the group of each test slice, if known."""
+    import numpy as np
+    from sklearn.model_selection import train_test_split
+
+    if split is None:
+        if len(names) < 2:
+            raise CommandError(f"Only {len(names)} slice has a mask: one is needed to train and another to test.")
+        train, test = train_test_split(names, test_size=0.3, random_state=42)
+        return train, test, None
+    from ..data.splits import load_split
+
+    loaded = load_split(split, data)
+    train, test = ([name for name in loaded.part(part) if name in set(names)] for part in ("train", "test"))
+    for part, found in (("training", train), ("test", test)):
+        if not found:
+            raise CommandError(f"No {part} slice of split '{split}' has a mask: give more masks, or another split.")
+    return train, test, np.array([loaded.groups[name] for name in test])

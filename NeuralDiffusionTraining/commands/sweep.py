@@ -1,0 +1,116 @@
+"""`neural-diffusion sweep`: the network over every setting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from ..files.command_error import CommandError
+from ..files.result_files import check_folder_of, write_file, write_json
+
+
+def sweep(
+    data: Annotated[Path, typer.Option(help="Folder that holds the Br35H classes 'no' and 'yes'.")],
+    split: Annotated[str, typer.Option(help="original, grouped, or a split file.")] = "original",
+    part: Annotated[Literal["test", "validation"], typer.Option(help="Part of the split.")] = "test",
+    limit: Annotated[int, typer.Option(min=0, help="Use only the first slices of the part; 0 means all.")] = 0,
+    noise: Annotated[
+        list[str] | None, typer.Option(help="Noise type; repeat for more. Default: gaussian, rician, speckle, mixed.")
+    ] = None,
+    sigma: Annotated[
+        list[float] | None, typer.Option(min=0, help="Noise level; repeat for more. Default: seven from 0 to 0.2.")
+    ] = None,
+    neighbours: Annotated[
+        list[int] | None, typer.Option(help="Neighbourhood; repeat for more. Default: 4 and 8.")
+    ] = None,
+    iterations: Annotated[
+        list[int] | None, typer.Option(help="Diffusion steps; repeat for more. Default: 1, 4, 8, 16, 32, 64.")
+    ] = None,
+    weights: Annotated[Path | None, typer.Option(help="File of weights; the bundled one if left out.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    precision: Annotated[
+        Literal["fast", "float32"], typer.Option(help="fast computes in bfloat16 or float16 where that is faster.")
+    ] = "fast",
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
+    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write the figures to this file.")] = None,
+    plots: Annotated[Path | None, typer.Option(help="Draw the figures into this folder, as PNG.")] = None,
+) -> None:
+    """Measure PSNR, SSIM and edge MSE for each noise type, level, neighbourhood and number of iterations.
+
+    336 combinations, each with and without refinement, on the same noisy slices as 'evaluate'. Prints the PSNR after 16
+    iterations, or the number nearest to it that was asked for; the files hold everything.
+    """
+    import numpy as np
+    import torch
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from NeuralDiffusionLib import Denoiser, DenoiseSettings
+    from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS
+
+    from ..benchmark import sweep as swept
+    from ..benchmark import sweep_tables
+    from ..benchmark.network_pass import NetworkPass
+    from ..benchmark.run_facts import run_facts
+    from ..data.slices import load_slices
+    from ..data.splits import load_split
+
+    for path in (json_file, csv_file, plots):
+        check_folder_of(path)
+    noises, sigmas = noise or list(swept.NOISES), sigma or list(swept.SIGMAS)
+    neighbourhoods, steps = neighbours or list(swept.NEIGHBOURHOODS), iterations or list(swept.ITERATIONS)
+    try:
+        for one in noises:
+            DenoiseSettings(noise=one)
+        for one in neighbourhoods:
+            DenoiseSettings(neighbours=one)
+        for one in steps:
+            DenoiseSettings(iterations=one)
+        denoiser = Denoiser(device, weights or BUNDLED_WEIGHTS, precision)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+    if plots is not None and plots.exists() and not plots.is_dir():
+        raise CommandError(f"'{plots}' is a file: name a folder for the plots.")
+    parts = load_split(split, data)
+    names = list(parts.part(part))
+    names = names[:limit] if limit else names
+    clean = load_slices(data, names).astype(np.float32) / 255
+    groups = np.array([parts.groups[name] for name in names])
+    network = NetworkPass(denoiser.network, torch.device(denoiser.device), precision)
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=len(noises) * len(sigmas) * len(neighbourhoods) * len(steps))
+        cells = swept.sweep(
+            network,
+            clean,
+            groups,
+            noises,
+            sigmas,
+            neighbourhoods,
+            steps,
+            lambda words: bar.update(task, advance=1, description=words),
+        )
+    Console().print(sweep_tables.to_terminal(cells, f"{len(clean)} {part} slices, {parts.name} split"))
+    content = {
+        "cells": cells,
+        "slices": len(clean),
+        "groups": len(np.unique(groups)),
+        "split": parts.name,
+        "part": part,
+        "split_sha256": parts.sha256,
+        "precision": precision,
+        "device": denoiser.device,
+        "weights_sha256": denoiser.weights_sha256,
+        **run_facts(),
+    }
+    if json_file is not None:
+        write_json(json_file, content)
+    if csv_file is not None:
+        text = sweep_tables.to_csv(cells)
+        write_file(csv_file, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
+    if plots is not None:
+        from ..reporting.sweep_plots import plot_sweep
+
+        plot_sweep(cells, plots)

@@ -1,0 +1,73 @@
+"""Which rows a table shall have, as `evaluate` and `fidelity` are asked for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..files.command_error import CommandError
+
+if TYPE_CHECKING:
+    from NeuralDiffusionLib import Denoiser, DenoiseSettings
+
+    from ..benchmark.methods import Method
+
+ROWS = ("published", "tuned", "peers", "ours")
+ROWS_HELP = (
+    "Rows beside the noisy input: ours, published (classical filters as the original ran them), tuned (the same, tuned "
+    "and bias-corrected), peers (other programs, where installed); several with commas, or all."
+)
+TRAINED_HELP = "A row for a network that 'train' trained; repeat for more."
+
+
+def asked_rows(methods: str) -> set[str]:
+    """The kinds of rows in a comma list; the noisy input is always there, so naming it is no mistake."""
+    asked = {name.strip() for name in methods.split(",") if name.strip()}
+    unknown = asked - {*ROWS, "input", "all"}
+    if unknown or not asked:
+        raise CommandError(
+            f"Rows '{', '.join(sorted(unknown)) or methods}' are not known: choose from {', '.join(ROWS)} or all."
+        )
+    return set(ROWS) if "all" in asked else asked
+
+
+def name_and_checkpoint(text: str) -> tuple[str, Path]:
+    name, equals, path = text.partition("=")
+    if not (name.strip() and equals and path):
+        raise CommandError(f"'--trained {text}' names no row and file: write NAME=CHECKPOINT, such as U-Net=last.ckpt.")
+    if not Path(path).is_file():
+        raise CommandError(f"Checkpoint '{path}' does not exist: give a file that 'neural-diffusion train' wrote.")
+    return name.strip(), Path(path)
+
+
+def build_rows(
+    asked: set[str],
+    checkpoints: list[tuple[str, Path]],
+    denoiser: Denoiser,
+    settings: DenoiseSettings,
+    neighbours: int | None,
+    precision: str,
+) -> tuple[list[Method], list[str]]:
+    """The rows that were asked for, in the order of the table, and why some of them are not there."""
+    from ..benchmark.evaluation import noisy_input
+    from ..benchmark.learned import NEIGHBOURHOODS, ours
+    from ..benchmark.learned import trained as trained_row
+
+    rows, skipped = [noisy_input()], []
+    if "published" in asked:
+        from ..benchmark.classical import as_published
+
+        rows += as_published()
+    if "tuned" in asked:
+        from ..benchmark.tuned import tuned
+
+        rows += tuned(settings.noise)
+    if "peers" in asked:
+        from ..benchmark.peers import peers
+
+        installed, skipped = peers(settings.noise)
+        rows += installed
+    rows += [trained_row(name, path, settings, denoiser.device, precision) for name, path in checkpoints]
+    if "ours" in asked:
+        rows += ours(denoiser, settings, NEIGHBOURHOODS if neighbours is None else (neighbours,))
+    return rows, skipped

@@ -1,0 +1,102 @@
+"""`neural-diffusion tune`: find the parameters with which the classical filters do best."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..files.command_error import CommandError
+from ..files.result_files import check_folder_of, write_json
+
+
+def tune(
+    data: Annotated[Path, typer.Option(help="Folder that holds the Br35H classes 'no' and 'yes'.")],
+    output: Annotated[Path, typer.Option(help="File for the parameters, JSON.")],
+    split: Annotated[str, typer.Option(help="original, grouped, or a split file.")] = "original",
+    noise: Annotated[
+        list[str] | None, typer.Option(help="rician, gaussian, speckle or mixed; repeat for more. Default: all four.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=0, help="Use only the first validation slices; 0 means all.")] = 0,
+) -> None:
+    """Tune the classical filters on the validation part, for each noise type, by mean PSNR after bias inversion.
+
+    Training and test slices are not read. The filters get an estimated noise level, as they do when they are measured.
+    The search goes uphill on the grid of each filter; the grids and the outcome are written to the file.
+    """
+    import numpy as np
+    from rich.console import Console
+    from rich.progress import Progress
+    from rich.table import Table
+
+    from NeuralDiffusionLib import NOISE_TYPES
+    from NeuralDiffusionLib.weights import load_weights
+
+    from ..benchmark.evaluation import corrupt_all
+    from ..benchmark.run_facts import run_facts
+    from ..benchmark.tunable_filters import FILTERS
+    from ..benchmark.tuning import TunedFilter
+    from ..benchmark.tuning import tune as tune_filters
+    from ..data.slices import load_slices
+    from ..data.splits import load_split
+
+    check_folder_of(output)
+    kinds = list(dict.fromkeys(noise or NOISE_TYPES))
+    for kind in kinds:
+        if kind not in NOISE_TYPES:
+            raise CommandError(f"Noise type '{kind}' is not known: choose from {', '.join(NOISE_TYPES)}.")
+    parts = load_split(split, data)
+    names = list(parts.validation)
+    names = names[:limit] if limit else names
+    clean = load_slices(data, names).astype(np.float32) / 255
+
+    found: dict[str, dict[str, TunedFilter]] = {}
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=len(kinds) * len(FILTERS))
+        for kind in kinds:
+            noisy, _ = corrupt_all(clean, kind, None)
+
+            def show(name: str, kind: str = kind) -> None:
+                bar.update(task, advance=1, description=f"{kind}: {name}")
+
+            found[kind] = tune_filters(clean, noisy, kind, progress=show)
+
+    table = Table(title=f"Mean PSNR in dB, {len(clean)} validation slices, {parts.name} split")
+    table.add_column("Filter")
+    for kind in kinds:
+        table.add_column(kind, justify="right")
+    for name in FILTERS:
+        table.add_row(name, *(f"{found[kind][name].psnr_db:.2f}" for kind in kinds))
+    Console().print(table)
+    for kind, filters in found.items():
+        for name, outcome in filters.items():
+            for parameter in outcome.at_end:
+                typer.echo(
+                    f"{name}, {kind} noise: the best {parameter} found, {outcome.parameters[parameter]}, is the last "
+                    "of its grid: one beyond it may be better.",
+                    err=True,
+                )
+    content = {
+        "split": parts.name,
+        "split_sha256": parts.sha256,
+        "part": "validation",
+        "slices": len(clean),
+        "objective": "mean PSNR in dB after bias inversion, noise level estimated by the bundled weights",
+        "weights_sha256": load_weights().sha256,
+        "grids": {name: {key: list(values) for key, values in one.grid.items()} for name, one in FILTERS.items()},
+        "noise": {
+            kind: {
+                name: {
+                    "parameters": outcome.parameters,
+                    "psnr_db": round(outcome.psnr_db, 4),
+                    "settings_tried": outcome.tried,
+                    "at_end_of_grid": list(outcome.at_end),
+                }
+                for name, outcome in filters.items()
+            }
+            for kind, filters in found.items()
+        },
+        **run_facts(),
+    }
+    write_json(output, content)

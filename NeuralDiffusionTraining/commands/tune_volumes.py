@@ -1,0 +1,43 @@
+"""`neural-diffusion tune-volumes`: measure the parameters that the 3-D peers may have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..files.result_files import check_folder_of, write_json
+
+
+def tune_volumes(
+    json_file: Annotated[Path, typer.Option("--json", help="Write what was measured to this file.")],
+    scans: Annotated[
+        list[Path] | None, typer.Argument(help="Scans to take as clean: NIfTI, NRRD or MetaImage files.")
+    ] = None,
+    template: Annotated[bool, typer.Option("--template", help="Measure the T1 template of nilearn, too.")] = False,
+    slices: Annotated[int, typer.Option(min=1, help="Middle slices of each scan.")] = 10,
+) -> None:
+    """Measure every peer of evaluate-volumes with every combination of its parameters, on several scans.
+
+    For each scan that it evaluates, evaluate-volumes then takes the parameters that were best on the others. Peers
+    whose packages are not installed are left out.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from ..benchmark.run_facts import run_facts
+    from ..benchmark.volume_peers import PEERS
+    from ..benchmark.volume_tuning import measure_grid
+    from ..benchmark.volumes import CLINICAL_SIGMAS
+    from .evaluate_volumes import read_clean
+
+    check_folder_of(json_file)
+    clean = read_clean(scans or [], template, slices)
+    peers = [peer for peer in PEERS if peer.installed]
+    runs = len(clean) * len(CLINICAL_SIGMAS) * sum(len(peer.grid()) for peer in peers)
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Filtering", total=runs)
+        grid = measure_grid(clean, peers, report=lambda: bar.advance(task))
+    write_json(json_file, grid | run_facts())
+    Console().print(f"{runs} runs on {len(clean)} scans written to '{json_file}'.", highlight=False, soft_wrap=True)

@@ -1,0 +1,129 @@
+"""Our network with one part taken out or exchanged, to show what that part brings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from NeuralDiffusionLib.conduction import ConductionNetwork
+from NeuralDiffusionLib.diffusion import EDGE_WEIGHTS, OFFSETS, differences, directions
+from NeuralDiffusionLib.network import DiffusionStage, NeuralDiffusionNetwork, _onset, _pad, _schedule
+from NeuralDiffusionLib.refinement import Refinement
+
+
+def without_guidance() -> NeuralDiffusionNetwork:
+    """The gates see the differences and the noise level only, the refinement its two pictures only."""
+    network = NeuralDiffusionNetwork()
+    network.guidance = _NoGuidance()
+    network.projection = _NoProjection()
+    network.refinement = Refinement(0)
+    return network
+
+
+def with_detached_guidance() -> NeuralDiffusionNetwork:
+    """No gradient reaches the guidance network, as in the original: it stays as it was initialised."""
+    network = NeuralDiffusionNetwork()
+    # The same as detaching its features, and training on several processes accepts weights without a gradient.
+    network.guidance.requires_grad_(False)
+    return network
+
+
+def without_refinement() -> NeuralDiffusionNetwork:
+    """The diffusion and the bias inversion alone."""
+    network = NeuralDiffusionNetwork()
+    network.refinement = _NoRefinement()
+    return network
+
+
+def without_inversion() -> NeuralDiffusionNetwork:
+    """The bias of the noise is left to the refinement."""
+    network = NeuralDiffusionNetwork()
+    network.inversion = _NoInversion()
+    return network
+
+
+class PerPixelGatesNetwork(NeuralDiffusionNetwork):
+    """Every pixel has a gate of its own towards each neighbour, as in the original.
+
+    The two ends of an edge may disagree, so what leaves one pixel need not enter the other: the mean is not conserved.
+    Each new value still is a weighted mean of old ones, and everything still vanishes with the noise level.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        for stage in self.conduction:
+            _give_every_pixel_its_gates(stage)
+
+    def _stages(
+        self, slices: Tensor, features: Tensor, sigma: Tensor, types: Tensor, iterations: int, neighbours: int
+    ) -> Iterator[DiffusionStage]:
+        rows, columns = slices.shape[-2:]
+        sizes = self.step_sizes(iterations, neighbours)
+        level = sigma.view(-1, 1, 1, 1)
+        speckle = types[:, 2].view(-1, 1, 1, 1)
+        state = slices
+        for number, first, last in _schedule(iterations):
+            padded = _pad(state)
+            noise = level * (1 - speckle + speckle * padded.detach().abs())
+            gates = self.conduction[number](padded, self.projection.of_stage(features, number), noise)
+            gates = (_onset(level) * gates[..., :rows, :columns]).unflatten(1, (2, -1))[:, :, : directions(neighbours)]
+            weighted = gates * gates.new_tensor(EDGE_WEIGHTS[: directions(neighbours)]).view(-1, 1, 1)
+            for step in sizes[first:last]:
+                flow = weighted * _differences_both_ways(state)[:, :, : directions(neighbours)]
+                state = state + step * flow.sum(dim=(1, 2)).unsqueeze(1)
+            yield _PerPixelStage(state, gates.flatten(1, 2), last - first, 1)
+
+
+class _PerPixelStage(DiffusionStage):
+    """A stage with `gates` of (batch, 4 or 8, rows, columns): towards the end of every edge, then to its start."""
+
+    @property
+    def conduction(self) -> Tensor:
+        gates = self.gates.detach()
+        numbers = torch.arange(self.state[0].numel(), device=gates.device, dtype=torch.float64)
+        # No two pixels have the same number, so the difference is 0 only where there is no neighbour.
+        towards = _differences_both_ways(numbers.view(1, *self.state.shape[1:]))
+        exists = (towards[:, :, : gates.shape[1] // 2] != 0).flatten(1, 2)
+        return ((gates * exists).sum(dim=1, keepdim=True) / exists.sum(dim=1, keepdim=True).clamp_min(1)).clamp(0, 1)
+
+
+class _NoGuidance(nn.Module):
+    """Features without a channel."""
+
+    def forward(self, slices: Tensor, conditions: Tensor) -> Tensor:
+        batch, _, rows, columns = slices.shape
+        return slices.new_zeros(batch, 0, rows // 2, columns // 2)
+
+
+class _NoProjection(nn.Module):
+    """Adds nothing to the hidden layer of the conduction networks, which has a bias of its own."""
+
+    def of_stage(self, guidance: Tensor, stage: int) -> Tensor:
+        return guidance.new_zeros(1)
+
+
+class _NoRefinement(nn.Module):
+    def forward(self, diffused: Tensor, noisy: Tensor, guidance: Tensor, sigma: Tensor) -> Tensor:
+        return torch.zeros_like(diffused)
+
+
+class _NoInversion(nn.Module):
+    def forward(self, mean: Tensor, sigma: Tensor, types: Tensor, clipped: Tensor) -> Tensor:
+        return mean
+
+
+def _give_every_pixel_its_gates(network: ConductionNetwork) -> None:
+    """Exchange the last layer for one with twice the outputs: a gate towards either end of every edge direction."""
+    old = network.gates
+    network.gates = nn.Conv2d(old.in_channels, 2 * old.out_channels, 1)
+    nn.init.constant_(network.gates.bias, 1.0)
+
+
+def _differences_both_ways(image: Tensor) -> Tensor:
+    """Neighbour minus pixel, (batch, 2, 4, rows, columns): towards each of `OFFSETS`, then towards its opposite."""
+    forward = differences(image)
+    # An edge that would leave the image has difference 0, so nothing wraps round.
+    backward = [-forward[:, number].roll(offset, dims=(-2, -1)) for number, offset in enumerate(OFFSETS)]
+    return torch.stack([forward, torch.stack(backward, dim=1)], dim=1)

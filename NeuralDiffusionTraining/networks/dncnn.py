@@ -1,0 +1,55 @@
+"""A network of the DnCNN class."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from NeuralDiffusionLib.network import NetworkOutput
+
+DEPTH = 17
+WIDTH = 32
+
+
+class DnCNN(nn.Module):
+    """Stack of 3 x 3 convolutions at full resolution that predicts the noise (K. Zhang et al., IEEE TIP 26, 2017).
+
+    The first layer has ReLU, those between batch normalisation and ReLU, the last neither; the prediction is
+    subtracted from the slice. 17 layers see 35 x 35 pixels, as in the paper; half of its 64 channels bring the training
+    within reach of a CPU: 139,809 parameters, 2.27 GMAC a slice of 128 x 128 (the paper's: 556 k, 9.1 GMAC).
+
+    It is blind, as the paper's DnCNN-B: of the arguments of `forward` only `slices` counts. The output's conduction is
+    0, as nothing diffuses, and its noise level is NaN, as none is used.
+
+    Parameters
+    ----------
+    depth
+        Number of convolutions, 2 or more.
+    width
+        Channels between them.
+    """
+
+    def __init__(self, depth: int = DEPTH, width: int = WIDTH) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.Conv2d(1, width, 3, padding=1), nn.ReLU()]
+        for _ in range(depth - 2):
+            # The normalisation has a shift of its own, so the convolution needs none.
+            layers += [nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+        self.layers = nn.Sequential(*layers, nn.Conv2d(width, 1, 3, padding=1))
+        for layer in self.layers:
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+
+    def forward(
+        self,
+        slices: Tensor,
+        noise: str | Tensor = "rician",
+        iterations: int = 16,
+        neighbours: int = 8,
+        refine: bool = True,
+        sigma: Tensor | None = None,
+        clipped: Tensor | None = None,
+    ) -> NetworkOutput:
+        """Denoise slices, (batch, 1, rows, columns), float32, any size; the arguments of every network here."""
+        image = slices - self.layers(slices).float()
+        return NetworkOutput(image, image, torch.zeros_like(slices), slices.new_full((len(slices),), torch.nan))

@@ -1,0 +1,54 @@
+"""The honest control: the plain U-Net with everything of ours but the diffusion."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from NeuralDiffusionLib.network import NetworkOutput, NeuralDiffusionNetwork
+from NeuralDiffusionLib.noise_level import NoiseLevelEstimator
+from NeuralDiffusionLib.noise_model import TYPES, BiasInversion
+
+from .unet import ResidualUNet
+
+_FULL_STRENGTH_SIGMA = 0.1
+
+
+class UNetControl(nn.Module):
+    """The U-Net of `PlainUNet` given our noise level, our noise type and our bias inversion.
+
+    Beside the slice it sees a plane of the noise level and one for the weight of each noise type; both come from a
+    `NoiseLevelEstimator` of its own where they are not told, by the rules of `NeuralDiffusionNetwork`. As there, the
+    correction is proportional to the noise level, so a slice without noise passes unchanged whatever the weights are,
+    and the bias of the result is inverted. 306,113 parameters beside those of the estimator.
+
+    `iterations`, `neighbours` and `refine` do not count; the output's conduction is 0, as nothing diffuses.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.noise_level = NoiseLevelEstimator()
+        self.unet = ResidualUNet(2 + len(TYPES))
+        self.inversion = BiasInversion()
+
+    # What is told and what is estimated must be decided exactly as in ours.
+    _noise = NeuralDiffusionNetwork._noise
+
+    def forward(
+        self,
+        slices: Tensor,
+        noise: str | Tensor = "rician",
+        iterations: int = 16,
+        neighbours: int = 8,
+        refine: bool = True,
+        sigma: Tensor | None = None,
+        clipped: Tensor | None = None,
+    ) -> NetworkOutput:
+        """Denoise slices, (batch, 1, rows, columns), float32, any size; arguments as of `NeuralDiffusionNetwork`."""
+        clipped = slices.new_ones(len(slices)) if clipped is None else clipped
+        types, sigma = self._noise(slices, noise, sigma)
+        strength = sigma / _FULL_STRENGTH_SIGMA
+        told = torch.cat([strength[:, None], types], dim=1)[:, :, None, None].expand(-1, -1, *slices.shape[-2:])
+        mean = slices + strength.view(-1, 1, 1, 1) * self.unet(torch.cat([slices, told], dim=1))
+        image = self.inversion(mean, sigma, types, clipped)
+        return NetworkOutput(image, image, torch.zeros_like(slices), sigma)

@@ -1,0 +1,128 @@
+"""What each part of the design brings: the same run with one thing changed, and the competitors on the same budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from NeuralDiffusionLib import DenoiseSettings
+
+from ..benchmark.evaluation import evaluate, noisy_input
+from ..benchmark.learned import trained
+from ..benchmark.methods import Method
+from ..benchmark.tables import rows as table_rows
+from ..data.slices import load_slices
+from ..data.splits import load_split
+from .config import TrainingConfig, read_config
+from .run import Place, run_training
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One run: its name in the table and what differs from the base configuration, by dotted option name."""
+
+    name: str
+    changes: dict[str, Any]
+
+
+FULL = Variant("Full", {})
+
+ABLATED = (
+    FULL,
+    Variant("No guidance", {"network": "no-guidance"}),
+    Variant("Detached guidance", {"network": "detached-guidance"}),
+    Variant("No refinement", {"network": "no-refinement"}),
+    Variant("4 neighbours", {"sampling.neighbours": 4}),
+    Variant("Per-pixel gates", {"network": "per-pixel-gates"}),
+    Variant("No bias treatment", {"network": "no-inversion"}),
+    Variant("Single scale", {"network": "single-scale"}),
+    Variant("Dropout", {"network": "dropout"}),
+    Variant("AdamW instead of Muon", {"optimiser.name": "adamw", "optimiser.learning_rate": 2e-3}),
+    Variant("Loss without the PSNR", {"loss.psnr": 0}),
+)
+
+COMPETITORS = (
+    FULL,
+    Variant("Plain U-Net", {"network": "unet"}),
+    Variant("U-Net with our noise level and inversion", {"network": "unet-control"}),
+    Variant("DnCNN-class", {"network": "dncnn"}),
+    Variant("Original network", {"network": "original"}),
+    Variant("Original network, guidance trained", {"network": "original-trained-guidance"}),
+)
+
+
+def train_and_measure(
+    variants: Sequence[Variant],
+    base: Callable[[dict[str, Any]], TrainingConfig],
+    place: Place,
+    limit: int = 0,
+    report: Callable[[str], None] | None = None,
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Train every variant and measure them all on the same test pixels.
+
+    Parameters
+    ----------
+    variants
+        The first one is what the others are compared with.
+    base
+        Gives the configuration with the changes of a variant.
+    place
+        Its output receives one folder for each variant; runs that are finished there are only measured.
+    limit
+        Use only the first test slices; 0 means all.
+    report
+        Called with the name of each variant before it is trained.
+
+    Returns
+    -------
+    tuple
+        Rows as of `tables.rows`, with "variant" and "refined"; each network has one with and, if it has a refinement,
+        one without. And the facts that hold for all of them.
+    """
+    methods: list[Method] = []
+    names: dict[str, tuple[str, bool]] = {}
+    for number, variant in enumerate(variants):
+        config = base(variant.changes)
+        if report is not None:
+            report(variant.name)
+        folder = place.output / _folder_name(variant.name)
+        checkpoint = run_training(config, replace(place, output=folder))
+        for refine in (True, False):
+            method = _method(variant, config, checkpoint, refine, place.device)
+            if not refine and method.parameters == methods[-1].parameters:
+                continue
+            methods.append(replace(method, group="ours") if number == 0 and refine else method)
+            names[method.name] = (variant.name, refine)
+    config = base(variants[0].changes)
+    split = load_split(config.split, place.data)
+    chosen = split.test[:limit] if limit else split.test
+    clean = load_slices(place.data, chosen).astype(np.float32) / 255
+    groups = np.array([split.groups[name] for name in chosen])
+    results = evaluate([*methods, noisy_input()], clean, "rician", groups=groups)
+    rows = table_rows(results)
+    for row in rows:
+        variant_name, refined = names.get(row["method"], (row["method"], False))
+        row |= {"variant": variant_name, "refined": refined}
+    return rows, {"slices": len(chosen), "split": split.name, "split_sha256": split.sha256, "epochs": config.epochs}
+
+
+def configuration(path: Path | None, overrides: dict[str, Any]) -> Callable[[dict[str, Any]], TrainingConfig]:
+    """Configuration of a variant: the file, then the command line, then what the variant changes."""
+    return lambda changes: read_config(path, {**overrides, **changes})
+
+
+def _method(variant: Variant, config: TrainingConfig, checkpoint: Path, refine: bool, device: str) -> Method:
+    sampling = config.sampling
+    settings = DenoiseSettings(
+        noise="rician", iterations=sampling.iterations or 16, neighbours=sampling.neighbours or 8, refine=refine
+    )
+    name = variant.name if refine else f"{variant.name}, without refinement"
+    return trained(name, checkpoint, settings, device)
+
+
+def _folder_name(name: str) -> str:
+    return "".join(letter if letter.isalnum() else "-" for letter in name.lower())

@@ -1,0 +1,175 @@
+"""Training on noisy scans alone, for those that have no clean counterpart.
+
+Some pixels are hidden from the network, which must predict them from their surroundings; since noise cannot be
+predicted, what it learns is the signal (A. Krull et al., Noise2Void, CVPR 2019). The measured pixel is compared with
+the *expectation* of the noise model at the predicted signal, not with the signal, so that the bias of magnitude
+images is not learned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from NeuralDiffusionLib.intensity import estimate_range
+from NeuralDiffusionLib.network import NeuralDiffusionNetwork
+from NeuralDiffusionLib.noise_model import TYPES, clipped_gaussian_mean, rice_mean
+
+from .config import OptimiserConfig
+from .optimisers import make_optimiser
+from .progress import RunProgress
+
+_CROP = 96
+_HIDDEN_SHARE = 0.03
+_NEAR = 2
+
+
+@dataclass(frozen=True)
+class BlindSpotOptions:
+    """Options of `neural-diffusion adapt`; see its help."""
+
+    noise: str = "rician"
+    steps: int = 400
+    batch_size: int = 8
+    learning_rate: float = 3e-4
+    seed: int = 0
+
+
+class NoisyCrops(Dataset):
+    """Crops of noisy slices, each with some pixels replaced by a neighbour; crop i is the same in every run.
+
+    Parameters
+    ----------
+    volumes
+        (slices, rows, columns) each, in the scanner's own units.
+    count
+        Number of crops.
+    """
+
+    def __init__(self, volumes: Sequence[np.ndarray], count: int, seed: int) -> None:
+        self.count, self.seed = count, seed
+        self.slices = [plane for volume in volumes for plane in _with_content(volume)]
+        self.side = min(_CROP, *(min(plane.shape) for plane in self.slices))
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        generator = np.random.default_rng((self.seed, index))
+        crop = self._crop(self.slices[int(generator.integers(len(self.slices)))], generator)
+        hidden = generator.random(crop.shape) < _HIDDEN_SHARE
+        shifts = generator.integers(1, 2 * _NEAR + 1, (2, *crop.shape)) - _NEAR
+        shifts[0][(shifts == 0).all(axis=0)] = 1
+        rows, columns = np.indices(crop.shape) + shifts
+        # Mirrored at the border; reflecting cannot lead back to the pixel itself but for slices of one pixel.
+        near = crop[_mirror(rows, crop.shape[0]), _mirror(columns, crop.shape[1])]
+        return {
+            "noisy": torch.from_numpy(crop)[None],
+            "masked": torch.from_numpy(np.where(hidden, near, crop))[None],
+            "hidden": torch.from_numpy(hidden)[None],
+        }
+
+    def _crop(self, plane: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """(side, side), in one of the eight orientations."""
+        top, left = (int(generator.integers(size - self.side + 1)) for size in plane.shape)
+        part = np.rot90(plane[top : top + self.side, left : left + self.side], int(generator.integers(4)))
+        return np.ascontiguousarray(part[:, ::-1] if generator.random() < 0.5 else part)
+
+
+class BlindSpotTask(L.LightningModule):
+    """Fits the network, but for its noise-level estimator, to hidden pixels of noisy slices."""
+
+    def __init__(self, network: NeuralDiffusionNetwork, options: BlindSpotOptions) -> None:
+        super().__init__()
+        self.network, self.options = network, options
+        network.noise_level.requires_grad_(False)
+
+    def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
+        noisy, hidden = batch["noisy"], batch["hidden"]
+        with torch.no_grad():
+            estimates, logits = self.network.noise_level(noisy)
+            types = logits.softmax(dim=1)
+            if self.options.noise != "mixed":
+                index = torch.full((len(noisy),), TYPES.index(self.options.noise), device=noisy.device)
+                types = F.one_hot(index, len(TYPES)).float()
+            sigma = (types * estimates).sum(dim=1)
+        output = self.network(batch["masked"], types, sigma=sigma)
+        level = sigma.view(-1, 1, 1, 1).clamp_min(1e-3)
+        losses = [
+            ((expectation(image, level, types) - noisy) / level).square()[hidden].mean()
+            for image in (output.image, output.diffused)
+        ]
+        self.log("loss", losses[0])
+        return losses[0] + 0.5 * losses[1]
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        config = OptimiserConfig(name="adamw", learning_rate=self.options.learning_rate, warm_up=20)
+        optimiser, factor = make_optimiser(self.network, config, self.options.steps)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def adapt(
+    network: NeuralDiffusionNetwork, volumes: Sequence[np.ndarray], options: BlindSpotOptions, device: torch.device
+) -> NeuralDiffusionNetwork:
+    """Fit a network to noisy scans; it is changed and returned, in evaluation mode on the CPU.
+
+    Parameters
+    ----------
+    network
+        With the weights to start from.
+    volumes
+        (slices, rows, columns) each, in the scanner's own units; at least one has a slice that is not constant.
+    """
+    L.seed_everything(options.seed, verbose=False)
+    crops = NoisyCrops(volumes, options.steps * options.batch_size, options.seed)
+    trainer = L.Trainer(
+        max_steps=options.steps,
+        accelerator=device.type,
+        devices=[device.index or 0] if device.type == "cuda" else 1,
+        gradient_clip_val=1.0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        callbacks=[RunProgress()],
+    )
+    trainer.fit(BlindSpotTask(network.train(), options), DataLoader(crops, options.batch_size))
+    network.noise_level.requires_grad_(True)
+    return network.cpu().eval()
+
+
+def expectation(signal: Tensor, sigma: Tensor, types: Tensor) -> Tensor:
+    """Mean of the measured pixel where the true signal is `signal`: the opposite of `BiasInversion`.
+
+    Parameters
+    ----------
+    signal
+        (batch, 1, rows, columns).
+    sigma
+        Noise level above 0, broadcastable to `signal`.
+    types
+        Weight of each of `noise_model.TYPES`, (batch, 3).
+    """
+    ratio = (signal / sigma).clamp_min(0)
+    gaussian, rician, _ = (types[:, number].view(-1, 1, 1, 1) for number in range(len(TYPES)))
+    return signal + sigma * (gaussian * (clipped_gaussian_mean(ratio) - ratio) + rician * (rice_mean(ratio) - ratio))
+
+
+def _with_content(volume: np.ndarray) -> list[np.ndarray]:
+    low, high = estimate_range(volume)
+    unit = ((volume.astype(np.float64) - low) / (high - low)).astype(np.float32)
+    return [plane for plane in unit if plane.std() > 0]
+
+
+def _mirror(index: np.ndarray, size: int) -> np.ndarray:
+    period = max(1, 2 * (size - 1))
+    folded = np.abs(index) % period
+    return np.minimum(folded, period - folded)

@@ -1,0 +1,182 @@
+"""What a training run does: read from a YAML file, with the command line on top, checked once before any work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ..files.command_error import CommandError
+
+CONFIGS = Path(__file__).parent / "configs"
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Part(BaseModel):
+    """A group of options; unknown names are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SamplingConfig(Part):
+    """How samples are drawn.
+
+    `setting_weights` are the shares of samples for which the network is told gaussian, rician, speckle, or nothing
+    ("mixed"). `benchmark_share` have a noise level from the benchmark's U[0.05, 0.20], `clean_share` of all have none,
+    the others cover [0, max_sigma] with more weight near 0, where clinical scans lie. `native_share` are cropped from
+    a version of the slice with finer pixels, `dim_share` scaled down in intensity as in a slice far from the brightest
+    tissue, `masked_share` have air of exactly 0, as after skull stripping. `crop` is the side of a sample in pixels.
+    `iterations` and `neighbours` are fixed where given, else drawn for each batch.
+    """
+
+    setting_weights: tuple[Share, Share, Share, Share] = (0.18, 0.52, 0.15, 0.15)
+    benchmark_share: Share = 0.6
+    clean_share: Share = 0.05
+    max_sigma: float = Field(0.25, gt=0, le=1)
+    native_share: Share = 0.35
+    dim_share: Share = 0.15
+    masked_share: Share = 0.04
+    given_sigma_share: Share = 0.25
+    orientations: bool = True
+    crop: int = Field(64, ge=16, le=128, multiple_of=8)
+    iterations: int | None = Field(None, ge=1, le=64)
+    neighbours: Literal[4, 8] | None = None
+
+    @model_validator(mode="after")
+    def _weights_sum_to_one(self) -> SamplingConfig:
+        if abs(sum(self.setting_weights) - 1) > 1e-6:
+            raise ValueError("the four setting_weights must sum to 1")
+        return self
+
+
+class LossConfig(Part):
+    """Weights of the loss.
+
+    `diffused` is the weight of the same loss of the slice before refinement. With `relative` the loss of a sample is
+    divided by its noise level, since the figure of merit is a mean of decibels. `psnr` is the weight of the logarithm
+    of the mean squared error.
+    """
+
+    ssim: float = Field(1.0, ge=0)
+    l1: float = Field(1.0, ge=0)
+    gradient: float = Field(0.1, ge=0)
+    diffused: float = Field(2.0, ge=0)
+    relative: bool = True
+    psnr: float = Field(0.6, ge=0)
+
+
+class OptimiserConfig(Part):
+    """Optimiser and schedule: warm-up, then a cosine down to `final_rate`; `average` is the decay of the weight mean.
+
+    "muon" orthogonalises the momentum of every convolution kernel (K. Jordan et al., Muon, 2024, with the step length
+    of J. Liu et al., arXiv:2502.16982), at `kernel_rate`, and treats the other parameters with AdamW, at `learning_rate`.
+    """
+
+    name: Literal["muon", "adamw", "adam"] = "muon"
+    learning_rate: float = Field(2e-3, gt=0)
+    kernel_rate: float = Field(6e-3, gt=0)
+    guidance_rate: float | None = Field(None, gt=0)
+    final_rate: float = Field(1e-5, ge=0)
+    warm_up: int = Field(100, ge=0)
+    weight_decay: float = Field(1e-4, ge=0)
+    clip: float = Field(1.0, gt=0)
+    average: float = Field(0.99, ge=0, lt=1)
+
+
+class TrainingConfig(Part):
+    """One run.
+
+    `batch_size` is the number of samples in a step, over all devices and machines; `validate_every` the number of
+    epochs from one validation to the next.
+    """
+
+    network: str = "neural-diffusion"
+    split: str = "original"
+    epochs: int = Field(130, ge=1)
+    batch_size: int = Field(16, ge=1)
+    seed: int = Field(0, ge=0)
+    precision: Literal["bf16-mixed", "32-true"] = "bf16-mixed"
+    limit: int = Field(0, ge=0)
+    validate_every: int = Field(5, ge=1)
+    sampling: SamplingConfig = SamplingConfig()
+    loss: LossConfig = LossConfig()
+    optimiser: OptimiserConfig = OptimiserConfig()
+
+
+def read_config(path: Path | None, overrides: Mapping[str, Any]) -> TrainingConfig:
+    """Read a configuration.
+
+    Parameters
+    ----------
+    path
+        YAML file; ``None`` takes the defaults.
+    overrides
+        Values that win over the file, by dotted name, for instance ``{"optimiser.learning_rate": 1e-3}``.
+
+    Raises
+    ------
+    CommandError
+        If the file cannot be read or an option is unknown or impossible.
+    """
+    content: Any = {}
+    if path is not None:
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        except OSError as error:
+            raise CommandError(
+                f"Configuration '{path}' cannot be read ({error.strerror}): name a YAML file."
+            ) from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise CommandError(f"Configuration '{path}' is not YAML: {' '.join(str(error).split())}.") from error
+        if not isinstance(content, dict):
+            raise CommandError(f"Configuration '{path}' holds no options: write 'name: value' on each line.")
+    for name, value in overrides.items():
+        _put(content, name, value)
+    try:
+        return TrainingConfig.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        about = f"Option '{name}'" + (f" of '{path}'" if path is not None and name not in overrides else "")
+        said = first["msg"].removeprefix("Value error, ")
+        said = said[0].lower() + said[1:]
+        raise CommandError(f"{about} is not possible: {said} (given: {first['input']!r}).") from error
+
+
+def bundled_config(name: str | None) -> Path | None:
+    """Path of a configuration, given as the name of a bundled one or as the path of a file."""
+    if name is None:
+        return None
+    bundled = CONFIGS / f"{name}.yaml"
+    return bundled if bundled.is_file() else Path(name)
+
+
+def parse_settings(settings: list[str]) -> dict[str, Any]:
+    """``["loss.psnr=0.2"]`` as ``{"loss.psnr": 0.2}``; values are read as YAML.
+
+    Raises
+    ------
+    CommandError
+        If one has no "=".
+    """
+    parsed = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise CommandError(f"Setting '{setting}' has no value: write it as name=value, for instance loss.psnr=0.2.")
+        parsed[name.strip()] = yaml.safe_load(value)
+    return parsed
+
+
+def _put(content: dict[str, Any], name: str, value: Any) -> None:
+    *parents, last = name.split(".")
+    for parent in parents:
+        inner = content.setdefault(parent, {})
+        if not isinstance(inner, dict):
+            raise CommandError(f"Option '{name}' is not possible: '{parent}' is a single value.")
+        content = inner
+    content[last] = value

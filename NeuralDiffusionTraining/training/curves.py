@@ -1,0 +1,52 @@
+"""Learning curves: one CSV for the whole run, however often it was interrupted, and a picture of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import lightning as L
+import pandas as pd
+
+from ..files.whole_files import write_whole
+
+FOLDER = "curves"
+"""Lightning's CSV logger starts a new sub-folder here at every start."""
+
+
+class CurveFiles(L.Callback):
+    """Writes `curves.csv` and `curves.png` into the folder of the run after every validation."""
+
+    def __init__(self, output: Path) -> None:
+        self.output = output
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        from ..reporting.plots import plot_curves
+
+        if not trainer.is_global_zero:
+            return
+        trainer.logger.save()
+        curves = read_curves(self.output / FOLDER)
+        write_whole(
+            [
+                (self.output / "curves.csv", lambda unfinished: curves.to_csv(unfinished, index=False)),
+                (self.output / "curves.png", lambda unfinished: plot_curves(curves, unfinished)),
+            ]
+        )
+
+
+def read_curves(folder: Path) -> pd.DataFrame:
+    """Join the logs of all starts of a run.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a logged step, sorted; where a later start repeated a step, its values.
+    """
+    starts = sorted(folder.glob("version_*/metrics.csv"), key=lambda path: int(path.parent.name.split("_")[1]))
+    joined = pd.DataFrame()
+    for start in starts:
+        log = pd.read_csv(start)
+        kept = joined[joined["step"] < log["step"].min()] if len(joined) else joined
+        joined = pd.concat([kept, log], ignore_index=True) if len(kept) else log
+    # Training and validation are logged as rows of their own for the same step.
+    return joined.groupby("step", as_index=False).last()

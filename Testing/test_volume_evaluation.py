@@ -1,0 +1,279 @@
+"""Whole volumes: ours against filters in three dimensions, on the same noise, judged inside the head."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import shell
+import SimpleITK as sitk
+from skimage.metrics import structural_similarity
+
+from NeuralDiffusionLib import Denoiser, DenoiseSettings
+from NeuralDiffusionTraining.benchmark import volume_bm4d
+from NeuralDiffusionTraining.benchmark.three_planes import denoise_three_planes
+from NeuralDiffusionTraining.benchmark.volume_methods import (
+    NOISY_INPUT,
+    OURS,
+    OURS_DIFFUSED,
+    OURS_THREE_PLANES,
+    NoisyVolume,
+    VolumeMethod,
+    ours,
+)
+from NeuralDiffusionTraining.benchmark.volume_peers import PEERS, invert_rice_mean
+from NeuralDiffusionTraining.benchmark.volume_tables import harm_sentences, to_csv, to_markdown
+from NeuralDiffusionTraining.benchmark.volume_tuning import (
+    TUNING_SEED,
+    choose_parameters,
+    committed_grid,
+    measure_grid,
+    tuned_peers,
+)
+from NeuralDiffusionTraining.benchmark.volumes import (
+    CLINICAL_SIGMAS,
+    EVALUATION_SEED,
+    add_noise,
+    evaluate_volume,
+    head_psnr,
+    head_ssim,
+    prepare_volume,
+)
+from NeuralDiffusionTraining.files.command_error import CommandError
+
+UNIT = (1.0, 1.0, 1.0)
+SIGMA = 0.09
+
+
+def ball(size: int = 32, level: float = 500.0) -> np.ndarray:
+    """A bright ball with a darker core in air, (size, size, size), in a scanner's units."""
+    axes = np.meshgrid(*(np.linspace(-1, 1, size),) * 3, indexing="ij")
+    radius = np.sqrt(sum(axis**2 for axis in axes))
+    return (level * (radius < 0.85) - 0.5 * level * (radius < 0.4)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def clean():
+    return prepare_volume("ball", ball(), UNIT)
+
+
+@pytest.fixture(scope="module")
+def rows(clean):
+    """Everything that can be measured here, on a ball at 9 %."""
+    denoiser = Denoiser("cpu")
+    methods, _ = tuned_peers(clean.sha256)
+    return evaluate_volume([*ours(denoiser, DenoiseSettings()), *methods], clean, (SIGMA,))
+
+
+def test_every_method_improves_the_volume_and_is_judged_on_the_same_noise(rows, clean):
+    noisy = add_noise(clean, SIGMA, 0)
+    by_name = {row.method: row for row in rows}
+    assert rows[0].method == NOISY_INPUT
+    assert by_name[NOISY_INPUT].psnr_head_db == head_psnr(noisy.voxels, clean)
+    assert {OURS, OURS_DIFFUSED, OURS_THREE_PLANES} < by_name.keys()
+    assert {peer.name for peer in PEERS if peer.package is None} < by_name.keys()
+    for row in rows[1:]:
+        assert row.psnr_head_db > rows[0].psnr_head_db + 3, row
+        assert row.ssim_head > rows[0].ssim_head, row
+        assert not row.below_noisy
+        assert row.seconds > 0
+
+
+def test_ours_is_blind_and_says_what_it_estimated_and_filters_are_told(rows):
+    for row in rows:
+        if row.method.startswith("Neural Diffusion"):
+            assert row.noise_level == "estimated"
+            assert row.estimated_sigma == pytest.approx(SIGMA, rel=0.15)
+        else:
+            assert row.estimated_sigma is None
+            assert row.noise_level == ("none" if row.method == NOISY_INPUT else "true")
+
+
+def test_the_level_is_kept_from_methods_that_are_not_told(clean):
+    seen = {}
+
+    def look(noisy: NoisyVolume, name: str) -> tuple[np.ndarray, None]:
+        seen[name] = noisy.sigma
+        return noisy.voxels, None
+
+    methods = [VolumeMethod(name, name, lambda noisy, name=name: look(noisy, name)) for name in ("estimated", "true")]
+    evaluate_volume(methods, clean, (0.05,))
+    assert np.isnan(seen["estimated"])
+    assert seen["true"] == 0.05
+
+
+def test_harm_is_noticed(clean):
+    blank = VolumeMethod("Blank", "none", lambda noisy: (np.zeros_like(noisy.voxels), None))
+    found = evaluate_volume([blank], clean, (0.01, 0.05))
+    assert [row.below_noisy for row in found] == [False, True, False, True]
+    assert harm_sentences(found) == ["Blank fell below the noisy input in 2 of 2: ball at 0.01, ball at 0.05."]
+    assert harm_sentences(found[:1]) == ["No method fell below the noisy input anywhere."]
+
+
+def test_figures_are_of_the_head_alone(clean):
+    image = np.where(clean.inside, clean.voxels, 9)
+    assert head_psnr(image, clean) == np.inf
+    assert head_psnr(np.where(clean.inside, clean.voxels + 0.1, 9), clean) == pytest.approx(20, abs=1e-3)
+    noisy = add_noise(clean, 0.1, 0).voxels
+    maps = [
+        structural_similarity(
+            truth, one, data_range=1, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, full=True
+        )[1]
+        for truth, one in zip(clean.voxels, noisy, strict=True)
+    ]
+    assert head_ssim(noisy, clean) == pytest.approx(np.stack(maps)[clean.inside].mean(), abs=1e-5)
+
+
+def test_slab_is_the_middle_one_with_range_and_head_of_the_whole_scan():
+    voxels = ball()
+    voxels[1, 15:18, 15:18] = -7
+    whole, slab = prepare_volume("a", voxels, UNIT), prepare_volume("b", voxels, UNIT, slices=6)
+    np.testing.assert_array_equal(slab.voxels, whole.voxels[13:19])
+    np.testing.assert_array_equal(slab.inside, whole.inside[13:19])
+    assert slab.sha256 == whole.sha256
+    assert whole.voxels.min() == 0
+    assert whole.voxels.max() == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("voxels", "message"),
+    [
+        (np.zeros((4, 16, 16)), "'scan' shows no head"),
+        (np.full((4, 16, 16), np.nan), "NaN"),
+        (np.ones((4, 16, 10)), "16 x 10 pixels"),
+    ],
+)
+def test_scans_that_cannot_be_measured_are_refused(voxels, message):
+    with pytest.raises(CommandError, match=message):
+        prepare_volume("scan", voxels, UNIT)
+
+
+def test_noise_of_evaluation_is_fixed_and_is_not_that_of_tuning(clean):
+    first, again = add_noise(clean, 0.1, 2), add_noise(clean, 0.1, 2)
+    np.testing.assert_array_equal(first.voxels, again.voxels)
+    assert EVALUATION_SEED == 42
+    assert not np.array_equal(first.voxels, add_noise(clean, 0.1, 3).voxels)
+    assert not np.array_equal(first.voxels, add_noise(clean, 0.1, 2, TUNING_SEED).voxels)
+
+
+def test_three_planes_average_the_three_orientations_of_one_volume(clean):
+    denoiser, noisy = Denoiser("cpu"), add_noise(clean, SIGMA, 0).voxels[:, :20]
+    image, sigma = denoise_three_planes(denoiser, noisy, DenoiseSettings(iterations=4))
+    runs = [denoiser(noisy, DenoiseSettings(iterations=4, slice_axis=axis)) for axis in range(3)]
+    np.testing.assert_allclose(image, np.mean([run.image for run in runs], axis=0), atol=1e-6)
+    assert sigma == pytest.approx(np.mean([run.sigma for run in runs]))
+    assert image.dtype == np.float32
+    assert image.shape == noisy.shape
+
+
+def test_three_planes_beat_one_where_voxels_are_cubes(rows):
+    psnr = {row.method: row.psnr_head_db for row in rows}
+    assert psnr[OURS_THREE_PLANES] > psnr[OURS]
+
+
+def test_diffusion_filters_work_in_three_dimensions_and_know_the_spacing():
+    # A line across the slices: smoothed along it in 3-D, and not at all if the slices are far apart.
+    voxels = np.zeros((9, 15, 15), np.float32)
+    voxels[4] = 0.3
+    for peer in PEERS[:2]:
+        parameters = {"conductance": 4.0, "iterations": 3}
+        near, far = (peer.run(NoisyVolume(voxels, 1e-6, (size, 1.0, 1.0)), parameters) for size in (1.0, 50.0))
+        assert near[4, 7, 7] < 0.28, peer.name
+        assert far[4, 7, 7] == pytest.approx(0.3, abs=5e-3), peer.name
+
+
+def test_inversion_takes_the_bias_of_the_air_away():
+    mean = np.full((2, 4, 4), 0.1 * np.sqrt(np.pi / 2), np.float32)
+    np.testing.assert_allclose(invert_rice_mean(mean, 0.1), 0, atol=5e-3)
+
+
+def test_parameters_are_those_that_were_best_on_the_other_scans():
+    peer = PEERS[0]
+    entries = [
+        {"parameters": {"iterations": 1}, "psnr_head_db": [[9.0, 1.0], [1.0, 1.0]]},
+        {"parameters": {"iterations": 2}, "psnr_head_db": [[1.0, 2.0], [2.0, 2.0]]},
+    ]
+    grid = {"sigmas": [0.01, 0.1], "scans": [{"sha256": "a"}, {"sha256": "b"}], "peers": {peer.name: entries}}
+    assert choose_parameters(grid, peer, "a", 0.01) == {"iterations": 2}
+    assert choose_parameters(grid, peer, "b", 0.01) == {"iterations": 1}
+    assert choose_parameters(grid, peer, "c", 0.02) == {"iterations": 1}
+    assert choose_parameters(grid, peer, "b", 0.09) == {"iterations": 2}
+    grid["scans"].pop()
+    with pytest.raises(ValueError, match="other than the one"):
+        choose_parameters(grid, peer, "a", 0.01)
+
+
+def test_committed_parameters_cover_every_peer_every_level_and_the_whole_grid():
+    grid = committed_grid()
+    assert tuple(grid["sigmas"]) == CLINICAL_SIGMAS
+    assert grid["seed"] == TUNING_SEED
+    assert len({scan["sha256"] for scan in grid["scans"]}) >= 3
+    assert grid["command"].startswith("neural-diffusion tune-volumes")
+    for peer in PEERS:
+        entries = grid["peers"][peer.name]
+        assert [entry["parameters"] for entry in entries] == peer.grid()
+        assert np.shape([entry["psnr_head_db"] for entry in entries]) == (
+            len(entries),
+            len(grid["scans"]),
+            len(CLINICAL_SIGMAS),
+        )
+
+
+def test_grid_measures_each_combination_on_each_scan(clean):
+    other = prepare_volume("other", ball(20), UNIT, 6)
+    peer = replace(PEERS[0], choices={"conductance": (1.0, 2.0), "iterations": (1, 2)})
+    calls = []
+    grid = measure_grid([clean, other], [peer], (0.05,), lambda: calls.append(1))
+    assert len(calls) == 2 * len(peer.grid())
+    entry = grid["peers"][peer.name][3]
+    expected = head_psnr(peer.run(add_noise(other, 0.05, 0, TUNING_SEED), entry["parameters"]), other)
+    assert entry["psnr_head_db"][1] == [pytest.approx(expected, abs=1e-3)]
+
+
+def test_bm4d_is_asked_for_and_missing_is_a_sentence(monkeypatch):
+    monkeypatch.setattr(volume_bm4d, "find_spec", lambda name: None)
+    with pytest.raises(CommandError, match="needs the package bm4d"):
+        volume_bm4d.bm4d()
+
+
+def test_tables_hold_every_row(rows):
+    markdown = to_markdown(rows)
+    assert "**ball**" in markdown
+    read = list(csv.DictReader(io.StringIO(to_csv(rows))))
+    for row, line in zip(rows, read, strict=True):
+        assert line["method"] == row.method
+        assert float(line["psnr_head_db"]) == row.psnr_head_db
+        assert f"| {row.method} | {row.noise_level} | {row.psnr_head_db:.2f} / {row.ssim_head:.3f} |" in markdown
+
+
+def test_mixed_noise_is_removed_without_being_told_which_it_is(clean):
+    truth, denoiser = clean.voxels[12:20], Denoiser("cpu")
+    random = np.random.default_rng(0)
+    inside = clean.inside[12:20]
+    speckled = np.maximum(truth * (1 + 0.15 * random.standard_normal(truth.shape)), 0).astype(np.float32)
+    for noisy in (add_noise(clean, 0.1, 0).voxels[12:20], speckled):
+        image = denoiser(noisy, DenoiseSettings(noise="mixed")).image
+        before, after = (np.mean(np.square((one - truth)[inside])) for one in (noisy, image))
+        assert after < 0.7 * before
+
+
+def test_command_measures_scans_and_writes_the_rows(tmp_path):
+    scan = tmp_path / "ball.nrrd"
+    sitk.WriteImage(sitk.GetImageFromArray(ball(24)), str(scan))
+    arguments = (scan, "--sigma", 0.05, "--slices", 6, "--iterations", 4, "--device", "cpu", "--no-peers")
+    files = {name: tmp_path / f"rows.{name}" for name in ("json", "csv", "markdown")}
+    done = shell.run("evaluate-volumes", *arguments, *(part for name in files for part in (f"--{name}", files[name])))
+    assert done.returncode == 0, done.stderr
+    content = json.loads(files["json"].read_text(encoding="utf-8"))
+    assert content["kind"] == "volumes"
+    assert content["slices"] == 6
+    assert [row["method"] for row in content["rows"]] == [NOISY_INPUT, OURS, OURS_DIFFUSED, OURS_THREE_PLANES]
+    assert "ball.nrrd" in files["markdown"].read_text(encoding="utf-8")
+    assert files["csv"].read_text(encoding="utf-8").count("\n") == 5
+    refused = shell.run("evaluate-volumes", tmp_path / "none.nrrd")
+    assert refused.returncode == 2
+    assert refused.stderr.endswith("none.nrrd' does not exist.\n")
