@@ -20,7 +20,7 @@ _LARGEST_MAGNITUDE = 32.0
 _MAGNITUDE_STEP = 0.01
 _ROUNDS = 30
 _LEAST_SIGMA = 1e-3
-_LOG_OFFSET = 0.05
+_LOG_OFFSET = 0.03
 
 
 @dataclass(frozen=True)

@@ -72,8 +72,9 @@ class LossConfig(Part):
 class OptimiserConfig(Part):
     """Optimiser and schedule: warm-up, then a cosine down to `final_rate`; `average` is the decay of the weight mean.
 
-    "muon" orthogonalises the momentum of every convolution kernel (K. Jordan et al., Muon, 2024, with the step length
-    of J. Liu et al., arXiv:2502.16982), at `kernel_rate`, and treats the other parameters with AdamW, at `learning_rate`.
+    "muon" orthogonalises the momentum of every convolution kernel (K. Jordan et al., Muon, 2024, with the step
+    length of J. Liu et al., arXiv:2502.16982), at `kernel_rate`, and treats the other parameters with AdamW, at
+    `learning_rate`.
     """
 
     name: Literal["muon", "adamw", "adam"] = "muon"
