@@ -10,6 +10,8 @@ from typer.exceptions import TyperException
 
 from NeuralDiffusionLib import DeviceError, InvalidVolumeError, WeightsError, __version__
 
+from .commands.ablate import ablate
+from .commands.adapt import adapt
 from .commands.card import card
 from .commands.denoise import denoise
 from .commands.evaluate import evaluate
@@ -32,7 +34,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 app.command(no_args_is_help=True)(denoise)
+app.command(no_args_is_help=True)(adapt)
 app.command(no_args_is_help=True)(train)
+app.command(no_args_is_help=True)(ablate)
 app.command(no_args_is_help=True)(evaluate)
 app.command(no_args_is_help=True)(evaluate_volumes)
 app.command(no_args_is_help=True)(export)

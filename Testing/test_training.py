@@ -1,73 +1,135 @@
-"""The trainer on a handful of generated slices, and the commands around it."""
+"""The trainer on a handful of generated slices: it learns, survives a kill, and shares its work out."""
 
 from __future__ import annotations
 
-import json
+import signal
+import subprocess
+import time
 from pathlib import Path
 
-import lightning as L
 import numpy as np
+import pandas as pd
 import pytest
-import SimpleITK as sitk
 import torch
-from PIL import Image
-from shell import run
+from shell import command, environment, run
+from training_slices import make_slices
 
-from NeuralDiffusionLib.weights import load_weights
-from NeuralDiffusionTraining.training import run as training
-from NeuralDiffusionTraining.training.run import TrainingOptions, run_training
-from NeuralDiffusionTraining.training.training_data import MIXED, SamplingPlan, TrainingSlices
+from NeuralDiffusionTraining.files.command_error import CommandError
+from NeuralDiffusionTraining.training.checkpoints import load_trained
+from NeuralDiffusionTraining.training.config import SamplingConfig, bundled_config, parse_settings, read_config
+from NeuralDiffusionTraining.training.run import Place, run_training
+from NeuralDiffusionTraining.training.training_data import MIXED, TrainingSlices
+
+SMALL = (
+    "limit=8",
+    "batch_size=4",
+    "precision=32-true",
+    "validate_every=1",
+    "sampling.crop=32",
+    "sampling.iterations=2",
+)
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
-    """Forty small heads, twenty a class."""
     folder = tmp_path_factory.mktemp("data")
-    generator = np.random.default_rng(0)
-    rows, columns = np.mgrid[-1:1:160j, -1:1:160j]
-    for label in ("no", "yes"):
-        (folder / label).mkdir()
-        for number in range(20):
-            a, b = generator.uniform(0.5, 0.9, 2)
-            radius = np.hypot(rows / a, columns / b)
-            picture = 200 * (radius < 1) - 90 * (radius < generator.uniform(0.2, 0.5))
-            Image.fromarray(picture.astype(np.uint8)).save(folder / label / f"{label}{number}.jpg", quality=95)
+    make_slices(folder)
     return folder
 
 
-def options(data: Path, output: Path, epochs: int = 2) -> TrainingOptions:
-    return TrainingOptions(data, output, epochs, 2, 2e-3, 0, "32-true", "cpu", 4)
+def arguments(data: Path, output: Path, *more: str) -> list[str]:
+    settings = [word for setting in (*SMALL, *more) for word in ("--set", setting)]
+    return [
+        "train", "--data", str(data), "--split", str(data / "original.json"), "--output", str(output),
+        "--device", "cpu", *settings,
+    ]  # fmt: skip
 
 
 def weights_of(folder: Path) -> dict[str, torch.Tensor]:
     return torch.load(folder / "last.ckpt", weights_only=True)["state_dict"]
 
 
-def test_an_interrupted_run_goes_on_to_the_same_weights(data, tmp_path, monkeypatch):
-    run_training(options(data, tmp_path / "whole"))
+def assert_same_weights(one: Path, other: Path, tolerance: float = 0.0) -> None:
+    first, second = weights_of(one), weights_of(other)
+    assert first.keys() == second.keys()
+    for name, tensor in first.items():
+        torch.testing.assert_close(second[name], tensor, atol=tolerance, rtol=0)
 
-    class Interrupt(L.Callback):
-        def on_train_epoch_start(self, trainer: L.Trainer, task: L.LightningModule) -> None:
-            if trainer.current_epoch == 1:
-                raise InterruptedError
 
-    def interrupted(*arguments: object, callbacks: list, **rest: object) -> L.Trainer:
-        return L.Trainer(*arguments, callbacks=[*callbacks, Interrupt()], **rest)
+@pytest.fixture(scope="module")
+def whole_run(data, tmp_path_factory) -> Path:
+    """A run of three epochs that nobody disturbs."""
+    output = tmp_path_factory.mktemp("whole") / "run"
+    done = run(*arguments(data, output, "epochs=3"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == f"The best weights are in {output / 'best.ckpt'}."
+    return output
 
-    class Interrupted:
-        Trainer = staticmethod(interrupted)
-        seed_everything = staticmethod(L.seed_everything)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(training, "L", Interrupted)
-        with pytest.raises(InterruptedError):
-            run_training(options(data, tmp_path / "broken"))
-    run_training(options(data, tmp_path / "broken"))
-    whole, resumed = weights_of(tmp_path / "whole"), weights_of(tmp_path / "broken")
-    assert whole.keys() == resumed.keys()
-    for name, tensor in whole.items():
-        torch.testing.assert_close(resumed[name], tensor, atol=1e-6, rtol=1e-5)
-    assert len(list((tmp_path / "broken").glob("curves/*/metrics.csv"))) == 2
+def test_a_run_killed_in_the_middle_ends_with_the_weights_of_an_unbroken_one(data, tmp_path, whole_run):
+    output = tmp_path / "run"
+    process = subprocess.Popen(command(*arguments(data, output, "epochs=3")), env=environment())
+    try:
+        deadline = time.monotonic() + 120
+        while not (output / "last.ckpt").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert torch.load(output / "last.ckpt", weights_only=True)["epoch"] < 2, "killed too late to prove anything"
+    resumed = run(*arguments(data, output, "epochs=3"))
+    assert resumed.returncode == 0, resumed.stderr
+    assert_same_weights(whole_run, output)
+
+
+def test_two_processes_take_the_steps_of_one_with_the_same_total_batch(data, tmp_path, whole_run):
+    output = tmp_path / "run"
+    shared = run(*arguments(data, output, "epochs=3"), "--devices", 2, "--num-nodes", 1)
+    assert shared.returncode == 0, shared.stderr
+    one, two = (pd.read_csv(folder / "curves.csv") for folder in (whole_run, output))
+    np.testing.assert_allclose(two["loss"], one["loss"], rtol=1e-3)
+    np.testing.assert_allclose(two["psnr"], one["psnr"], atol=0.02)
+    assert_same_weights(whole_run, output, tolerance=2e-3)
+
+
+def test_a_run_leaves_curves_as_table_picture_and_for_tensorboard(whole_run):
+    curves = pd.read_csv(whole_run / "curves.csv")
+    assert curves["step"].is_monotonic_increasing
+    assert {"loss", "psnr", "psnr_rician", "psnr_rician_diffusion"} <= set(curves.columns)
+    assert (whole_run / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert list((whole_run / "tensorboard").glob("events.out.tfevents.*"))
+
+
+def test_going_on_with_other_options_is_refused_and_changes_nothing(data, whole_run):
+    before = weights_of(whole_run)
+    refusal = run(*arguments(data, whole_run, "epochs=3", "loss.psnr=0"))
+    assert refusal.returncode == 2
+    assert "loss.psnr 0.6, not 0.0" in refusal.stderr
+    assert len(refusal.stderr.strip().splitlines()) == 1
+    assert all(torch.equal(before[name], tensor) for name, tensor in weights_of(whole_run).items())
+
+
+def test_a_run_may_start_from_the_weights_of_another(data, tmp_path, whole_run):
+    config = read_config(None, {**parse_settings([*SMALL]), "epochs": 1, "split": str(data / "original.json"),
+                                "optimiser.learning_rate": 1e-12, "optimiser.kernel_rate": 1e-12})  # fmt: skip
+    run_training(config, Place(data, tmp_path, "cpu", start=whole_run / "last.ckpt"))
+    assert_same_weights(whole_run, tmp_path, tolerance=1e-6)
+    assert "epochs=3" in load_trained(tmp_path / "last.ckpt").provenance["started_from"]
+
+
+def test_a_batch_that_cannot_be_shared_out_is_refused(data, tmp_path):
+    config = read_config(None, {"batch_size": 3, "split": str(data / "original.json")})
+    with pytest.raises(CommandError, match="multiple of 2"):
+        run_training(config, Place(data, tmp_path / "run", "cpu", devices=2))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_single_slice_is_enough_to_train(data, tmp_path):
+    config = read_config(
+        None,
+        {**parse_settings([*SMALL]), "epochs": 1, "limit": 1, "split": str(data / "original.json")},
+    )
+    assert run_training(config, Place(data, tmp_path, "cpu")).exists()
 
 
 def test_samples_are_the_same_in_every_run_and_new_in_every_epoch():
@@ -75,7 +137,7 @@ def test_samples_are_the_same_in_every_run_and_new_in_every_epoch():
     fine = np.random.default_rng(1).integers(0, 255, (3, 256, 256), np.uint8)
 
     def noisy(epoch: int) -> torch.Tensor:
-        return TrainingSlices(slices, fine, SamplingPlan(), seed=5, epoch=epoch)[1]["noisy"]
+        return TrainingSlices(slices, fine, SamplingConfig(), seed=5, epoch=epoch)[1]["noisy"]
 
     assert torch.equal(noisy(0), noisy(0))
     assert not torch.equal(noisy(0), noisy(1))
@@ -83,86 +145,83 @@ def test_samples_are_the_same_in_every_run_and_new_in_every_epoch():
 
 def test_samples_cover_every_setting_and_the_whole_span_of_noise():
     slices = np.full((400, 128, 128), 100, np.uint8)
-    samples = list(TrainingSlices(slices, slices, SamplingPlan(), seed=0, epoch=0))
+    slices[:, :40] = 0
+    samples = list(TrainingSlices(slices, slices, SamplingConfig(), seed=0, epoch=0))
     assert {int(sample["setting"]) for sample in samples} == {0, 1, 2, MIXED}
     sigmas = np.array([float(sample["sigma"]) for sample in samples])
     assert sigmas.min() == 0
     assert 0.2 < sigmas.max() <= 0.25
     assert np.mean(sigmas < 0.04) > 0.1
-    assert all(sample["noisy"].shape == sample["clean"].shape == (1, 128, 128) for sample in samples)
-
-
-def test_training_exporting_and_evaluating_fit_together(data, tmp_path):
-    trained = run(
-        "train", "--data", data, "--output", tmp_path / "run", "--epochs", 1, "--batch-size", 2,
-        "--precision", "32-true", "--device", "cpu", "--limit", 4,
-    )  # fmt: skip
-    assert trained.returncode == 0, trained.stderr
-    exported = run("export", tmp_path / "run" / "best.ckpt", tmp_path / "weights.pt")
-    assert exported.returncode == 0, exported.stderr
-    metadata = load_weights(tmp_path / "weights.pt").metadata
-    assert "--epochs 1" in metadata["command"]
-    assert metadata["split_sha256"]
-    measured = run(
-        "evaluate", "--data", data, "--split", "original", "--noise", "rician", "--iterations", 4, "--neighbours", 8,
-        "--limit", 2, "--weights", tmp_path / "weights.pt", "--device", "cpu", "--json", tmp_path / "out.json",
-    )  # fmt: skip
-    assert measured.returncode == 0, measured.stderr
-    rows = json.loads((tmp_path / "out.json").read_text())["rows"]
-    assert [row["method"] for row in rows] == [
-        "Neural Diffusion",
-        "Neural Diffusion (no refinement)",
-        "Noisy input",
+    assert all(sample["noisy"].shape == sample["clean"].shape == (1, 64, 64) for sample in samples)
+    rician = [sample for sample in samples if sample["setting"] == 1 and sample["sigma"] > 0.05]
+    stripped = [
+        bool((sample["noisy"][sample["clean"] == 0] == 0).all()) for sample in rician if sample["clean"].min() == 0
     ]
-    assert all({"psnr_db", "ssim", "edge_mse"} <= row.keys() for row in rows)
-    assert "Noisy input" in measured.stdout
-    written = run("card", tmp_path, tmp_path / "card.md", "--weights", tmp_path / "weights.pt")
-    assert written.returncode == 0, written.stderr
-    card = (tmp_path / "card.md").read_text()
-    assert load_weights(tmp_path / "weights.pt").sha256 in card
-    assert f"{rows[0]['psnr_db']:.2f} / {rows[0]['ssim']:.3f} / {rows[0]['edge_mse']:.4f}" in card
-    refusal = run("card", tmp_path, tmp_path / "other.md")
-    assert refusal.returncode == 2
-    assert "measured with other weights" in refusal.stderr
-    assert not (tmp_path / "other.md").exists()
+    assert 0 < np.mean(stripped) < 0.3
 
 
-def test_volumes_are_measured_inside_the_head(tmp_path):
-    rows, columns = np.mgrid[-1:1:40j, -1:1:40j]
-    head = (1000 * (np.hypot(rows, columns) < 0.8) * np.ones((3, 1, 1))).astype(np.int16)
-    sitk.WriteImage(sitk.GetImageFromArray(head), tmp_path / "head.nrrd")
-    measured = run(
-        "evaluate-volumes", tmp_path / "head.nrrd", "--sigma", 0, "--sigma", 0.1, "--device", "cpu",
-        "--json", tmp_path / "out.json",
-    )  # fmt: skip
-    assert measured.returncode == 0, measured.stderr
-    untouched, noisy = json.loads((tmp_path / "out.json").read_text())["rows"]
-    assert untouched["noisy_psnr_db"] is None
-    assert noisy["noisy_psnr_db"] == pytest.approx(20, abs=0.5)
-    assert noisy["denoised_psnr_db"] > noisy["noisy_psnr_db"] + 3
-    assert noisy["estimated_sigma"] == pytest.approx(0.1, rel=0.3)
+@pytest.mark.parametrize("name", ["shipped", "original", "comparison", "smoke"])
+def test_every_bundled_configuration_is_valid(name):
+    assert read_config(bundled_config(name), {}).epochs >= 1
+
+
+def test_the_original_experiment_is_that_of_the_original():
+    config = read_config(bundled_config("original"), {})
+    assert (config.network, config.epochs, config.batch_size) == ("original", 300, 8)
+    assert config.sampling.setting_weights == (0, 1, 0, 0)
+    assert (config.sampling.benchmark_share, config.sampling.iterations, config.sampling.neighbours) == (1, 16, 8)
+    assert (config.loss.ssim, config.loss.l1, config.loss.gradient) == (1, 1, 0.1)
+    assert (config.loss.psnr, config.loss.diffused, config.loss.relative) == (0, 0, False)
+    optimiser = config.optimiser
+    assert (optimiser.name, optimiser.guidance_rate, optimiser.learning_rate) == ("adam", 1e-4, 1e-3)
+    assert (optimiser.final_rate, optimiser.clip, optimiser.warm_up, optimiser.average) == (1e-5, 1, 0, 0)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("text", "words"),
     [
-        (["evaluate", "--data", "nowhere"], "nowhere"),
-        (["evaluate", "--data", "DATA", "--split", "mine"], "'mine'"),
-        (["evaluate", "--data", "DATA", "--part", "train"], "'train'"),
-        (["evaluate", "--data", "DATA", "--noise", "poisson"], "'poisson'"),
-        (["evaluate", "--data", "DATA", "--iterations", "0"], "Iteration count 0"),
-        (["evaluate", "--data", "DATA", "--weights", "nowhere.pt"], "nowhere.pt"),
-        (["evaluate", "--data", "DATA", "--json", "nowhere/out.json"], "nowhere"),
-        (["train", "--data", "nowhere", "--output", "OUTPUT"], "nowhere"),
-        (["train", "--data", "DATA", "--output", "OUTPUT", "--device", "tpu7"], "tpu7"),
-        (["train", "--data", "DATA", "--output", "OUTPUT", "--precision", "7-bit"], "7-bit"),
-        (["export", "nowhere.ckpt", "OUTPUT"], "nowhere.ckpt"),
+        ("epochs: many", "Option 'epochs'"),
+        ("epohcs: 3", "Option 'epohcs'"),
+        ("sampling: {crop: 60}", "Option 'sampling.crop'"),
+        ("sampling: {setting_weights: [1, 1, 0, 0]}", "must sum to 1"),
+        ("optimiser: 7", "Option 'optimiser'"),
+        ("- 1", "holds no options"),
+        ("a: [", "is not YAML"),
     ],
 )
-def test_bad_input_ends_with_status_two_and_one_sentence(data, tmp_path, arguments, words):
-    places = {"DATA": str(data), "OUTPUT": str(tmp_path / "output")}
-    refusal = run(*(places.get(argument, argument) for argument in arguments))
-    assert refusal.returncode == 2
+def test_a_wrong_configuration_is_refused_in_one_sentence(tmp_path, text, words):
+    file = tmp_path / "wrong.yaml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(CommandError) as refusal:
+        read_config(file, {})
+    assert words in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_the_command_line_wins_over_the_file(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("epochs: 3\noptimiser: {clip: 2}\n", encoding="utf-8")
+    config = read_config(file, {"epochs": 5, **parse_settings(["optimiser.name=adamw"])})
+    assert (config.epochs, config.optimiser.clip, config.optimiser.name) == (5, 2, "adamw")
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--data", "nowhere"], "nowhere"),
+        (["--device", "tpu7"], "tpu7"),
+        (["--device", "cuda:7"], "cuda"),
+        (["--precision", "7-bit"], "7-bit"),
+        (["--epochs", "0"], "epochs"),
+        (["--set", "clip"], "'clip'"),
+        (["--config", "nowhere.yaml"], "nowhere.yaml"),
+        (["--init", "nowhere.ckpt"], "nowhere.ckpt"),
+        (["--network", "transformer"], "transformer"),
+    ],
+)
+def test_bad_input_ends_with_status_two_and_one_sentence(data, tmp_path, more, words):
+    refusal = run(*arguments(data, tmp_path / "output"), *more)
+    assert refusal.returncode == 2, refusal.stderr
     assert words in refusal.stderr
     assert len(refusal.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "output").exists()

@@ -26,7 +26,7 @@ from NeuralDiffusionTraining.benchmark.volume_methods import (
     ours,
 )
 from NeuralDiffusionTraining.benchmark.volume_peers import PEERS, invert_rice_mean
-from NeuralDiffusionTraining.benchmark.volume_tables import harm_sentences, to_csv, to_markdown
+from NeuralDiffusionTraining.benchmark.volume_tables import harm_sentences, loss_sentences, to_csv, to_markdown
 from NeuralDiffusionTraining.benchmark.volume_tuning import (
     TUNING_SEED,
     choose_parameters,
@@ -37,6 +37,7 @@ from NeuralDiffusionTraining.benchmark.volume_tuning import (
 from NeuralDiffusionTraining.benchmark.volumes import (
     CLINICAL_SIGMAS,
     EVALUATION_SEED,
+    VolumeRow,
     add_noise,
     evaluate_volume,
     head_psnr,
@@ -248,6 +249,17 @@ def test_tables_hold_every_row(rows):
         assert line["method"] == row.method
         assert float(line["psnr_head_db"]) == row.psnr_head_db
         assert f"| {row.method} | {row.noise_level} | {row.psnr_head_db:.2f} / {row.ssim_head:.3f} |" in markdown
+
+
+def test_where_a_filter_beats_ours_is_said():
+    def row(method: str, told: str, psnr: float) -> VolumeRow:
+        return VolumeRow("scan", 0.05, method, told, psnr, 0.9, 1.0, False)
+
+    own = [row(OURS, "estimated", 30.0), row(OURS_THREE_PLANES, "estimated", 31.5)]
+    assert loss_sentences([*own, row("Filter", "true", 31.0)]) == [
+        f"Filter is above {OURS} in 1 of 1: scan at 0.05 by 1.00 dB."
+    ]
+    assert loss_sentences([*own, row("Filter", "true", 29.0)]) == []
 
 
 def test_mixed_noise_is_removed_without_being_told_which_it_is(clean):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
@@ -57,6 +58,8 @@ def differences(image: Tensor, reach: int = 1) -> Tensor:
         (batch, 4, rows, columns): second end minus first end of the edge that starts at each pixel, 0 where the edge
         would leave the image.
     """
+    if torch.compiler.is_compiling():
+        return _convolved_differences(image, reach) * _inside(image, reach)
     out = image.new_zeros(image.shape[0], len(OFFSETS), *image.shape[-2:])
     for direction in range(len(OFFSETS)):
         first, second = _ends(image[:, 0], direction, reach)
@@ -79,6 +82,8 @@ def diffuse(image: Tensor, gates: Tensor, step_sizes: Tensor, reach: int = 1) ->
     reach
         Distance of the neighbours along rows and columns, in pixels. What is said above holds for any distance.
     """
+    if torch.compiler.is_compiling():
+        return _convolved_diffusion(image, gates, step_sizes, reach)
     return _Diffusion.apply(image, gates, step_sizes, reach)
 
 
@@ -97,6 +102,8 @@ def conduction_map(gates: Tensor, reach: int = 1) -> Tensor:
     Tensor
         (batch, 1, rows, columns) in [0, 1]; 0 for a pixel without neighbours.
     """
+    if torch.compiler.is_compiling():
+        return _convolved_conduction(gates, reach)
     total = torch.zeros_like(gates[:, 0])
     count = torch.zeros_like(total)
     for direction in range(gates.shape[1]):
@@ -119,6 +126,51 @@ def _divergence(image: Tensor, gates: Tensor, reach: int) -> Tensor:
         into_first += flow
         into_second -= flow
     return out
+
+
+# The same three for a program that is exported (to ONNX, say), as convolutions: an exported graph has no custom
+# gradient, and would consist of thousands of slices if it wrote to parts of an image.
+
+
+def _kernel(image: Tensor, count: int) -> Tensor:
+    """(count, 1, 3, 3): the difference along every direction."""
+    centre = (0, 0)
+    rows = [
+        [[int((down, right) == end) - int((down, right) == centre) for right in (-1, 0, 1)] for down in (-1, 0, 1)]
+        for end in OFFSETS[:count]
+    ]
+    return image.new_tensor(rows).unsqueeze(1)
+
+
+def _convolved_differences(image: Tensor, reach: int, count: int = len(OFFSETS)) -> Tensor:
+    """As `differences`, with zeros around the image: wrong for edges that leave it."""
+    return F.conv2d(image, _kernel(image, count), padding=reach, dilation=reach)
+
+
+def _inside(image: Tensor, reach: int, count: int = len(OFFSETS)) -> Tensor:
+    """1 for edges within the image, 0 for those that leave it; (batch, count, rows, columns)."""
+    return 1 + _convolved_differences(torch.ones_like(image), reach, count)
+
+
+def _convolved_diffusion(image: Tensor, gates: Tensor, step_sizes: Tensor, reach: int) -> Tensor:
+    count = gates.shape[1]
+    kernel = _kernel(image, count)
+    weights = image.new_tensor(EDGE_WEIGHTS[:count]).view(1, -1, 1, 1)
+    conductance = gates * weights * _inside(image, reach, count)
+    for number in range(step_sizes.shape[0]):
+        flow = conductance * F.conv2d(image, kernel, padding=reach, dilation=reach)
+        image = image - step_sizes[number] * F.conv_transpose2d(flow, kernel, padding=reach, dilation=reach)
+    return image
+
+
+def _convolved_conduction(gates: Tensor, reach: int) -> Tensor:
+    count = gates.shape[1]
+    ends = _kernel(gates, count).abs()
+    inside = _inside(gates[:, :1], reach, count)
+    total, number = (
+        F.conv_transpose2d(edges, ends, padding=reach, dilation=reach) for edges in (gates * inside, inside)
+    )
+    return (total / number.clamp_min(1.0)).clamp(0.0, 1.0)
 
 
 class _Diffusion(torch.autograd.Function):

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from .conduction import ConductionNetwork, GuidanceProjection
 from .diffusion import conduction_map, diffuse, directions, largest_step
 from .guidance import WIDTHS, MiniUNet
-from .noise_level import NoiseLevelEstimator
-from .noise_model import TYPES, BiasInversion
+from .noise_level import NoiseLevelEstimator, noise_of
+from .noise_model import BiasInversion
 from .refinement import Refinement
 
 STEPS_PER_STAGE = 4
@@ -146,7 +146,7 @@ class NeuralDiffusionNetwork(nn.Module):
         batch = slices.shape[0]
         clipped = slices.new_ones(batch) if clipped is None else clipped
         padded = _pad(slices)
-        types, sigma = self._noise(slices, noise, sigma)
+        types, sigma = noise_of(slices, self.noise_level, noise, sigma)
         features = self.guide(padded, sigma, types, neighbours)
         state, open_sum = slices, 0.0
         for stage in self._stages(slices, features, sigma, types, iterations, neighbours):
@@ -164,7 +164,7 @@ class NeuralDiffusionNetwork(nn.Module):
         self, slices: Tensor, noise: str | Tensor, iterations: int, neighbours: int, sigma: Tensor | None = None
     ) -> Iterator[DiffusionStage]:
         """The diffusion as it unfolds, stage by stage, before inversion and refinement; arguments as in `forward`."""
-        types, sigma = self._noise(slices, noise, sigma)
+        types, sigma = noise_of(slices, self.noise_level, noise, sigma)
         features = self.guide(_pad(slices), sigma, types, neighbours)
         yield from self._stages(slices, features, sigma, types, iterations, neighbours)
 
@@ -174,22 +174,6 @@ class NeuralDiffusionNetwork(nn.Module):
         later = torch.arange(_TRAINED_STEPS + 1, max(iterations, _TRAINED_STEPS) + 1, device=sizes.device)
         sizes = torch.cat([sizes, sizes[-1] * (_TRAINED_STEPS / later) ** 2])
         return _STEP_SHARE * largest_step(neighbours) * sizes[:iterations]
-
-    def _noise(self, slices: Tensor, noise: str | Tensor, sigma: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Type weights (batch, 3) and noise level (batch,); both are data for the rest, no gradient flows back."""
-        if isinstance(noise, Tensor) and sigma is not None:
-            return noise, sigma
-        estimates, logits = self.noise_level(slices)
-        if isinstance(noise, Tensor):
-            types = noise
-        elif noise == "mixed":
-            types = logits.softmax(dim=1)
-        else:
-            index = torch.full((slices.shape[0],), TYPES.index(noise), device=slices.device)
-            types = F.one_hot(index, len(TYPES)).float()
-        if sigma is None:
-            sigma = (types * estimates).sum(dim=1)
-        return types.detach(), sigma.detach().float()
 
     def guide(self, padded: Tensor, sigma: Tensor, types: Tensor, neighbours: int) -> Tensor:
         """Guidance features of slices of (batch, 1, rows, columns), both counts multiples of 8: see `MiniUNet`."""
@@ -211,9 +195,13 @@ class NeuralDiffusionNetwork(nn.Module):
             noise = level * (1 - speckle + speckle * padded.detach().abs())
             reach = self.architecture.reach[number]
             gates = self.conduction[number](padded, self.projection.of_stage(features, number), noise, reach)
-            gates = onset * gates[:, : directions(neighbours), :rows, :columns]
-            state = diffuse(state, gates, sizes[first:last], reach)
-            yield DiffusionStage(state, gates, last - first, reach)
+            stage = self._run_stage(state, onset * gates[..., :rows, :columns], sizes[first:last], neighbours, reach)
+            yield stage
+            state = stage.state
+
+    def _run_stage(self, state: Tensor, gates: Tensor, sizes: Tensor, neighbours: int, reach: int) -> DiffusionStage:
+        gates = gates[:, : directions(neighbours)]
+        return DiffusionStage(diffuse(state, gates, sizes, reach), gates, len(sizes), reach)
 
 
 def _onset(sigma: Tensor) -> Tensor:

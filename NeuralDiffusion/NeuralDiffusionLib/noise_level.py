@@ -67,6 +67,42 @@ class NoiseLevelEstimator(nn.Module):
         return sigma, self.judge(pooled).float()
 
 
+def noise_of(
+    slices: Tensor, estimator: NoiseLevelEstimator, noise: str | Tensor, sigma: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Noise type and level to work with: what the caller says, the rest estimated.
+
+    Parameters
+    ----------
+    slices
+        (batch, 1, rows, columns), float32.
+    estimator
+        Asked for what is not given.
+    noise
+        One of `TYPES`, ``"mixed"`` for what the estimator judges, or the weights of `TYPES` as a (batch, 3) tensor.
+    sigma
+        (batch,), or ``None``.
+
+    Returns
+    -------
+    tuple of Tensor
+        Type weights (batch, 3) and noise level (batch,), both without gradient: they are data for what follows.
+    """
+    if isinstance(noise, Tensor) and sigma is not None:
+        return noise, sigma
+    estimates, logits = estimator(slices)
+    if isinstance(noise, Tensor):
+        types = noise
+    elif noise == "mixed":
+        types = logits.softmax(dim=1)
+    else:
+        index = torch.full((slices.shape[0],), TYPES.index(noise), device=slices.device)
+        types = F.one_hot(index, len(TYPES)).float()
+    if sigma is None:
+        sigma = (types * estimates).sum(dim=1)
+    return types.detach(), sigma.detach().float()
+
+
 def local_statistics(slices: Tensor, window: int = 7) -> tuple[Tensor, Tensor]:
     """Local mean, and local standard deviation of the noise-like part, over square windows.
 

@@ -119,14 +119,15 @@ def _row(
 
 
 def _non_local_means(picture: np.ndarray) -> np.ndarray:
-    strength = 0.8 * published_noise_level(picture)
-    # A slice without any noise leaves nothing to weigh the patches by.
-    if strength == 0:
+    sigma = published_noise_level(picture)
+    # Where nothing is to be removed both functions divide by zero.
+    if sigma == 0:
         return picture
-    return denoise_nl_means(picture, patch_size=5, patch_distance=6, h=strength, fast_mode=True)
+    return denoise_nl_means(picture, patch_size=5, patch_distance=6, h=0.8 * sigma, fast_mode=True)
 
 
 def _wavelet(picture: np.ndarray) -> np.ndarray:
-    return denoise_wavelet(
-        picture, sigma=published_noise_level(picture), method="BayesShrink", mode="soft", rescale_sigma=True
-    )
+    sigma = published_noise_level(picture)
+    if sigma == 0:
+        return picture
+    return denoise_wavelet(picture, sigma=sigma, method="BayesShrink", mode="soft", rescale_sigma=True)

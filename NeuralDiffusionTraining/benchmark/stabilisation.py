@@ -18,7 +18,6 @@ _LARGEST_SIGNAL = 24.0
 _SIGNAL_STEP = 0.03
 _LARGEST_MAGNITUDE = 32.0
 _MAGNITUDE_STEP = 0.01
-_ROUNDS = 30
 _LEAST_SIGMA = 1e-3
 _LOG_OFFSET = 0.03
 
@@ -68,15 +67,16 @@ def stabilise(picture: np.ndarray, sigma: float, noise: str) -> Stabilised:
 class RicianTransform:
     """Transform of a Rician variable of unit sigma to one of nearly unit variance, and its exact unbiased inverse.
 
-    The slope of the transform is the reciprocal of the standard deviation at the signal whose mean the magnitude is,
-    corrected round by round until the standard deviation is within 3 % of 1 for every signal. Far out it goes on as
-    sqrt(z^2 - 1/2), which stabilises Rician data there. The inverse maps the *mean* of the transformed variable to the
-    signal, so it takes the Rice bias away too.
+    The slope of the transform is the reciprocal of the standard deviation at the signal whose mean the magnitude is;
+    that brings the standard deviation to between 0.88 (in air) and 1.07, and to 1 within 0.01 for signals above 3.
+    Far out it goes on as sqrt(z^2 - 1/2), which stabilises Rician data there. The inverse maps the *mean* of the
+    transformed variable to the signal, so it takes the Rice bias away too.
 
     Notes
     -----
     The aims are those of A. Foi, "Noise estimation and removal in MR imaging: the variance-stabilization approach",
-    IEEE ISBI 2011; the transform is found differently.
+    IEEE ISBI 2011; the transform is the first-order one, tabulated. One that was corrected until the standard
+    deviation was 1 within 0.03 everywhere cost FFDNet 0.2 dB on validation slices: it bends sharply in the air.
     """
 
     def __init__(self) -> None:
@@ -85,10 +85,7 @@ class RicianTransform:
         chances = _rice_probabilities(self._magnitudes, signals)
         means, deviations = _moments(chances, self._magnitudes)
         slope = 1 / np.interp(self._magnitudes, means, deviations)
-        for _ in range(_ROUNDS):
-            self._values = cumulative_trapezoid(slope, self._magnitudes, initial=0)
-            left = _moments(chances, self._values)[1]
-            slope = slope / np.interp(self._magnitudes, means, left)
+        self._values = cumulative_trapezoid(slope, self._magnitudes, initial=0)
         # The last magnitudes are beyond the means of all signals, so the tables end before.
         self._last = int(np.searchsorted(self._magnitudes, means[-1]))
         self._offset = self._values[self._last] - math.sqrt(self._magnitudes[self._last] ** 2 - 0.5)

@@ -43,7 +43,6 @@ def tune(
     clean: np.ndarray,
     noisy: np.ndarray,
     noise: str,
-    names: tuple[str, ...] = tuple(FILTERS),
     progress: Callable[[str], None] | None = None,
 ) -> dict[str, TunedFilter]:
     """Choose the parameters of every filter.
@@ -56,17 +55,15 @@ def tune(
         The same slices with noise.
     noise
         Noise type. The noise level is estimated, as it is when the filters are measured.
-    names
-        Filters of `FILTERS` to tune.
     progress
         Called with the name of each filter before its search.
     """
     estimate = estimate_noise(noisy, noise)
     outcome = {}
-    for name in names:
+    for name, tunable in FILTERS.items():
         if progress is not None:
             progress(name)
-        outcome[name] = _climb(FILTERS[name], clean, noisy, estimate)
+        outcome[name] = _climb(tunable, clean, noisy, estimate)
     return outcome
 
 

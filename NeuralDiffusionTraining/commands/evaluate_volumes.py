@@ -52,7 +52,7 @@ def evaluate_volumes(
     from ..benchmark.run_facts import run_facts
     from ..benchmark.volume_bm4d import bm4d as bm4d_method
     from ..benchmark.volume_methods import ours
-    from ..benchmark.volume_tables import harm_sentences, to_csv, to_markdown, to_terminal
+    from ..benchmark.volume_tables import harm_sentences, loss_sentences, to_csv, to_markdown, to_terminal
     from ..benchmark.volume_tuning import tuned_peers
     from ..benchmark.volumes import CLINICAL_SIGMAS, VolumeRow, evaluate_volume
 
@@ -82,7 +82,7 @@ def evaluate_volumes(
     console = Console()
     for drawn in to_terminal(rows):
         console.print(drawn)
-    for sentence in (*harm_sentences(rows), *skipped):
+    for sentence in (*harm_sentences(rows), *loss_sentences(rows), *skipped):
         console.print(sentence, highlight=False, soft_wrap=True)
     if json_file is not None:
         content = {

@@ -73,8 +73,8 @@ def tune(
         for name, outcome in filters.items():
             for parameter in outcome.at_end:
                 typer.echo(
-                    f"{name}, {kind} noise: the best {parameter} found, {outcome.parameters[parameter]}, is the last "
-                    "of its grid: one beyond it may be better.",
+                    f"{name}, {kind} noise: the best {parameter} found, {outcome.parameters[parameter]}, lies at "
+                    "the end of its grid: one beyond it may be better.",
                     err=True,
                 )
     content = {

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor, nn
 
 from NeuralDiffusionLib.conduction import ConductionNetwork
 from NeuralDiffusionLib.diffusion import EDGE_WEIGHTS, OFFSETS, differences, directions
-from NeuralDiffusionLib.network import DiffusionStage, NeuralDiffusionNetwork, _onset, _pad, _schedule
+from NeuralDiffusionLib.network import DiffusionStage, NeuralDiffusionNetwork
 from NeuralDiffusionLib.refinement import Refinement
 
 
@@ -56,24 +54,13 @@ class PerPixelGatesNetwork(NeuralDiffusionNetwork):
         for stage in self.conduction:
             _give_every_pixel_its_gates(stage)
 
-    def _stages(
-        self, slices: Tensor, features: Tensor, sigma: Tensor, types: Tensor, iterations: int, neighbours: int
-    ) -> Iterator[DiffusionStage]:
-        rows, columns = slices.shape[-2:]
-        sizes = self.step_sizes(iterations, neighbours)
-        level = sigma.view(-1, 1, 1, 1)
-        speckle = types[:, 2].view(-1, 1, 1, 1)
-        state = slices
-        for number, first, last in _schedule(iterations):
-            padded = _pad(state)
-            noise = level * (1 - speckle + speckle * padded.detach().abs())
-            gates = self.conduction[number](padded, self.projection.of_stage(features, number), noise)
-            gates = (_onset(level) * gates[..., :rows, :columns]).unflatten(1, (2, -1))[:, :, : directions(neighbours)]
-            weighted = gates * gates.new_tensor(EDGE_WEIGHTS[: directions(neighbours)]).view(-1, 1, 1)
-            for step in sizes[first:last]:
-                flow = weighted * _differences_both_ways(state)[:, :, : directions(neighbours)]
-                state = state + step * flow.sum(dim=(1, 2)).unsqueeze(1)
-            yield _PerPixelStage(state, gates.flatten(1, 2), last - first, 1)
+    def _run_stage(self, state: Tensor, gates: Tensor, sizes: Tensor, neighbours: int, reach: int) -> DiffusionStage:
+        gates = gates.unflatten(1, (2, -1))[:, :, : directions(neighbours)]
+        weighted = gates * gates.new_tensor(EDGE_WEIGHTS[: directions(neighbours)]).view(-1, 1, 1)
+        for step in sizes:
+            flow = weighted * _differences_both_ways(state, reach)[:, :, : directions(neighbours)]
+            state = state + step * flow.sum(dim=(1, 2)).unsqueeze(1)
+        return _PerPixelStage(state, gates.flatten(1, 2), len(sizes), reach)
 
 
 class _PerPixelStage(DiffusionStage):
@@ -84,7 +71,7 @@ class _PerPixelStage(DiffusionStage):
         gates = self.gates.detach()
         numbers = torch.arange(self.state[0].numel(), device=gates.device, dtype=torch.float64)
         # No two pixels have the same number, so the difference is 0 only where there is no neighbour.
-        towards = _differences_both_ways(numbers.view(1, *self.state.shape[1:]))
+        towards = _differences_both_ways(numbers.view(1, *self.state.shape[1:]), self.reach)
         exists = (towards[:, :, : gates.shape[1] // 2] != 0).flatten(1, 2)
         return ((gates * exists).sum(dim=1, keepdim=True) / exists.sum(dim=1, keepdim=True).clamp_min(1)).clamp(0, 1)
 
@@ -121,9 +108,12 @@ def _give_every_pixel_its_gates(network: ConductionNetwork) -> None:
     nn.init.constant_(network.gates.bias, 1.0)
 
 
-def _differences_both_ways(image: Tensor) -> Tensor:
+def _differences_both_ways(image: Tensor, reach: int) -> Tensor:
     """Neighbour minus pixel, (batch, 2, 4, rows, columns): towards each of `OFFSETS`, then towards its opposite."""
-    forward = differences(image)
-    # An edge that would leave the image has difference 0, so nothing wraps round.
-    backward = [-forward[:, number].roll(offset, dims=(-2, -1)) for number, offset in enumerate(OFFSETS)]
+    forward = differences(image, reach)
+    backward = [
+        # An edge that would leave the image has difference 0, so nothing wraps round.
+        -forward[:, number].roll((reach * down, reach * right), dims=(-2, -1))
+        for number, (down, right) in enumerate(OFFSETS)
+    ]
     return torch.stack([forward, torch.stack(backward, dim=1)], dim=1)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from NeuralDiffusionLib.network import NetworkOutput, NeuralDiffusionNetwork
-from NeuralDiffusionLib.noise_level import NoiseLevelEstimator
+from NeuralDiffusionLib.network import NetworkOutput
+from NeuralDiffusionLib.noise_level import NoiseLevelEstimator, noise_of
 from NeuralDiffusionLib.noise_model import TYPES, BiasInversion
 
 from .unet import ResidualUNet
@@ -31,9 +31,6 @@ class UNetControl(nn.Module):
         self.unet = ResidualUNet(2 + len(TYPES))
         self.inversion = BiasInversion()
 
-    # What is told and what is estimated must be decided exactly as in ours.
-    _noise = NeuralDiffusionNetwork._noise
-
     def forward(
         self,
         slices: Tensor,
@@ -46,7 +43,7 @@ class UNetControl(nn.Module):
     ) -> NetworkOutput:
         """Denoise slices, (batch, 1, rows, columns), float32, any size; arguments as of `NeuralDiffusionNetwork`."""
         clipped = slices.new_ones(len(slices)) if clipped is None else clipped
-        types, sigma = self._noise(slices, noise, sigma)
+        types, sigma = noise_of(slices, self.noise_level, noise, sigma)
         strength = sigma / _FULL_STRENGTH_SIGMA
         told = torch.cat([strength[:, None], types], dim=1)[:, :, None, None].expand(-1, -1, *slices.shape[-2:])
         mean = slices + strength.view(-1, 1, 1, 1) * self.unet(torch.cat([slices, told], dim=1))

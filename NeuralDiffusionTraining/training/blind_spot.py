@@ -68,9 +68,9 @@ class NoisyCrops(Dataset):
         hidden = generator.random(crop.shape) < _HIDDEN_SHARE
         shifts = generator.integers(1, 2 * _NEAR + 1, (2, *crop.shape)) - _NEAR
         shifts[0][(shifts == 0).all(axis=0)] = 1
-        rows, columns = np.indices(crop.shape) + shifts
-        # Mirrored at the border; reflecting cannot lead back to the pixel itself but for slices of one pixel.
-        near = crop[_mirror(rows, crop.shape[0]), _mirror(columns, crop.shape[1])]
+        near = crop[
+            tuple(_inward(index, shift, self.side) for index, shift in zip(np.indices(crop.shape), shifts, strict=True))
+        ]
         return {
             "noisy": torch.from_numpy(crop)[None],
             "masked": torch.from_numpy(np.where(hidden, near, crop))[None],
@@ -169,7 +169,7 @@ def _with_content(volume: np.ndarray) -> list[np.ndarray]:
     return [plane for plane in unit if plane.std() > 0]
 
 
-def _mirror(index: np.ndarray, size: int) -> np.ndarray:
-    period = max(1, 2 * (size - 1))
-    folded = np.abs(index) % period
-    return np.minimum(folded, period - folded)
+def _inward(index: np.ndarray, shift: np.ndarray, size: int) -> np.ndarray:
+    """Shifted indices; a shift that would leave the slice goes the other way, never back to the pixel itself."""
+    shifted = index + shift
+    return np.where((shifted < 0) | (shifted >= size), index - shift, shifted)

@@ -1,0 +1,104 @@
+"""Training on noisy scans alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+from shell import run
+
+from NeuralDiffusionLib import Denoiser
+from NeuralDiffusionLib.network import NeuralDiffusionNetwork
+from NeuralDiffusionLib.noise_model import BiasInversion, rice_mean
+from NeuralDiffusionLib.weights import load_weights
+from NeuralDiffusionTraining.training.blind_spot import BlindSpotOptions, NoisyCrops, adapt, expectation
+
+RICIAN = torch.tensor([[0.0, 1.0, 0.0]])
+
+
+def phantom(slices: int = 6, size: int = 64) -> np.ndarray:
+    generator = np.random.default_rng(0)
+    rows, columns = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j]
+    volume = np.zeros((slices, size, size))
+    for plane in volume:
+        for level in (0.7, -0.3, 0.25, -0.2):
+            y, x, radius = generator.uniform((-0.3, -0.3, 0.15), (0.3, 0.3, 0.6))
+            plane += level * (np.hypot(rows - y, columns - x) < radius)
+    return np.clip(volume, 0, 1)
+
+
+def magnitude(clean: np.ndarray, sigma: float) -> np.ndarray:
+    generator = np.random.default_rng(1)
+    real, imaginary = generator.normal(0, sigma, (2, *clean.shape))
+    return np.hypot(clean + real, imaginary).astype(np.float32)
+
+
+def psnr(image: np.ndarray, clean: np.ndarray) -> float:
+    return float(-10 * np.log10(np.mean((image - clean) ** 2)))
+
+
+def test_noisy_scans_alone_teach_an_untrained_network_to_denoise():
+    clean = phantom()
+    noisy = magnitude(clean, 0.12)
+    denoiser = Denoiser("cpu")
+    estimator = denoiser.network.noise_level.state_dict()
+    torch.manual_seed(0)
+    denoiser.network = NeuralDiffusionNetwork().eval()
+    denoiser.network.noise_level.load_state_dict(estimator)
+    untrained = psnr(denoiser(noisy).image, clean)
+    options = BlindSpotOptions(steps=40, batch_size=4, learning_rate=2e-3)
+    denoiser.network = adapt(denoiser.network, [noisy], options, torch.device("cpu"))
+    adapted = psnr(denoiser(noisy).image, clean)
+    assert adapted > untrained + 0.5
+    assert adapted > psnr(noisy, clean) + 3
+
+
+def test_the_estimator_of_the_noise_level_is_left_as_it_was():
+    network = load_weights().network
+    before = {name: tensor.clone() for name, tensor in network.noise_level.state_dict().items()}
+    adapt(network, [magnitude(phantom(2), 0.1)], BlindSpotOptions(steps=2, batch_size=2), torch.device("cpu"))
+    assert all(torch.equal(before[name], tensor) for name, tensor in network.noise_level.state_dict().items())
+    assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_hidden_pixels_show_a_neighbour_and_all_others_are_as_measured():
+    # Every pixel has a number of its own, and its neighbours are near in both coordinates.
+    numbers = np.arange(48 * 48, dtype=np.float32).reshape(1, 48, 48)
+    crop = NoisyCrops([numbers], 1, seed=0)[0]
+    noisy, masked, hidden = crop["noisy"], crop["masked"], crop["hidden"]
+    assert torch.equal(noisy[~hidden], masked[~hidden])
+    assert 0.01 < hidden.float().mean() < 0.06
+    assert (noisy[hidden] != masked[hidden]).all()
+    step = (noisy.max() - noisy.min()) / (48 * 48 - 1)
+    distance = ((noisy[hidden] - masked[hidden]) / step).round().abs().int()
+    rows = (distance + 24) // 48
+    assert rows.max() <= 2
+    assert (distance - 48 * rows).abs().max() <= 2
+
+
+def test_the_expected_measurement_is_the_opposite_of_the_bias_inversion():
+    signal = torch.linspace(0.05, 1, 50).view(1, 1, 5, 10)
+    sigma = torch.tensor([0.1])
+    expected = expectation(signal, sigma.view(1, 1, 1, 1), RICIAN)
+    torch.testing.assert_close(expected, 0.1 * rice_mean(signal / 0.1), atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(BiasInversion()(expected, sigma, RICIAN, torch.ones(1)), signal, atol=2e-3, rtol=1e-3)
+
+
+def test_the_command_writes_weights_that_the_denoiser_loads(tmp_path):
+    sitk.WriteImage(sitk.GetImageFromArray(100 * magnitude(phantom(2), 0.1)), tmp_path / "scan.nii.gz")
+    done = run(
+        "adapt", tmp_path / "scan.nii.gz", "--output", tmp_path / "mine.pt", "--steps", 2, "--batch-size", 2,
+        "--device", "cpu",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    loaded = load_weights(tmp_path / "mine.pt")
+    assert "blind-spot training on 1 scans, rician, 2 steps" in loaded.metadata["adapted"]
+    assert loaded.metadata["adapted_from_sha256"] == load_weights().sha256
+
+
+def test_a_constant_scan_is_refused_and_no_weights_are_written(tmp_path):
+    sitk.WriteImage(sitk.GetImageFromArray(np.ones((2, 32, 32), np.float32)), tmp_path / "scan.nii.gz")
+    refusal = run("adapt", tmp_path / "scan.nii.gz", "--output", tmp_path / "mine.pt")
+    assert refusal.returncode == 2
+    assert "constant" in refusal.stderr
+    assert not (tmp_path / "mine.pt").exists()
