@@ -13,6 +13,7 @@ from NeuralDiffusionLib import DeviceError, InvalidVolumeError, WeightsError, __
 from .commands.ablate import ablate
 from .commands.adapt import adapt
 from .commands.card import card
+from .commands.data_check import data
 from .commands.denoise import denoise
 from .commands.evaluate import evaluate
 from .commands.evaluate_volumes import evaluate_volumes
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 app.command(no_args_is_help=True)(denoise)
 app.command(no_args_is_help=True)(adapt)
+app.add_typer(data, name="data")
 app.command(no_args_is_help=True)(train)
 app.command(no_args_is_help=True)(ablate)
 app.command(no_args_is_help=True)(evaluate)

@@ -60,7 +60,7 @@ def test_the_search_finds_the_best_of_the_whole_grid(monkeypatch, name):
 
 def test_the_search_climbs_ridges_and_tells_that_a_grid_ended_too_early(monkeypatch):
     grid = {"first": tuple(range(8)), "second": tuple(range(10))}
-    keep_only(monkeypatch, "Median", apply=ridge, grid=grid, bounded=frozenset())
+    keep_only(monkeypatch, "Median", apply=ridge, grid=grid, natural_ends=frozenset())
     clean = blocks(2)
     found = tune(clean, clean, "speckle")["Median"]
     assert found.parameters == {"first": 7, "second": 7}
@@ -113,9 +113,9 @@ def test_the_command_reads_the_validation_part_only_and_writes_what_the_table_re
 
 
 def test_a_grid_that_ended_too_early_is_said(data, monkeypatch, capsys):
-    keep_only(monkeypatch, "Gaussian smoothing", grid={"width": (0.01, 0.02), "power": (0.0,)})
+    keep_only(monkeypatch, "Gaussian smoothing", grid={"width": (0.1, 0.2, 0.3), "power": (0.0,)})
     tune_command(data=data, output=data / "tuned.json", split="original", noise=["gaussian"], limit=2)
-    sentence = "Gaussian smoothing, gaussian noise: the best width found, 0.02, lies at the end of its grid"
+    sentence = "Gaussian smoothing, gaussian noise: the best width found, 0.3, lies at the end of its grid"
     assert sentence in capsys.readouterr().err
 
 

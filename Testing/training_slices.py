@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from NeuralDiffusionTraining.data.splits import write_splits
+from NeuralDiffusionTraining.data.slices import list_slices
+from NeuralDiffusionTraining.data.splits import original_split, write_splits
 from PIL import Image
 
 
@@ -20,5 +21,6 @@ def make_slices(folder: Path, count: int = 20) -> Path:
             radius = np.hypot(rows / a, columns / b)
             picture = 200 * (radius < 1) - 90 * (radius < generator.uniform(0.2, 0.5))
             Image.fromarray(picture.astype(np.uint8)).save(folder / label / f"{label}{number}.jpg", quality=95)
-    write_splits(folder, folder)
+    names = list_slices(folder)
+    write_splits([original_split(names, {name: number for number, name in enumerate(names)})], folder)
     return folder / "original.json"

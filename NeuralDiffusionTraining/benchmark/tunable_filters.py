@@ -41,13 +41,13 @@ class TunableFilter:
         smoothed, bias kept.
     grid
         Values of each parameter; numbers in rising order.
-    bounded
-        Parameters whose grid ends where no further value makes sense, such as a power of 0.
+    natural_ends
+        (parameter, value) at the end of a grid beyond which no value makes sense, such as a power of 0.
     """
 
     apply: Callable[..., np.ndarray]
     grid: dict[str, tuple[float | int | str, ...]]
-    bounded: frozenset[str] = field(default=frozenset())
+    natural_ends: frozenset[tuple[str, float | int]] = field(default=frozenset())
 
     def __call__(self, picture: np.ndarray, sigma: float, parameters: Parameters) -> np.ndarray:
         """Smooth one slice; a level of nearly 0 counts as 0.0001."""
@@ -149,46 +149,58 @@ def _itk(picture: np.ndarray, function: Callable[[sitk.Image], sitk.Image]) -> n
     return sitk.GetArrayFromImage(function(image))
 
 
-_POWERS = (0.0, 0.5, 1.0, 1.5, 2.0)
-_TIMES = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
-_CONDUCTANCES = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
+_POWERS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
+_FIXED = frozenset({("power", 0.0)})
+_TIMES = (0.03125, 0.0625, 0.125, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
+_CONDUCTANCES = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
 _ANISOTROPIC_GRID = {"conductance": _CONDUCTANCES, "time": _TIMES, "power": _POWERS}
 
 FILTERS: dict[str, TunableFilter] = {
     "Gaussian smoothing": TunableFilter(
-        gaussian, {"width": (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2), "power": _POWERS}, frozenset({"power"})
+        gaussian, {"width": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2), "power": _POWERS}, _FIXED
     ),
-    "Median": TunableFilter(median, {"size": (1, 3, 5, 7)}, frozenset({"size"})),
+    "Median": TunableFilter(median, {"size": (1, 3, 5, 7)}, frozenset({("size", 1)})),
     "Bilateral": TunableFilter(
-        bilateral, {"colour": (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0), "width": (0.5, 0.75, 1.0, 1.5, 2.0, 3.0)}
+        bilateral,
+        {
+            "colour": (0.1, 0.2, 0.3, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0),
+            "width": (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0),
+        },
     ),
     "Non-local means": TunableFilter(
         non_local_means,
         {
-            "strength": (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
-            "patch": (3, 4, 5, 6, 7),
-            "distance": (2, 3, 4, 6, 8, 10, 12),
+            "strength": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
+            "patch": (1, 3, 5, 7, 9),
+            "distance": (1, 2, 3, 4, 6, 8, 10, 12),
             "subtract": (0, 1),
         },
-        frozenset({"patch", "subtract"}),
+        frozenset({("distance", 1), ("subtract", 0), ("subtract", 1)}),
     ),
     "Wavelet": TunableFilter(
         wavelet,
         {
-            "strength": (0.5, 0.75, 1.0, 1.25, 1.5, 2.0),
+            "strength": (0.1, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0),
             "basis": ("haar", "db2", "sym4", "coif1"),
             "mode": ("soft", "hard"),
             "shifts": (0, 1, 3),
         },
-        frozenset({"shifts"}),
+        # Averaging over still more shifts changes next to nothing.
+        frozenset({("shifts", 0), ("shifts", 3)}),
     ),
-    "TV (Chambolle)": TunableFilter(total_variation, {"weight": (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)}),
-    "Curvature flow": TunableFilter(curvature_flow, {"time": _TIMES, "power": _POWERS}, frozenset({"power"})),
+    "TV (Chambolle)": TunableFilter(
+        total_variation, {"weight": (0.05, 0.1, 0.15, 0.25, 0.35, 0.5, 0.6, 0.75, 1.0, 1.25, 1.5, 2.0)}
+    ),
+    "Curvature flow": TunableFilter(curvature_flow, {"time": _TIMES, "power": _POWERS}, _FIXED),
     "Classical Perona-Malik": TunableFilter(
         perona_malik,
-        {"kappa": (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0), "steps": (2, 3, 5, 7, 10, 15, 20, 30, 40)},
+        {
+            "kappa": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0),
+            "steps": (1, 2, 3, 5, 7, 10, 12, 15, 20, 25, 30, 40),
+        },
+        frozenset({("steps", 1)}),
     ),
-    "Gradient anisotropic diffusion": TunableFilter(gradient_anisotropic, _ANISOTROPIC_GRID, frozenset({"power"})),
-    "Curvature anisotropic diffusion": TunableFilter(curvature_anisotropic, _ANISOTROPIC_GRID, frozenset({"power"})),
+    "Gradient anisotropic diffusion": TunableFilter(gradient_anisotropic, _ANISOTROPIC_GRID, _FIXED),
+    "Curvature anisotropic diffusion": TunableFilter(curvature_anisotropic, _ANISOTROPIC_GRID, _FIXED),
 }
 """Filters by the names of their rows."""

@@ -13,6 +13,9 @@ from .bias_correction import correct_bias
 from .noise_estimates import NoiseEstimate, estimate_noise
 from .tunable_filters import FILTERS, Parameters, TunableFilter
 
+# Perona-Malik, for one, has two good settings far apart: few strong steps, and many weak ones.
+_STARTS = 3
+
 Place = tuple[int, ...]
 """Index of a value in the grid of each parameter."""
 
@@ -68,7 +71,7 @@ def tune(
 
 
 def _climb(tunable: TunableFilter, clean: np.ndarray, noisy: np.ndarray, estimate: NoiseEstimate) -> TunedFilter:
-    """Uphill from the middle of the grid until no step along one axis, or diagonally along two, leads higher."""
+    """Uphill from the best places of a coarse scan until no step along one axis, or diagonally two, leads higher."""
     grid = tunable.grid
     known: dict[Place, float] = {}
 
@@ -77,20 +80,30 @@ def _climb(tunable: TunableFilter, clean: np.ndarray, noisy: np.ndarray, estimat
             known[place] = _mean_psnr(tunable, _at(grid, place), clean, noisy, estimate)
         return known[place]
 
-    best = tuple((len(values) - 1) // 2 for values in grid.values())
-    start = None
-    while best != start:
-        start = best
-        for axis, values in enumerate(grid.values()):
-            best = _best_along(axis, values, best, score)
-        if best == start:
-            best = max([best, *_diagonal(list(grid.values()), best)], key=score)
+    coarse = sorted(product(*map(_coarse, grid.values())), key=score)
+    best = max((_top(list(grid.values()), start, score) for start in coarse[-_STARTS:]), key=score)
     at_end = tuple(
         name
         for (name, values), index in zip(grid.items(), best, strict=True)
-        if _is_ordered(values) and name not in tunable.bounded and index in (0, len(values) - 1)
+        if _is_ordered(values) and index in (0, len(values) - 1) and (name, values[index]) not in tunable.natural_ends
     )
     return TunedFilter(_at(grid, best), score(best), len(known), at_end)
+
+
+def _top(grid: list[tuple], place: Place, score: Callable[[Place], float]) -> Place:
+    start = None
+    while place != start:
+        start = place
+        for axis, values in enumerate(grid):
+            place = _best_along(axis, values, place, score)
+        if place == start:
+            place = max([place, *_diagonal(grid, place)], key=score)
+    return place
+
+
+def _coarse(values: tuple) -> range:
+    """Every third of a parameter's numbers, all of its choices."""
+    return range(1, len(values), 3) if _is_ordered(values) and len(values) > 1 else range(len(values))
 
 
 def _best_along(axis: int, values: tuple, best: Place, score: Callable[[Place], float]) -> Place:

@@ -1,22 +1,29 @@
-"""Parameters of the peers on volumes: all of a grid measured on several scans, the best of them for a scan of its own.
+"""Parameters of the peers on volumes: all of a grid measured on several scans, the best of them for a scan.
 
-The parameters for a scan are those with the best mean PSNR over the *other* scans that were measured, at the nearest
-noise level. So no peer is tuned on what it is judged by, and each has been tuned on scans like it.
+A scan's parameters are those with the best mean PSNR over the *other* scans that were measured, at the nearest noise
+level: no peer is tuned on what it is judged by. The template does not count among the others, because a mean of 152
+heads is far smoother than a scan and would make every peer smooth too much. Where the scan itself was measured, each
+peer gets a second row with the parameters that were best on this very scan: more than any user could know, and the
+most that the filter has to give.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from importlib.resources import files
 from typing import Any
 
 import numpy as np
 
+from .template import TEMPLATE_NAME
 from .volume_methods import VolumeMethod
 from .volume_peers import PEERS, Parameters, Peer
 from .volumes import CLINICAL_SIGMAS, CleanVolume, add_noise, head_psnr
 
+BEST_HERE = "best for this scan"
 TUNING_SEED = 43
 """Not the seed of the evaluation: parameters are not fitted to its noise."""
 
@@ -81,26 +88,39 @@ def choose_parameters(grid: dict[str, Any], peer: Peer, scan_sha256: str, sigma:
     ValueError
         If no other scan was measured.
     """
-    others = [place for place, scan in enumerate(grid["scans"]) if scan["sha256"] != scan_sha256]
+    scans = enumerate(grid["scans"])
+    others = [place for place, scan in scans if scan["sha256"] != scan_sha256 and scan["name"] != TEMPLATE_NAME]
     if not others:
         raise ValueError("Parameters of the peers can only be chosen on scans other than the one that is measured.")
-    level = int(np.argmin(np.abs(np.log(np.array(grid["sigmas"]) / max(sigma, 1e-6)))))
-    entries = grid["peers"][peer.name]
-    means = [np.mean([entry["psnr_head_db"][place][level] for place in others]) for entry in entries]
-    return entries[int(np.argmax(means))]["parameters"]
+    return _best(grid, peer, others, sigma)
+
+
+def best_parameters(grid: dict[str, Any], peer: Peer, scan_sha256: str, sigma: float) -> Parameters:
+    """The parameters that were best on this very scan; arguments as for `choose_parameters`."""
+    return _best(grid, peer, [[scan["sha256"] for scan in grid["scans"]].index(scan_sha256)], sigma)
 
 
 def tuned_peers(scan_sha256: str) -> tuple[list[VolumeMethod], list[str]]:
     """The peers that are installed, with their parameters for a scan, and a sentence for each that is not."""
     grid = committed_grid()
-    methods = [
-        peer.method(lambda sigma, peer=peer: choose_parameters(grid, peer, scan_sha256, sigma))
-        for peer in PEERS
-        if peer.installed
-    ]
+    measured = scan_sha256 in [scan["sha256"] for scan in grid["scans"]]
+    methods = []
+    for peer in PEERS:
+        if peer.installed:
+            methods.append(peer.method(partial(choose_parameters, grid, peer, scan_sha256)))
+            if measured:
+                own = replace(peer, name=f"{peer.name}, {BEST_HERE}")
+                methods.append(own.method(partial(best_parameters, grid, peer, scan_sha256)))
     skipped = [
         f"{peer.name} was left out: install the package {peer.package} to have it."
         for peer in PEERS
         if not peer.installed
     ]
     return methods, skipped
+
+
+def _best(grid: dict[str, Any], peer: Peer, places: list[int], sigma: float) -> Parameters:
+    level = int(np.argmin(np.abs(np.log(np.array(grid["sigmas"]) / sigma))))
+    entries = grid["peers"][peer.name]
+    means = [np.mean([entry["psnr_head_db"][place][level] for place in places]) for entry in entries]
+    return entries[int(np.argmax(means))]["parameters"]

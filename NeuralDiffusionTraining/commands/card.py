@@ -7,12 +7,11 @@ from typing import Annotated
 
 import typer
 
-from ..files.command_error import CommandError
 from ..files.result_files import check_folder_of, write_file
 
 
 def card(
-    results: Annotated[Path, typer.Argument(help="Folder of JSON files from evaluate and evaluate-volumes.")],
+    results: Annotated[Path, typer.Argument(help="Folder of the JSON files that the measuring commands wrote.")],
     output: Annotated[Path, typer.Argument(help="Markdown file to write.")],
     weights: Annotated[Path | None, typer.Option(help="File of weights; the bundled one if left out.")] = None,
 ) -> None:
@@ -21,8 +20,6 @@ def card(
 
     from ..reporting.model_card import model_card
 
-    if not results.is_dir():
-        raise CommandError(f"Folder '{results}' does not exist: give the folder that evaluate wrote its JSON files to.")
     check_folder_of(output)
     text = model_card(weights or BUNDLED_WEIGHTS, results)
     write_file(output, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))

@@ -26,9 +26,7 @@ def evaluate_volumes(
     neighbours: Annotated[int, typer.Option(help="Neighbourhood of the diffusion, 4 or 8.")] = 8,
     slices: Annotated[int, typer.Option(min=0, help="Use only this many middle slices; 0 means all.")] = 0,
     peers: Annotated[bool, typer.Option("--peers/--no-peers", help="Measure the 3-D filters, too.")] = True,
-    bm4d: Annotated[
-        bool, typer.Option("--bm4d", help="Measure BM4D, too: minutes a volume, not for commerce.")
-    ] = False,
+    bm4d: Annotated[bool, typer.Option("--bm4d", help="Measure BM4D, too: minutes a volume, non-commercial.")] = False,
     weights: Annotated[Path | None, typer.Option(help="File of weights; the bundled one if left out.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the table to this file.")] = None,
@@ -37,10 +35,11 @@ def evaluate_volumes(
         Path | None, typer.Option("--markdown", help="Write the table to this file as Markdown.")
     ] = None,
 ) -> None:
-    """Add Rician noise to scans and print PSNR and SSIM inside the head, for Neural Diffusion and 3-D filters.
+    """Add Rician noise to scans and print the PSNR inside the head, for Neural Diffusion and 3-D filters.
 
     Neural Diffusion is blind; the filters are told the true noise level and have parameters that were best on other
     scans. Every method sees the same noisy voxels; with --slices, all of them only those slices.
+    The files also hold the SSIM, slice by slice inside the head, and the time.
     """
     from dataclasses import asdict
 
@@ -72,7 +71,9 @@ def evaluate_volumes(
     progress = Console(stderr=True)
 
     def tell(row: VolumeRow) -> None:
-        progress.print(f"{row.volume}, sigma {row.sigma:g}: {row.method}, {row.seconds:.1f} s", highlight=False)
+        progress.print(
+            f"{row.volume}, sigma {row.sigma:g}: {row.method}, {row.seconds:.1f} s", highlight=False, soft_wrap=True
+        )
 
     rows: list[VolumeRow] = []
     skipped: list[str] = []

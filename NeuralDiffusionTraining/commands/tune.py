@@ -23,7 +23,8 @@ def tune(
     """Tune the classical filters on the validation part, for each noise type, by mean PSNR after bias inversion.
 
     Training and test slices are not read. The filters get an estimated noise level, as they do when they are measured.
-    The search goes uphill on the grid of each filter; the grids and the outcome are written to the file.
+    The search scans the grid of each filter coarsely and goes uphill from its best places; grids and
+    outcome are written to the file.
     """
     import numpy as np
     from rich.console import Console

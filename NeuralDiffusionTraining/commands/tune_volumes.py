@@ -20,7 +20,7 @@ def tune_volumes(
 ) -> None:
     """Measure every peer of evaluate-volumes with every combination of its parameters, on several scans.
 
-    For each scan that it evaluates, evaluate-volumes then takes the parameters that were best on the others. Peers
+    For each scan that it evaluates, evaluate-volumes then takes the parameters that were best on the other scans. Peers
     whose packages are not installed are left out.
     """
     from rich.console import Console

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,21 @@ def write_file(path: Path, write: Callable[[Path], object]) -> None:
         write_whole([(path, write)])
     except OSError as error:
         raise CommandError(f"'{path}' cannot be written ({error.strerror}): name another place.") from error
+
+
+def write_texts(texts: Sequence[tuple[Path, str]]) -> None:
+    """Write several text files, all or none.
+
+    Raises
+    ------
+    CommandError
+        If one cannot be written.
+    """
+    try:
+        write_whole([(path, partial(Path.write_text, data=text, encoding="utf-8")) for path, text in texts])
+    except OSError as error:
+        names = " and ".join(str(path) for path, _ in texts)
+        raise CommandError(f"{names} cannot be written ({error.strerror}): name another folder.") from error
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

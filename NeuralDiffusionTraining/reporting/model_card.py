@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from NeuralDiffusionLib.weights import load_weights
 
 from ..files.command_error import CommandError
-
-ORIGINAL_SWEEP = {
-    "gaussian": {0.05: 26.376, 0.10: 24.567, 0.15: 22.655, 0.20: 21.063},
-    "rician": {0.05: 26.669, 0.10: 25.536, 0.15: 24.513, 0.20: 22.094},
-    "speckle": {0.05: 27.026, 0.10: 26.627, 0.15: 26.002, 0.20: 25.190},
-}
-"""PSNR in dB of the original student project's network, by noise type and level."""
+from .result_tables import checks_summary, evaluation_title, full_table, noise_table, sweep_table, volume_tables
+from .results import Results, is_default, read_results
 
 _ENTRIES = {
     "data": "Data",
     "split_sha256": "SHA-256 of the split's list of names",
     "command": "Command",
+    "started_from": "Started from the weights of",
     "commit": "Commit",
     "torch": "torch",
     "epochs_done": "Epochs done",
@@ -27,15 +22,15 @@ _ENTRIES = {
 }
 
 
-def model_card(weights: Path, results: Path) -> str:
+def model_card(weights: Path, folder: Path) -> str:
     """Return the card, in Markdown.
 
     Parameters
     ----------
     weights
         File of weights.
-    results
-        Folder of JSON files written by `evaluate` and `evaluate-volumes` with these weights.
+    folder
+        Folder of JSON files that were measured with these weights.
 
     Raises
     ------
@@ -43,82 +38,45 @@ def model_card(weights: Path, results: Path) -> str:
         If there are no results, or some were measured with other weights.
     """
     loaded = load_weights(weights)
-    slices, volumes = [], []
-    for path in sorted(results.glob("*.json")):
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["weights_sha256"] != loaded.sha256:
-            raise CommandError(f"Result '{path}' was measured with other weights than '{weights}': measure it again.")
-        (slices if "noise" in content else volumes).append(content)
-    if not slices:
-        raise CommandError(f"Folder '{results}' holds no results: run neural-diffusion evaluate with --json first.")
+    results = read_results(folder)
+    for result in results.files:
+        if result.weights not in (None, loaded.sha256):
+            raise CommandError(
+                f"Result '{folder / f'{result.name}.json'}' was measured with other weights than '{weights}': "
+                "measure it again."
+            )
+    if results.headline() is None:
+        raise CommandError(f"Folder '{folder}' holds no results: run neural-diffusion evaluate with --json first.")
+    made = loaded.metadata
+    entries = [f"- {title}: {_code(made[key])}" for key, title in _ENTRIES.items() if made.get(key)]
     parts = [
         "# Model card: Neural Diffusion weights",
         "One network for every setting of the panel: Rician, Gaussian, speckle or unknown noise, neighbourhood of 4 or "
         "8, 1 to 64 iterations, with or without refinement.",
-        f"**Research use only; not for diagnosis.** {loaded.metadata['limits']}",
+        f"**Research use only; not for diagnosis.** {made['limits']}",
         "## How they were made",
-        "\n".join(f"- {title}: {_code(loaded.metadata[key])}" for key, title in _ENTRIES.items()),
-        f"- SHA-256 of `{weights.name}`: `{loaded.sha256}`",
-        *([loaded.metadata["note"]] if loaded.metadata["note"] else []),
-        "Every figure below is of this one file, blind: the network is told the noise type (or, for mixed, nothing) "
-        "and never the level. `Resources/Results/measure.sh` measures them all and writes this page.",
+        "\n".join([*entries, f"- SHA-256 of `{weights.name}`: `{loaded.sha256}`"]),
+        *([made["note"]] if made.get("note") else []),
+        "Every figure of ours below is of this one file, blind: the network is told the noise type (or, for mixed, "
+        "nothing) and never the level. `Resources/Results/measure.sh` measures them all and writes this page.",
         "## Benchmark slices",
-        _slice_table(slices),
-        "## Real volumes, Rician noise, PSNR in dB inside the head",
-        *(_volume_table(content) for content in volumes),
+        noise_table(results),
+        *_evaluations(results),
+        "## Noise levels, PSNR in dB",
+        sweep_table(results),
+        "## Small lesions and new extrema",
+        checks_summary(results),
+        "## Real volumes, Rician noise",
+        *([volume_tables(one) for one in results.of("volumes")] or ["Not measured."]),
     ]
     return "\n\n".join(parts) + "\n"
 
 
+def _evaluations(results: Results) -> list[str]:
+    """Every table in full: first those at the default settings."""
+    found = sorted(results.of("evaluation"), key=lambda one: not is_default(one.content))
+    return [f"### {evaluation_title(one.content)}\n\n{full_table(one).strip()}" for one in found]
+
+
 def _code(text: str) -> str:
     return f"`{text}`" if (len(text.split()) > 3 and text.startswith("neural")) or len(text) >= 40 else text
-
-
-def _slice_table(results: list[dict]) -> str:
-    lines = [
-        "| Noise | Sigma | Neighbours | Iterations | Slices | Noisy dB | Full dB / SSIM / edge MSE "
-        "| No refinement dB / SSIM / edge MSE | Original project dB |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for content in sorted(results, key=_order):
-        full, diffused, noisy = content["rows"]
-        sigma = content["sigma"]
-        noise = content["noise"] + (", float32" if content["precision"] == "float32" else "")
-        level = "0.05-0.20" if sigma is None else f"{sigma:g}"
-        original = ORIGINAL_SWEEP.get(content["noise"], {}).get(sigma)
-        lines.append(
-            f"| {noise} | {level} | {content['neighbours']} | {content['iterations']} | {content['slices']} "
-            f"| {_decibels(noisy)} | {_figures(full)} | {_figures(diffused)} "
-            f"| {'' if original is None else f'{original:.2f}'} |"
-        )
-    return "\n".join(lines)
-
-
-def _order(content: dict) -> tuple:
-    drawn = content["sigma"] is None
-    noise = ("rician", "gaussian", "speckle", "mixed").index(content["noise"])
-    return not drawn, noise, content["sigma"] or 0, -content["neighbours"], content["iterations"]
-
-
-def _decibels(row: dict) -> str:
-    return "unchanged" if row["psnr_db"] is None else f"{row['psnr_db']:.2f}"
-
-
-def _figures(row: dict) -> str:
-    return f"{_decibels(row)} / {row['ssim']:.3f} / {row['edge_mse']:.4f}"
-
-
-def _volume_table(content: dict) -> str:
-    lines = [
-        f"{content['slices'] or 'All'} middle slices, {content['iterations']} iterations, "
-        f"{content['neighbours']} neighbours.",
-        "",
-        "| Volume | Sigma | Noisy | Neural Diffusion | No refinement | Estimated sigma |",
-        "|---|---|---|---|---|---|",
-    ]
-    for row in content["rows"]:
-        lines.append(
-            f"| {row['volume']} | {row['sigma']:g} | {row['noisy_psnr_db']:.2f} | {row['denoised_psnr_db']:.2f} "
-            f"| {row['diffused_psnr_db']:.2f} | {row['estimated_sigma']:.4f} |"
-        )
-    return "\n".join(lines)

@@ -1,0 +1,65 @@
+"""The figures in the README: written between markers, from the results and nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from ..files.command_error import CommandError
+from .result_tables import (
+    NOT_MEASURED,
+    ablation_table,
+    ablation_title,
+    checks_summary,
+    comparison_table,
+    evaluation_title,
+    noise_table,
+    sweep_table,
+    volumes_summary,
+)
+from .results import Results
+
+_BLOCK = re.compile(r"<!-- figures: (?P<name>[a-z]+) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL)
+
+
+def _comparison(results: Results) -> str:
+    found = results.headline()
+    return f"{evaluation_title(found.content)}.\n\n{comparison_table(results)}" if found else NOT_MEASURED
+
+
+def _ablation(results: Results) -> str:
+    parts = [f"{ablation_title(one.content)}\n\n{ablation_table(one)}" for one in results.of("ablation")]
+    return "\n\n".join(parts) or NOT_MEASURED
+
+
+BLOCKS: dict[str, Callable[[Results], str]] = {
+    "benchmark": noise_table,
+    "comparison": _comparison,
+    "sweep": sweep_table,
+    "ablation": _ablation,
+    "checks": checks_summary,
+    "volumes": volumes_summary,
+}
+"""What may stand between `<!-- figures: NAME -->` and `<!-- end -->`."""
+
+
+def with_figures(text: str, results: Results) -> str:
+    """The Markdown text with every marked block written anew.
+
+    Raises
+    ------
+    CommandError
+        If a block has a name that is not one of `BLOCKS`, or its end is missing.
+    """
+    if text.count("<!-- figures:") != len(_BLOCK.findall(text)):
+        raise CommandError("A marker '<!-- figures: NAME -->' has no '<!-- end -->' after it: add it.")
+
+    def written(block: re.Match[str]) -> str:
+        name = block["name"]
+        if name not in BLOCKS:
+            raise CommandError(f"Figures '{name}' are not known: choose from {', '.join(BLOCKS)}.")
+        if "<!-- figures:" in block["body"]:
+            raise CommandError(f"The marker of figures '{name}' has no '<!-- end -->' after it: add it.")
+        return f"<!-- figures: {name} -->\n\n{BLOCKS[name](results)}\n\n<!-- end -->"
+
+    return _BLOCK.sub(written, text)

@@ -1,0 +1,232 @@
+"""Results as Markdown: the same tables for the README, the model card and the report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from ..benchmark.sweep import ORIGINAL_PSNR_DB
+from ..benchmark.tables import STAR, STAR_MEANS, mean_text, to_markdown
+from .results import NOISES, Result, Results, best_row, noisy_row, our_rows
+
+NOT_MEASURED = "Not measured."
+_TITLES = {"rician": "Rician", "gaussian": "Gaussian", "speckle": "Speckle", "mixed": "Mixed, type not told"}
+_DECIMALS = {"psnr_db": 2, "psnr_head_db": 2, "ssim": 3, "edge_mse": 4, "hfen": 3}
+_USUAL = {"iterations": 16, "neighbours": 8}
+
+
+def table(headings: Sequence[str], lines: Sequence[Sequence[str]], words: int = 1) -> str:
+    """A Markdown table; all but the first columns, `words` in number, are set right."""
+    if not lines:
+        return NOT_MEASURED
+    rule = "|" + "---|" * words + "---:|" * (len(headings) - words)
+    rows = [f"| {' | '.join(cells)} |" for cells in lines]
+    return "\n".join([f"| {' | '.join(headings)} |", rule, *rows])
+
+
+def noise_table(results: Results) -> str:
+    """One line for each noise type and split: the noisy slices, the best other methods, ours."""
+    lines = []
+    for split in ("original", "grouped"):
+        for noise in NOISES:
+            found = [one for one in results.tables(split) if one.content["noise"] == noise]
+            if not found:
+                continue
+            content = found[0].content
+            rows = content["rows"]
+            ours = our_rows(rows)
+            cells = [
+                _three(noisy_row(rows)),
+                _three(best_row(rows, "as published", "tuned, bias-corrected"), named=True),
+                _three(next((row for row in ours if "no refinement" in row["method"]), None)),
+                _three(ours[0] if ours else None),
+            ]
+            lines.append([_TITLES[noise], split, f"{content['slices']}", *cells])
+    headings = ["Noise", "Split", "Slices", "Noisy input", "Best classical filter", "No refinement", "Full"]
+    return table(headings, lines, words=2)
+
+
+def comparison_table(results: Results) -> str:
+    """Every row of the headline table, with fewer columns than `full_table`."""
+    found = results.headline()
+    if found is None:
+        return NOT_MEASURED
+    headings = ["Method", "Sigma", "PSNR dB (95 % CI)", "in head dB", "SSIM", "Edge MSE", "Parameters", "MAC / pixel"]
+    lines = []
+    for row in found.content["rows"]:
+        cells = [_interval(row["psnr_db"], 2), *(figure(row[name], name) for name in ("psnr_head_db", "ssim"))]
+        cells += [figure(row["edge_mse"], "edge_mse"), _count(row["parameters"]), _count(row["macs_per_pixel"])]
+        lines.append([row["method"], row["sigma"], *cells])
+    return _with_star(table(headings, lines, words=2))
+
+
+def full_table(result: Result) -> str:
+    """Every figure of an evaluation."""
+    return to_markdown(result.content["rows"])
+
+
+def evaluation_title(content: dict[str, Any]) -> str:
+    """In words, what an evaluation is of."""
+    sigma = content["sigma"]
+    level = "sigma 0.05-0.20" if sigma is None else f"sigma {sigma:g}"
+    settings = [f"{content[name]} {name}" for name, usual in _USUAL.items() if content[name] != usual]
+    settings += ["float32"] if content["precision"] == "float32" else []
+    words = [f"{_TITLES[content['noise']]} noise", level, *settings]
+    return f"{', '.join(words)}: {content['slices']} {content['part']} slices, {content['split']} split"
+
+
+def sweep_table(results: Results) -> str:
+    """PSNR of ours and of the original project by noise type and level, default iterations."""
+    found = results.of("sweep")
+    if not found:
+        return NOT_MEASURED
+    lines = []
+    gains = []
+    for cell in found[0].content["cells"]:
+        if (cell["neighbours"], cell["iterations"]) != (8, 16):
+            continue
+        theirs = ORIGINAL_PSNR_DB[cell["noise"]].get(cell["sigma"])
+        full = cell["full"]["psnr_db"]
+        if theirs is not None and cell["noise"] != "mixed":
+            gains.append(full["mean"] - theirs)
+        gain = "" if theirs is None else f"{full['mean'] - theirs:+.2f}"
+        cells = [mean_text(cell[picture]["psnr_db"], 2) for picture in ("noisy", "diffused", "full")]
+        lines.append([_TITLES[cell["noise"]], f"{cell['sigma']:g}", *cells, _number(theirs, 2), gain])
+    headings = ["Noise", "Sigma", "Noisy", "No refinement", "Full", "Original project", "Gain"]
+    text = _with_star(table(headings, lines))
+    if not gains:
+        return text
+    above = sum(gain > 0 for gain in gains)
+    return (
+        f"{text}\n\nAbove the original project in {above} of {len(gains)} cells (mixed noise not counted), by "
+        f"{sum(gains) / len(gains):.2f} dB on average."
+    )
+
+
+def ablation_table(result: Result) -> str:
+    """One line for each variant: with and without refinement, and what it loses against the first."""
+    rows = result.content["rows"]
+    lines = []
+    for name in dict.fromkeys(row["variant"] for row in rows):
+        of_variant = [row for row in rows if row["variant"] == name]
+        if noisy_row(of_variant) is not None:
+            continue
+        refined = of_variant[0]
+        alone = next((row for row in of_variant if not row["refined"]), None)
+        lost = refined["difference_psnr_db"]
+        lines.append(
+            [
+                name,
+                _interval(refined["psnr_db"], 2),
+                "" if lost is None or lost["mean"] == 0 else _interval(lost, 2, signed=True),
+                figure(alone["psnr_db"], "psnr_db") if alone else "",
+                *(figure(refined[one], one) for one in ("psnr_head_db", "ssim", "edge_mse")),
+                _count(refined["parameters"]),
+                _count(refined["macs_per_pixel"]),
+            ]
+        )
+    headings = ["Variant", "PSNR dB (95 % CI)", "minus first dB", "no refinement dB", "in head dB", "SSIM", "Edge MSE"]
+    return table([*headings, "Parameters", "MAC / pixel"], lines)
+
+
+def ablation_title(content: dict[str, Any]) -> str:
+    """In words, what an ablation is of."""
+    return (
+        f"Every network trained {content['epochs']} epochs on the same data, then measured on {content['slices']} test "
+        f"slices of the {content['split']} split, Rician noise."
+    )
+
+
+def volumes_summary(results: Results) -> str:
+    """PSNR in the head by method and noise level, mean over the volumes."""
+    found = results.of("volumes")
+    if not found:
+        return NOT_MEASURED
+    rows = found[0].content["rows"]
+    sigmas = sorted({row["sigma"] for row in rows})
+    volumes = list(dict.fromkeys(row["volume"] for row in rows))
+    lines = []
+    for method in dict.fromkeys(row["method"] for row in rows):
+        own = [row for row in rows if row["method"] == method]
+        means = [[row["psnr_head_db"] for row in own if row["sigma"] == sigma] for sigma in sigmas]
+        harmed = sum(row["below_noisy"] for row in own)
+        cells = [f"{sum(of) / len(of):.2f}" if len(of) == len(volumes) else "" for of in means]
+        lines.append([method, own[0]["noise_level"], *cells, f"{harmed} of {len(own)}" if harmed else "never"])
+    text = table(["Method", "Noise level", *(f"{100 * one:g} %" for one in sigmas), "Worse than noisy"], lines, words=2)
+    return f"{text}\n\nMean over {len(volumes)} volumes: {', '.join(volumes)}."
+
+
+def volume_tables(result: Result) -> str:
+    """One table for each volume."""
+    from ..benchmark.volume_tables import harm_sentences
+    from ..benchmark.volume_tables import to_markdown as volumes_to_markdown
+    from ..benchmark.volumes import VolumeRow
+
+    rows = [VolumeRow(**row) for row in result.content["rows"]]
+    return "\n\n".join([volumes_to_markdown(rows).strip(), *harm_sentences(rows)])
+
+
+def checks_summary(results: Results) -> str:
+    """Lesion contrast that is left, false lesions and pixels outside the envelope, a line for each method."""
+    found = results.of("checks")
+    if not found:
+        return NOT_MEASURED
+    content = found[0].content
+    lines = []
+    for method in dict.fromkeys(row["method"] for row in content["envelope"]):
+
+        def value(part: str, name: str, method: str = method, **where: Any) -> float:
+            rows = [row for row in content[part] if row["method"] == method]
+            fitting = [row for row in rows if all(row[key] == wanted for key, wanted in where.items())]
+            return fitting[0][name]["mean"] if fitting else math.nan
+
+        contrast = [value("lesions", "recovered", radius_px=radius, cnr=3) for radius in (1, 2, 4)]
+        false = value("false_lesions", "per_slice", radius_px=2, cnr=3)
+        outside = [value("envelope", "outside", window_px=window) for window in _windows(content)]
+        cells = [_number(100 * one, 0) for one in contrast]
+        lines.append([method, *cells, _number(false, 2), *(_number(100 * one, 2) for one in outside)])
+    headings = ["Method", *(f"contrast left, {radius} px, %" for radius in (1, 2, 4)), "false lesions a slice"]
+    headings += [f"outside {_window_name(window)}, %" for window in _windows(content)]
+    return table(headings, lines)
+
+
+def figure(value: dict[str, Any], name: str) -> str:
+    """One figure of a table, without its interval."""
+    return mean_text(value, _DECIMALS[name])
+
+
+def _windows(content: dict[str, Any]) -> list[int | None]:
+    return list(dict.fromkeys(row["window_px"] for row in content["envelope"]))
+
+
+def _window_name(window: int | None) -> str:
+    return "the slice's range" if window is None else f"{window} x {window}"
+
+
+def _three(row: dict[str, Any] | None, named: bool = False) -> str:
+    if row is None:
+        return ""
+    words = " / ".join(figure(row[name], name) for name in ("psnr_db", "ssim", "edge_mse"))
+    return f"{words} ({row['method']})" if named else words
+
+
+def _interval(value: dict[str, Any], decimals: int, signed: bool = False) -> str:
+    words = mean_text(value, decimals, signed)
+    ends = [value["low"], value["high"]]
+    if words.endswith(STAR) or any(end is None or not math.isfinite(end) for end in ends):
+        return words
+    low, high = (f"{end:+.{decimals}f}" if signed else f"{end:.{decimals}f}" for end in ends)
+    return f"{words} ({low} to {high})"
+
+
+def _with_star(text: str) -> str:
+    return f"{text}\n\n\\{STAR_MEANS}" if f"{STAR} " in text else text
+
+
+def _number(value: float | None, decimals: int) -> str:
+    return "" if value is None or math.isnan(value) else f"{value:.{decimals}f}"
+
+
+def _count(value: float | None) -> str:
+    return "" if value is None else f"{value:,.0f}"

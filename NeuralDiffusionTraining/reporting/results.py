@@ -1,0 +1,132 @@
+"""The folder of results: what was measured, told apart by what the files say of themselves."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..files.command_error import CommandError
+
+KINDS = ("evaluation", "sweep", "ablation", "checks", "volumes", "segmentation")
+"""What the key "kind" of a file of results may say."""
+
+NOISES = ("rician", "gaussian", "speckle", "mixed")
+_NOISY_INPUT = "Noisy input"
+
+
+@dataclass(frozen=True)
+class Result:
+    """One file: its name without folder, what it holds, and its content, with NaN and infinity as they were."""
+
+    name: str
+    kind: str
+    content: dict[str, Any]
+
+    @property
+    def weights(self) -> str | None:
+        """SHA-256 of the weights it was measured with; ``None`` where networks were trained for it."""
+        return self.content.get("weights_sha256")
+
+
+@dataclass(frozen=True)
+class Results:
+    """Every file of a folder; `curves` are the CSV files of learning curves."""
+
+    folder: Path
+    files: tuple[Result, ...]
+    curves: tuple[Path, ...] = ()
+    unknown: tuple[str, ...] = field(default=())
+
+    def of(self, kind: str, where: Callable[[dict[str, Any]], bool] = lambda content: True) -> list[Result]:
+        """Files of a kind, in the order of their names."""
+        return [one for one in self.files if one.kind == kind and where(one.content)]
+
+    def tables(self, split: str | None = None) -> list[Result]:
+        """Evaluations of test slices with drawn noise levels at the default settings, Rician first."""
+        found = self.of("evaluation", lambda c: is_default(c) and split in (None, c["split"]))
+        return sorted(found, key=lambda one: (NOISES.index(one.content["noise"]), -len(one.content["rows"])))
+
+    def headline(self) -> Result | None:
+        """Rician noise on the original split, the file with the most rows; another table where there is none."""
+        found = [*self.tables("original"), *self.tables()]
+        return found[0] if found else None
+
+
+def read_results(folder: Path) -> Results:
+    """Read every JSON file of a folder, and note its learning curves (files whose names end in curves.csv).
+
+    Raises
+    ------
+    CommandError
+        If there is no such folder, or a file is damaged or was written by an older version.
+    """
+    if not folder.is_dir():
+        raise CommandError(f"Folder '{folder}' does not exist: give the folder that the results were written to.")
+    files, unknown = [], []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise CommandError(f"Result '{path}' is damaged: delete it, or measure it again.") from error
+        kind = _kind(content)
+        if kind is None:
+            unknown.append(path.name)
+            continue
+        if kind == "evaluation" and not all(isinstance(row.get("psnr_db"), dict) for row in content["rows"]):
+            raise CommandError(f"Result '{path}' was written by an older version: measure it again.")
+        files.append(Result(path.stem, kind, _restored(content)))
+    return Results(folder, tuple(files), tuple(sorted(folder.glob("*curves.csv"))), tuple(unknown))
+
+
+def is_default(content: dict[str, Any]) -> bool:
+    """Whether a table is of test slices, noise levels drawn from 0.05-0.20, 16 iterations, 8 neighbours, "fast"."""
+    wanted = {"part": "test", "sigma": None, "iterations": 16, "neighbours": 8, "precision": "fast"}
+    return all(content.get(name) == value for name, value in wanted.items())
+
+
+def our_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of ours: 8 neighbours with refinement first."""
+    return [row for row in rows if row["group"] == "ours"]
+
+
+def best_row(rows: Sequence[dict[str, Any]], *groups: str, sigma: str | None = None) -> dict[str, Any] | None:
+    """The row of the highest PSNR among some groups, and among those that are given that noise level."""
+    fitting = [row for row in rows if row["group"] in groups and sigma in (None, row["sigma"])]
+    return max(fitting, key=lambda row: row["psnr_db"]["mean"], default=None)
+
+
+def noisy_row(rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """The row that does nothing."""
+    return next((row for row in rows if row["method"] == _NOISY_INPUT), None)
+
+
+def _kind(content: Any) -> str | None:
+    if not isinstance(content, dict):
+        return None
+    if content.get("kind") in KINDS:
+        return content["kind"]
+    if "kind" in content:
+        return None
+    if "cells" in content:
+        return "sweep"
+    if "envelope" in content:
+        return "checks"
+    return "evaluation" if "rows" in content and "part" in content else None
+
+
+def _restored(value: Any) -> Any:
+    """JSON has no NaN and no infinity; both were written as null."""
+    if isinstance(value, list):
+        return [_restored(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if not {"mean", "low", "high"} <= value.keys():
+        return {name: _restored(one) for name, one in value.items()}
+    unknown = {name: math.nan if one is None else one for name, one in value.items()}
+    if value.get("infinite_slices") and value["mean"] is None:
+        unknown["mean"] = math.inf
+    return unknown
