@@ -18,7 +18,13 @@ from .commands.denoise import denoise
 from .commands.evaluate import evaluate
 from .commands.evaluate_volumes import evaluate_volumes
 from .commands.export import export
+from .commands.fidelity import fidelity
+from .commands.report import report
+from .commands.segmentation import segmentation
+from .commands.sweep import sweep
 from .commands.train import train
+from .commands.tune import tune
+from .commands.tune_volumes import tune_volumes
 from .files.command_error import CommandError
 
 PROGRAM = "neural-diffusion"
@@ -34,13 +40,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
+
 app.command(no_args_is_help=True)(denoise)
 app.command(no_args_is_help=True)(adapt)
 app.add_typer(data, name="data")
 app.command(no_args_is_help=True)(train)
 app.command(no_args_is_help=True)(ablate)
 app.command(no_args_is_help=True)(evaluate)
+app.command(no_args_is_help=True)(sweep)
+app.command(no_args_is_help=True)(fidelity)
+app.command(no_args_is_help=True)(segmentation)
 app.command(no_args_is_help=True)(evaluate_volumes)
+app.command(no_args_is_help=True)(tune)
+app.command(no_args_is_help=True)(tune_volumes)
+app.command(no_args_is_help=True)(report)
 app.command(no_args_is_help=True)(export)
 app.command(no_args_is_help=True)(card)
 

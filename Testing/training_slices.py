@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from NeuralDiffusionTraining.data.slices import list_slices
-from NeuralDiffusionTraining.data.splits import original_split, write_splits
 from PIL import Image
+
+from NeuralDiffusionTraining.data.slices import list_slices
+from NeuralDiffusionTraining.data.splits import make_original, split_content
+from NeuralDiffusionTraining.files.result_files import write_json
 
 
 def make_slices(folder: Path, count: int = 20) -> Path:
@@ -22,5 +24,6 @@ def make_slices(folder: Path, count: int = 20) -> Path:
             picture = 200 * (radius < 1) - 90 * (radius < generator.uniform(0.2, 0.5))
             Image.fromarray(picture.astype(np.uint8)).save(folder / label / f"{label}{number}.jpg", quality=95)
     names = list_slices(folder)
-    write_splits([original_split(names, {name: number for number, name in enumerate(names)})], folder)
+    split = make_original(names, {name: number for number, name in enumerate(names)})
+    write_json(folder / "original.json", split_content(split))
     return folder / "original.json"

@@ -131,18 +131,19 @@ def summarise(rows: Sequence[Overlap], groups: np.ndarray | None = None) -> list
     groups
         Group of each slice, (slices,), such as its patient or its near-duplicates; each its own if left out.
     """
-    bootstrap = GroupBootstrap(np.arange(len(rows[0].dice)) if groups is None else groups)
+    shown = ~np.isnan(rows[0].dice)
+    groups = np.arange(len(shown)) if groups is None else np.asarray(groups)
+    bootstrap = GroupBootstrap(groups[shown])
     table = []
     for row in rows:
-        empty = int(np.isnan(row.dice).sum())
         table.append(
             {
                 "method": row.method,
                 "sigma": row.sigma,
-                "dice": bootstrap.interval(row.dice).as_dict(),
-                "iou": bootstrap.interval(row.iou).as_dict(),
-                "lesion_slices": len(row.dice) - empty,
-                "empty_slices": empty,
+                "dice": bootstrap.interval(row.dice[shown]).as_dict(),
+                "iou": bootstrap.interval(row.iou[shown]).as_dict(),
+                "lesion_slices": int(shown.sum()),
+                "empty_slices": int((~shown).sum()),
                 "false_lesion_slices": int(row.false_lesion.sum()),
             }
         )

@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.table import Table
 
-_HEADINGS = (
-    "Method",
-    "Sigma",
-    "Dice (95 % CI)",
-    "IoU (95 % CI)",
-    "Slices with a lesion",
-    "False lesions in the others",
-)
+_HEADINGS = ("Method", "Sigma", "Dice (95 % CI)", "IoU (95 % CI)", "Slices with a lesion", "False alarms in the others")
 
 
 def to_terminal(table: Sequence[dict[str, Any]], title: str) -> Table:
@@ -24,28 +17,29 @@ def to_terminal(table: Sequence[dict[str, Any]], title: str) -> Table:
     from rich.table import Table
 
     drawn = Table(title=title)
-    drawn.add_column(_HEADINGS[0], min_width=20)
-    for heading in _HEADINGS[1:]:
-        drawn.add_column(heading, justify="right")
+    drawn.add_column("Method")
+    for heading in ("Dice (95 % CI)", "IoU", "False alarms"):
+        drawn.add_column(heading, justify="right", no_wrap=True)
     for row in table:
-        drawn.add_row(*_cells(row))
+        told = " (true sigma)" if row["sigma"] == "true" else ""
+        drawn.add_row(row["method"] + told, _with_interval(row["dice"]), f"{row['iou']['mean']:.3f}", _alarms(row))
     return drawn
 
 
 def to_markdown(table: Sequence[dict[str, Any]], title: str) -> str:
     """The rows of `segmentation.summarise` under their title."""
     lines = [f"**{title}**", "", f"| {' | '.join(_HEADINGS)} |", "|---|---|" + "---:|" * (len(_HEADINGS) - 2)]
-    lines += [f"| {' | '.join(_cells(row))} |" for row in table]
+    for row in table:
+        figures = (_with_interval(row["dice"]), _with_interval(row["iou"]), str(row["lesion_slices"]), _alarms(row))
+        lines.append(f"| {' | '.join([row['method'], row['sigma'], *figures])} |")
     return "\n".join(lines) + "\n"
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
-    false = f"{row['false_lesion_slices']} of {row['empty_slices']}" if row["empty_slices"] else ""
-    return [row["method"], row["sigma"], _figure(row["dice"]), _figure(row["iou"]), str(row["lesion_slices"]), false]
-
-
-def _figure(figure: dict[str, float]) -> str:
-    if math.isnan(figure["mean"]):
-        return ""
+def _with_interval(figure: dict[str, float]) -> str:
     interval = "" if math.isnan(figure["low"]) else f" ({figure['low']:.3f} to {figure['high']:.3f})"
     return f"{figure['mean']:.3f}{interval}"
+
+
+def _alarms(row: dict[str, Any]) -> str:
+    """Slices without a lesion in which one was found."""
+    return f"{row['false_lesion_slices']} of {row['empty_slices']}" if row["empty_slices"] else ""

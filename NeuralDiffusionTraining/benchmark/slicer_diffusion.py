@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Callable
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,6 +24,13 @@ def why_missing() -> str | None:
         return (
             "Slicer's gradient anisotropic diffusion is left out: slicer-core is not installed; "
             "pip install 'slicer-neural-diffusion[demo]'."
+        )
+    try:
+        _constructor()
+    except (OSError, AttributeError):
+        return (
+            "Slicer's gradient anisotropic diffusion is left out: the installed slicer-core does not contain it; "
+            "install the version that constraints.txt names."
         )
     return None
 
@@ -65,14 +74,22 @@ def slicer_gradient_diffusion(picture: np.ndarray) -> np.ndarray:
     return result.reshape(rows, columns)
 
 
-def _new_filter() -> object:
+@cache
+def _constructor() -> Callable[[], int]:
+    """The C++ function that makes the filter and returns its address."""
     import slicer_core
+
+    folder = Path(slicer_core.__file__).parent
+    name = "libvtkITK.dylib" if sys.platform == "darwin" else "libvtkITK.so"
+    construct = ctypes.CDLL(str(folder / name))[_CONSTRUCTOR]
+    construct.restype = ctypes.c_void_p
+    return construct
+
+
+def _new_filter() -> object:
     from vtkmodules.vtkCommonCore import vtkObjectBase
 
-    library = next(Path(slicer_core.__file__).parent.glob("libvtkITK.*"))
-    construct = ctypes.CDLL(str(library))[_CONSTRUCTOR]
-    construct.restype = ctypes.c_void_p
-    made = vtkObjectBase(f"Addr=0x{construct():x}")
+    made = vtkObjectBase(f"Addr=0x{_constructor()():x}")
     # Python now holds a reference of its own beside the constructor's.
     made.UnRegister(None)
     return made

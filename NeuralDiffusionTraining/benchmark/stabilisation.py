@@ -68,7 +68,7 @@ class RicianTransform:
     """Transform of a Rician variable of unit sigma to one of nearly unit variance, and its exact unbiased inverse.
 
     The slope of the transform is the reciprocal of the standard deviation at the signal whose mean the magnitude is;
-    that brings the standard deviation to between 0.88 (in air) and 1.07, and to 1 within 0.01 for signals above 3.
+    that brings the standard deviation to between 0.88 (in air) and 1.07, and to 1 within 0.01 for signals above 4.
     Far out it goes on as sqrt(z^2 - 1/2), which stabilises Rician data there. The inverse maps the *mean* of the
     transformed variable to the signal, so it takes the Rice bias away too.
 

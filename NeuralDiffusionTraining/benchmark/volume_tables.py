@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
@@ -21,17 +21,18 @@ _NOTE = (
 
 
 def to_terminal(rows: Sequence[VolumeRow]) -> list[Table]:
-    """One table of PSNR for each volume; SSIM is in the files."""
+    """One table of PSNR for each volume; SSIM and times are in the files."""
     from rich.table import Table
 
     tables = []
-    for volume, headings, lines in _pivot(rows, lambda row: f"{row.psnr_head_db:.2f}"):
-        table = Table(title=f"{volume}: PSNR in dB in the head, (-) below the noisy input")
-        table.add_column(headings[0], min_width=18)
-        for heading in headings[1:]:
-            table.add_column(heading, justify="right")
-        for line in lines:
-            table.add_row(*line)
+    for volume, sigmas, lines in _pivot(rows):
+        table = Table(title=f"{volume}: PSNR in dB in the head; (-) below the noisy input")
+        table.add_column("Method")
+        for sigma in sigmas:
+            table.add_column(_percent(sigma), justify="right", no_wrap=True)
+        for method, own in lines:
+            told = " (true sigma)" if own[0].noise_level == "true" else ""
+            table.add_row(method + told, *(_cell(row, f"{row.psnr_head_db:.2f}") for row in own))
         tables.append(table)
     return tables
 
@@ -39,9 +40,13 @@ def to_terminal(rows: Sequence[VolumeRow]) -> list[Table]:
 def to_markdown(rows: Sequence[VolumeRow]) -> str:
     """One table for each volume, methods down and noise levels across; then harm, and where a filter beats ours."""
     parts = [_NOTE]
-    for volume, headings, lines in _pivot(rows, lambda row: f"{row.psnr_head_db:.2f} / {row.ssim_head:.3f}"):
+    for volume, sigmas, lines in _pivot(rows):
+        headings = ["Method", "Noise level", *map(_percent, sigmas), "Seconds"]
         table = [f"| {' | '.join(headings)} |", "|---|---|" + "---:|" * (len(headings) - 2)]
-        table += [f"| {' | '.join(line)} |" for line in lines]
+        for method, own in lines:
+            cells = [_cell(row, f"{row.psnr_head_db:.2f} / {row.ssim_head:.3f}") for row in own]
+            seconds = sum(row.seconds for row in own) / len(own)
+            table.append(f"| {' | '.join([method, own[0].noise_level, *cells, f'{seconds:.1f}'])} |")
         parts += [f"**{volume}**", "\n".join(table)]
     parts.append("\n".join(f"- {sentence}" for sentence in (*harm_sentences(rows), *loss_sentences(rows))))
     return "\n\n".join(parts) + "\n"
@@ -57,14 +62,14 @@ def to_csv(rows: Sequence[VolumeRow]) -> str:
 
 
 def harm_sentences(rows: Sequence[VolumeRow]) -> list[str]:
-    """For each method how often it fell below the noisy input, in the order of the table."""
+    """Which methods fell below the noisy input, how often and where; that none did, if so."""
     sentences = []
     for method in dict.fromkeys(row.method for row in rows):
         own = [row for row in rows if row.method == method]
-        harmed = [f"{row.volume} at {row.sigma:g}" for row in own if row.below_noisy]
+        harmed = [row for row in own if row.below_noisy]
         if harmed:
             sentences.append(
-                f"{method} fell below the noisy input in {len(harmed)} of {len(own)}: {', '.join(harmed)}."
+                f"{method} fell below the noisy input in {len(harmed)} of {len(own)} cases: {_places(harmed)}."
             )
     return sentences or ["No method fell below the noisy input anywhere."]
 
@@ -72,31 +77,42 @@ def harm_sentences(rows: Sequence[VolumeRow]) -> list[str]:
 def loss_sentences(rows: Sequence[VolumeRow]) -> list[str]:
     """Where a filter is above ours, slice by slice and averaged over three planes; nothing if it never is."""
     psnr = {(row.method, row.volume, row.sigma): row.psnr_head_db for row in rows}
-    sentences = []
     measured = {row.method for row in rows}
+    sentences = []
     for own in (name for name in (OURS, OURS_THREE_PLANES) if name in measured):
         for peer in dict.fromkeys(row.method for row in rows if row.noise_level == "true"):
             gaps = [(row, row.psnr_head_db - psnr[own, row.volume, row.sigma]) for row in rows if row.method == peer]
-            lost = [f"{row.volume} at {row.sigma:g} by {gap:.2f} dB" for row, gap in gaps if gap > 0]
+            lost = [(row, gap) for row, gap in gaps if gap > 0]
             if lost:
-                sentences.append(f"{peer} is above {own} in {len(lost)} of {len(gaps)}: {', '.join(lost)}.")
+                largest = max(gap for _, gap in lost)
+                sentences.append(
+                    f"{peer} is above {own} in {len(lost)} of {len(gaps)} cases, by up to {largest:.2f} dB: "
+                    f"{_places([row for row, _ in lost])}."
+                )
     return sentences
 
 
-def _pivot(
-    rows: Sequence[VolumeRow], figure: Callable[[VolumeRow], str]
-) -> list[tuple[str, list[str], list[list[str]]]]:
-    """For each volume its name, headings and lines of cells."""
+def _places(rows: Sequence[VolumeRow]) -> str:
+    volumes = dict.fromkeys(row.volume for row in rows)
+    return "; ".join(
+        f"{volume} at {', '.join(_percent(row.sigma) for row in rows if row.volume == volume)}" for volume in volumes
+    )
+
+
+def _pivot(rows: Sequence[VolumeRow]) -> list[tuple[str, list[float], list[tuple[str, list[VolumeRow]]]]]:
+    """For each volume its name, its noise levels, and its rows by method in the order of the levels."""
     pages = []
     for volume in dict.fromkeys(row.volume for row in rows):
         of_volume = [row for row in rows if row.volume == volume]
-        sigmas = list(dict.fromkeys(row.sigma for row in of_volume))
-        headings = ["Method", "Noise level", *(f"{100 * sigma:g} %" for sigma in sigmas), "Seconds"]
-        lines = []
-        for method in dict.fromkeys(row.method for row in of_volume):
-            own = [row for row in of_volume if row.method == method]
-            seconds = sum(row.seconds for row in own) / len(own)
-            cells = [figure(row) + (" (-)" if row.below_noisy else "") for row in own]
-            lines.append([method, own[0].noise_level, *cells, f"{seconds:.1f}"])
-        pages.append((volume, headings, lines))
+        methods = dict.fromkeys(row.method for row in of_volume)
+        lines = [(method, [row for row in of_volume if row.method == method]) for method in methods]
+        pages.append((volume, list(dict.fromkeys(row.sigma for row in of_volume)), lines))
     return pages
+
+
+def _percent(sigma: float) -> str:
+    return f"{100 * sigma:g} %"
+
+
+def _cell(row: VolumeRow, figure: str) -> str:
+    return figure + (" (-)" if row.below_noisy else "")

@@ -1,4 +1,4 @@
-"""`neural-diffusion export`: a checkpoint becomes a file of weights that the Denoiser loads."""
+"""`neural-diffusion export`: a checkpoint becomes a file of weights that the Denoiser loads, or an ONNX file."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from NeuralDiffusionLib import DenoiseSettings
+
 from ..files.command_error import CommandError
 from ..files.result_files import check_folder_of, write_file
 
@@ -14,39 +16,91 @@ LIMITS = (
     "Trained on single 2-D slices of one public brain collection with simulated noise; not for diagnosis. "
     "Not tested on other organs, on CT, or on noise that varies across the slice."
 )
+_FOR_DENOISER = ("neural-diffusion", "single-scale", "dropout")
+_ONNX = "ONNX"
 
 
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="Checkpoint of a training run, as a rule RUN/best.ckpt.")],
     output: Annotated[Path, typer.Argument(help="File of weights to write (.pt).")],
     note: Annotated[str, typer.Option(help="What else should be known of the run; kept in the file.")] = "",
+    figures: Annotated[
+        Path | None,
+        typer.Option(metavar="EVALUATION", help="JSON file of 'evaluate' whose figures of ours to keep in the file."),
+    ] = None,
+    onnx: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write an ONNX file.", rich_help_panel=_ONNX)
+    ] = None,
+    noise: Annotated[
+        str, typer.Option(help="Noise type: rician, gaussian, speckle or mixed.", rich_help_panel=_ONNX)
+    ] = "rician",
+    iterations: Annotated[int, typer.Option(help="Diffusion steps, 1 to 64.", rich_help_panel=_ONNX)] = 16,
+    neighbours: Annotated[int, typer.Option(help="Neighbourhood, 4 or 8.", rich_help_panel=_ONNX)] = 8,
+    refine: Annotated[
+        bool, typer.Option("--refine/--no-refine", help="With or without the refinement.", rich_help_panel=_ONNX)
+    ] = True,
 ) -> None:
-    """Write the averaged weights of a checkpoint, with how they were made, to a small file that is safe to load."""
-    import pickle
+    """Write the averaged weights of a checkpoint, with how they were made, to a small file that is safe to load.
 
-    import torch
-
+    The ONNX file, for programs without PyTorch, has the settings above built in. Its input "slices" is (batch, 1, rows,
+    columns), float32, intensities about 0 to 1, 8 pixels or more along each side; its outputs are "image" and
+    "conduction" of the same shape and "sigma", (batch,), the estimated noise level. Writing it takes a minute and the
+    packages of the extra 'onnx'.
+    """
     from NeuralDiffusionLib.weights import save_weights
 
-    from ..training.denoising_task import DenoisingTask
+    from ..reporting.onnx_export import export_onnx, require_onnx
+    from ..training.checkpoints import load_trained
 
-    if not checkpoint.is_file():
-        raise CommandError(f"Checkpoint '{checkpoint}' does not exist: give the best.ckpt of a training run.")
-    check_folder_of(output)
-    try:
-        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        task = DenoisingTask(**content["hyper_parameters"])
-        task.load_state_dict(content["state_dict"])
-        made = dict(task.hparams.provenance)
-    except (KeyError, TypeError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    for path in (output, onnx):
+        check_folder_of(path)
+    settings = None
+    if onnx is not None:
+        require_onnx()
+        settings = _settings(noise, iterations, neighbours, refine)
+    measured = {} if figures is None else {"figures": figures_in_words(figures)}
+    trained = load_trained(checkpoint)
+    if trained.name not in _FOR_DENOISER:
         raise CommandError(
-            f"Checkpoint '{checkpoint}' was not written by this version's train command: train again."
-        ) from error
-    made |= {
-        "epochs_done": str(content["epoch"] + 1),
-        "steps_done": str(content["global_step"]),
-        "limits": LIMITS,
-        "note": note,
-    }
-    write_file(output, lambda unfinished: save_weights(unfinished, task.network, made))
-    typer.echo(f"Weights of epoch {content['epoch'] + 1} written to {output}.")
+            f"Checkpoint '{checkpoint}' is of the network '{trained.name}', which the denoiser cannot run: give one of "
+            f"{' or '.join(_FOR_DENOISER)}."
+        )
+    made = {**trained.provenance, "limits": LIMITS, "note": note, **measured}
+    write_file(output, lambda unfinished: save_weights(unfinished, trained.network, made))
+    epochs = trained.provenance["epochs_done"]
+    typer.echo(f"Weights of epoch {epochs} written to {output}.")
+    if onnx is not None and settings is not None:
+        export_onnx(trained.network, settings, made, onnx)
+        typer.echo(f"ONNX file ({noise}, {iterations} iterations, {neighbours} neighbours) written to {onnx}.")
+
+
+def figures_in_words(path: Path) -> str:
+    """One sentence: what a file of `evaluate` says of ours, and with which weights that was measured.
+
+    Raises
+    ------
+    CommandError
+        If the file cannot be read or is none of `evaluate`.
+    """
+    from ..reporting.result_tables import evaluation_title, figure
+    from ..reporting.results import our_rows, read_result
+
+    result = read_result(path)
+    ours = our_rows(result.content["rows"]) if result is not None and result.kind == "evaluation" else []
+    if not ours:
+        raise CommandError(
+            f"'{path}' holds no figures of ours: give a JSON file that 'neural-diffusion evaluate' wrote."
+        )
+    row, content = ours[0], result.content
+    return (
+        f"{evaluation_title(content)}: PSNR {figure(row['psnr_db'], 'psnr_db')} dB, inside the head "
+        f"{figure(row['psnr_head_db'], 'psnr_head_db')} dB, SSIM {figure(row['ssim'], 'ssim')}, edge MSE "
+        f"{figure(row['edge_mse'], 'edge_mse')}, measured with the weights of SHA-256 {result.weights}."
+    )
+
+
+def _settings(noise: str, iterations: int, neighbours: int, refine: bool) -> DenoiseSettings:
+    try:
+        return DenoiseSettings(noise=noise, iterations=iterations, neighbours=neighbours, refine=refine)
+    except ValueError as error:
+        raise CommandError(str(error)) from error

@@ -63,9 +63,11 @@ def segmentation(
         denoiser = Denoiser(device, weights or BUNDLED_WEIGHTS)
     except ValueError as error:
         raise CommandError(str(error)) from error
-    paired = pair_masks(data, masks)
+    paired, without = pair_masks(data, masks)
     train, test, groups = _parts(split, data, list(paired))
     rows, skipped = build_rows(asked, checkpoints, denoiser, settings, neighbours, "fast")
+    if without:
+        skipped = [f"{without} of {without + len(paired)} slices have no mask and are left out.", *skipped]
     lesions = {part: load_masks(data, paired, names) for part, names in (("train", train), ("test", test))}
     clean = {
         part: load_slices(data, names).astype(np.float32) / 255 for part, names in (("train", train), ("test", test))

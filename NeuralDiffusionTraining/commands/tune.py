@@ -48,8 +48,9 @@ def tune(
         if kind not in NOISE_TYPES:
             raise CommandError(f"Noise type '{kind}' is not known: choose from {', '.join(NOISE_TYPES)}.")
     parts = load_split(split, data)
-    names = list(parts.validation)
-    names = names[:limit] if limit else names
+    if not parts.validation:
+        raise CommandError(f"Split '{split}' has no validation slices to tune on: choose another.")
+    names = list(parts.validation[:limit] if limit else parts.validation)
     clean = load_slices(data, names).astype(np.float32) / 255
 
     found: dict[str, dict[str, TunedFilter]] = {}

@@ -16,8 +16,8 @@ _VOLUMES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 _LOSSY = (".jpg", ".jpeg")
 
 
-def pair_masks(data: Path, masks: Path) -> dict[str, Path]:
-    """The mask of every slice that has one.
+def pair_masks(data: Path, masks: Path) -> tuple[dict[str, Path], int]:
+    """The mask of every slice that has one, and how many have none.
 
     Parameters
     ----------
@@ -28,8 +28,8 @@ def pair_masks(data: Path, masks: Path) -> dict[str, Path]:
 
     Returns
     -------
-    dict
-        Path of the mask by the slice's name ("yes/y0.jpg"), in the order of the names.
+    tuple
+        Paths of masks by the slice's name ("yes/y0.jpg"), in the order of the names; number of slices without a mask.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def pair_masks(data: Path, masks: Path) -> dict[str, Path]:
         paired[name] = path
     if not paired:
         raise CommandError(f"Folder '{masks}' holds no masks: give a folder of masks named like the pictures.")
-    return dict(sorted(paired.items()))
+    return dict(sorted(paired.items())), len(set(slices.values()) - paired.keys())
 
 
 def load_masks(data: Path, masks: dict[str, Path], names: Sequence[str], size: int = BENCHMARK_SIZE) -> np.ndarray:

@@ -72,10 +72,10 @@ def example(scan: Path | None, denoiser: Denoiser) -> Example:
 
     removed = (-3 * SIGMA, 3 * SIGMA)
     above = [Panel(clean, "Clean\n"), Panel(noisy, f"Noisy\n{_head_psnr(noisy, clean, head)}")]
-    below = [Panel(full.conduction[0], "Conduction\n"), Panel(noisy - clean, "Noise that was added\n", removed)]
+    below = [Panel(full.conduction[0], "Conduction"), Panel(noisy - clean, "noise that was added", removed)]
     for name_of, label, picture in pictures:
         above.append(Panel(picture, f"{name_of}\n{label}, {_head_psnr(picture, clean, head)}"))
-        below.append(Panel(noisy - picture, "taken away\n", removed))
+        below.append(Panel(noisy - picture, "taken away", removed))
     description = (
         f"Middle slice of {name} with Rician noise of {100 * SIGMA:g} % of the range; PSNR inside the head. Below: the "
         "conduction map, white where the equation smoothed freely, black where it held an edge; the noise that was "

@@ -59,7 +59,7 @@ def curves_figure(curves: pd.DataFrame) -> Figure:
     return figure
 
 
-def bars_figure(rows: Sequence[dict[str, Any]], title: str) -> Figure:
+def bars_figure(rows: Sequence[dict[str, Any]]) -> Figure:
     """PSNR of every row of a table, over the whole slice and inside the head, with 95 % intervals.
 
     Parameters
@@ -79,12 +79,12 @@ def bars_figure(rows: Sequence[dict[str, Any]], title: str) -> Figure:
         axis.barh(places, means, color=colours, height=0.72)
         spread = [np.nan_to_num(np.abs(end - means)) for end in ends]
         axis.errorbar(means, places, xerr=spread, fmt="none", ecolor=_INK, elinewidth=0.9, capsize=2)
-        shown = means[np.isfinite(means)]
+        shown = np.concatenate([means, *ends])
+        shown = shown[np.isfinite(shown)]
         if len(shown):
-            lowest, highest = shown.min(), shown.max()
-            margin = max(0.5, 0.12 * (highest - lowest))
+            margin = max(0.5, 0.12 * np.ptp(shown))
             # Bars need not start at 0 dB, which means nothing; the axis says where they do.
-            axis.set_xlim(max(0, lowest - 3 * margin), highest + 2 * margin)
+            axis.set_xlim(max(0, shown.min() - margin), shown.max() + 2 * margin)
         for place, mean, high in zip(places, means, ends[1], strict=True):
             if np.isfinite(mean):
                 at = np.nanmax([mean, high])
@@ -93,9 +93,9 @@ def bars_figure(rows: Sequence[dict[str, Any]], title: str) -> Figure:
         axis.set_xlabel("PSNR (dB)")
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(axis="x", alpha=0.25)
+        axis.set_axisbelow(True)
     panels[0].set_yticks(places, [row["method"] for row in rows], fontsize=8)
     panels[0].invert_yaxis()
-    figure.suptitle(title, fontsize="medium")
     return figure
 
 
@@ -144,7 +144,8 @@ def as_svg(figure: Figure) -> str:
     text = written.getvalue()
     text = text[text.index("<svg") :].replace(_INK, "currentColor")
     # The page decides how wide it is.
-    return re.sub(r'(<svg [^>]*?)width="[^"]*"', r"\1", re.sub(r'(<svg [^>]*?)height="[^"]*"', r"\1", text, 1), 1)
+    opening, rest = text.split(">", 1)
+    return re.sub(r' (width|height)="[^"]*"', "", opening) + ">" + rest
 
 
 def _recolour(figure: Figure) -> None:

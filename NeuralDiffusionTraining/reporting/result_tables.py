@@ -154,17 +154,15 @@ def volumes_summary(results: Results) -> str:
         cells = [f"{sum(of) / len(of):.2f}" if len(of) == len(volumes) else "" for of in means]
         lines.append([method, own[0]["noise_level"], *cells, f"{harmed} of {len(own)}" if harmed else "never"])
     text = table(["Method", "Noise level", *(f"{100 * one:g} %" for one in sigmas), "Worse than noisy"], lines, words=2)
-    return f"{text}\n\nMean over {len(volumes)} volumes: {', '.join(volumes)}."
+    return f"{text}\n\nMean over the volumes {', '.join(volumes)}."
 
 
 def volume_tables(result: Result) -> str:
     """One table for each volume."""
-    from ..benchmark.volume_tables import harm_sentences
     from ..benchmark.volume_tables import to_markdown as volumes_to_markdown
     from ..benchmark.volumes import VolumeRow
 
-    rows = [VolumeRow(**row) for row in result.content["rows"]]
-    return "\n\n".join([volumes_to_markdown(rows).strip(), *harm_sentences(rows)])
+    return volumes_to_markdown([VolumeRow(**row) for row in result.content["rows"]]).strip()
 
 
 def checks_summary(results: Results) -> str:
@@ -208,7 +206,7 @@ def _three(row: dict[str, Any] | None, named: bool = False) -> str:
     if row is None:
         return ""
     words = " / ".join(figure(row[name], name) for name in ("psnr_db", "ssim", "edge_mse"))
-    return f"{words} ({row['method']})" if named else words
+    return f"{row['method']}: {words}" if named else words
 
 
 def _interval(value: dict[str, Any], decimals: int, signed: bool = False) -> str:

@@ -62,24 +62,41 @@ def read_results(folder: Path) -> Results:
     Raises
     ------
     CommandError
-        If there is no such folder, or a file is damaged or was written by an older version.
+        If there is no such folder, or `read_result` refuses a file.
     """
     if not folder.is_dir():
         raise CommandError(f"Folder '{folder}' does not exist: give the folder that the results were written to.")
     files, unknown = [], []
     for path in sorted(folder.glob("*.json")):
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise CommandError(f"Result '{path}' is damaged: delete it, or measure it again.") from error
-        kind = _kind(content)
-        if kind is None:
+        result = read_result(path)
+        if result is None:
             unknown.append(path.name)
-            continue
-        if kind == "evaluation" and not all(isinstance(row.get("psnr_db"), dict) for row in content["rows"]):
-            raise CommandError(f"Result '{path}' was written by an older version: measure it again.")
-        files.append(Result(path.stem, kind, _restored(content)))
+        else:
+            files.append(result)
     return Results(folder, tuple(files), tuple(sorted(folder.glob("*curves.csv"))), tuple(unknown))
+
+
+def read_result(path: Path) -> Result | None:
+    """Read one file; ``None`` if it holds no results.
+
+    Raises
+    ------
+    CommandError
+        If it cannot be read, or was written by an older version.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CommandError(f"Result '{path}' cannot be read ({error.strerror}): name another file.") from error
+    except ValueError as error:
+        raise CommandError(f"Result '{path}' is damaged: delete it, or measure it again.") from error
+    kind = _kind(content)
+    if kind is None:
+        return None
+    # Only the newer versions note how something was measured.
+    if "command" not in content:
+        raise CommandError(f"Result '{path}' was written by an older version: measure it again.")
+    return Result(path.stem, kind, _restored(content))
 
 
 def is_default(content: dict[str, Any]) -> bool:

@@ -17,10 +17,18 @@ class RunProgress(ProgressBar):
         super().__init__()
         self._bar: Progress | None = None
         self._task: Any = None
+        self._wanted = True
+
+    def disable(self) -> None:
+        """Lightning calls this in every process but the first."""
+        self._wanted = False
+
+    def enable(self) -> None:
+        self._wanted = True
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         console = Console(stderr=True)
-        if not trainer.is_global_zero or not console.is_terminal:
+        if not self._wanted or not console.is_terminal:
             return
         columns = "{task.fields[epoch]}", BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[figures]}")
         self._bar = Progress(*columns, TextColumn("time left"), TimeRemainingColumn(), console=console)

@@ -69,7 +69,8 @@ def run_training(config: TrainingConfig, place: Place) -> Path:
     split = load_split(config.split, place.data)
     newest = place.output / NEWEST
     _check_same_run(newest, config)
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for library in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(library).setLevel(logging.WARNING)
     L.seed_everything(config.seed, verbose=False)
     module = _data(config, place.data, split)
     steps = module.batches * config.epochs
@@ -99,6 +100,8 @@ def run_training(config: TrainingConfig, place: Place) -> Path:
     with warnings.catch_warnings():
         # Lightning warns of what is meant here: a folder that is not empty, epochs shorter than the logging interval.
         warnings.filterwarnings("ignore", module="lightning")
+        # A 1 x 1 kernel in channels_last has strides that several processes count in another way; it costs nothing.
+        warnings.filterwarnings("ignore", message="Grad strides do not match")
         trainer.fit(task, module, ckpt_path=newest if newest.exists() else None)
     return place.output / BEST
 

@@ -1,30 +1,58 @@
 #!/usr/bin/env bash
-# Measure the bundled weights and write the model card; a result that is there already is kept, so delete old ones.
+# Measure the bundled weights, and write the model card, the README's tables and the report.
+# A result that is there already is kept: delete what shall be measured again.
+#
 #   Resources/Results/measure.sh BR35H_FOLDER SCAN...
+#
+# RUNS, a folder of runs that 'neural-diffusion ablate' trained (see below), adds the networks trained here to the table.
+# About 40 minutes on two cores with the numbers below; what is trained in RUNS, hours the first time.
 set -euo pipefail
+
+slices=0           # of the Rician table with every method; 0 means all 450
+slices_other=0     # of the other tables with every method
+slices_sweep=30    # of each of the 336 cells of the sweep
+slices_checks=40   # of the lesions and the envelope
+slices_volume=40   # middle slices of each scan
+device=cpu         # the classical filters always use the CPU: times compare only there
+epochs=8           # of each network of the ablation and of the competitors
+RUNS=${RUNS:-}
+
 results=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$results/../.." && pwd)
 data=$1
 shift
-evaluate() { # name, options of evaluate
+
+once() { # name, command and its options; the result goes to NAME.json
     local name=$1
     shift
-    [ -e "$results/$name.json" ] || neural-diffusion evaluate --data "$data" --json "$results/$name.json" "$@"
+    [ -e "$results/$name.json" ] || neural-diffusion "$@" --device "$device" --json "$results/$name.json"
 }
 
-evaluate rician --noise rician --limit 450
-evaluate rician_4_neighbours --noise rician --neighbours 4 --limit 450
-evaluate rician_float32 --noise rician --precision float32 --limit 450
-evaluate rician_noise_free --noise rician --sigma 0 --limit 450
-for noise in gaussian speckle mixed; do
-    evaluate "$noise" --noise "$noise" --limit 450
-done
-for noise in gaussian rician speckle; do
-    for sigma in 0.05 0.10 0.15 0.20; do
-        evaluate "${noise}_$sigma" --noise "$noise" --sigma "$sigma" --limit 450
+trained=()
+if [ -n "$RUNS" ]; then
+    once ablation ablate --data "$data" --output "$RUNS/design" --of design --set "epochs=$epochs"
+    once competitors ablate --data "$data" --output "$RUNS/competitors" --of competitors --set "epochs=$epochs"
+    for name in plain-u-net u-net-with-our-noise-level-and-inversion dncnn-class original-network; do
+        checkpoint=$RUNS/competitors/$name/best.ckpt
+        [ -e "$checkpoint" ] && trained+=(--trained "${name//-/ }, $epochs epochs=$checkpoint")
     done
+fi
+
+# The table of every method, for each noise type and split; mixed noise is the network's own judgement of the type.
+once rician evaluate --data "$data" --noise rician --methods all --limit "$slices" "${trained[@]}"
+once rician_grouped evaluate --data "$data" --noise rician --split grouped --methods all --limit "$slices" "${trained[@]}"
+for noise in gaussian speckle mixed; do
+    once "$noise" evaluate --data "$data" --noise "$noise" --methods published,tuned,ours --limit "$slices_other"
+    once "${noise}_grouped" evaluate --data "$data" --noise "$noise" --split grouped --limit "$slices_other"
 done
-for iterations in 1 4 8 32 64; do
-    evaluate "rician_${iterations}_iterations" --noise rician --iterations "$iterations" --limit 450
-done
-[ -e "$results/volumes.json" ] || neural-diffusion evaluate-volumes --slices 40 --json "$results/volumes.json" "$@"
-neural-diffusion card "$results" "$results/../../NeuralDiffusion/NeuralDiffusionLib/weights/README.md"
+# Does bfloat16 cost anything, and are slices without noise, or with little, left alone?
+once rician_float32 evaluate --data "$data" --precision float32 --limit "$slices_other"
+once rician_noise_free evaluate --data "$data" --sigma 0 --neighbours 8 --limit "$slices_other"
+once rician_faint evaluate --data "$data" --sigma 0.01 --neighbours 8 --limit "$slices_other"
+
+once sweep sweep --data "$data" --limit "$slices_sweep" --plots "$results/plots"
+once checks fidelity --data "$data" --methods ours,tuned --limit "$slices_checks"
+once volumes evaluate-volumes "$@" --template --slices "$slices_volume"
+
+neural-diffusion card "$results" "$root/NeuralDiffusion/NeuralDiffusionLib/weights/README.md"
+neural-diffusion report "$results" "$results/report.html" --readme "$root/README.md"

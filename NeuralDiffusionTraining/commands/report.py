@@ -1,0 +1,57 @@
+"""`neural-diffusion report`: everything that was measured as one page, and the figures of the README."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..files.command_error import CommandError
+from ..files.result_files import check_folder_of, write_file
+
+
+def report(
+    results: Annotated[Path, typer.Argument(help="Folder of the JSON files that the measuring commands wrote.")],
+    output: Annotated[Path | None, typer.Argument(help="HTML file to write.")] = None,
+    example: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="SCAN", help="Scan of the example slices; nilearn's openly licensed template if left out."
+        ),
+    ] = None,
+    weights: Annotated[Path | None, typer.Option(help="File of weights; the bundled one if left out.")] = None,
+    readme: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Markdown file whose marked tables are written anew.")
+    ] = None,
+) -> None:
+    """Write the report, a page that needs no other file, or bring a README's tables up to date, or both.
+
+    Tables, plots and the command behind each come from the JSON files, and learning curves from files whose names end
+    in curves.csv; what is missing is said to be missing. In the README, what stands between `<!-- figures: NAME -->`
+    and `<!-- end -->` is replaced: benchmark, comparison, sweep, ablation, checks or volumes.
+    """
+    from ..reporting.readme_figures import with_figures
+    from ..reporting.results import read_results
+
+    if output is None and readme is None:
+        raise CommandError("Nothing to write: name an HTML file, or a README with --readme.")
+    for path in (output, readme):
+        check_folder_of(path)
+    for path in (example, readme):
+        if path is not None and not path.is_file():
+            raise CommandError(f"File '{path}' does not exist.")
+    measured = read_results(results)
+    if output is not None:
+        from NeuralDiffusionLib import Denoiser
+        from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS
+
+        from ..reporting.report import report as page
+
+        html = page(measured, Denoiser("cpu", weights or BUNDLED_WEIGHTS), example)
+        write_file(output, lambda unfinished: unfinished.write_text(html, encoding="utf-8"))
+        typer.echo(f"Report of {len(measured.files)} files of results written to {output}.")
+    if readme is not None:
+        text = with_figures(readme.read_text(encoding="utf-8"), measured)
+        write_file(readme, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
+        typer.echo(f"Tables of {readme} brought up to date.")

@@ -1,0 +1,308 @@
+"""The report: everything that was measured on one page, which needs no other file, no script and no network."""
+
+from __future__ import annotations
+
+import base64
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from NeuralDiffusionLib import __version__
+from NeuralDiffusionLib.denoiser import Denoiser
+
+from . import result_tables as tables
+from .example_slices import example
+from .plots import as_png, as_svg, bars_figure, curves_figure
+from .results import NOISES, Result, Results, best_row, is_default, noisy_row, our_rows
+from .sweep_plots import plot_sweep
+
+_TEMPLATE = "report_template.html"
+_LIMITS = """\
+- Br35H holds neither patient numbers nor the noise-free truth: its slices are JPEG pictures from the web, many of them
+  copies of each other. Intervals are bootstrapped over groups of near-duplicates; the `grouped` split keeps each group
+  on one side.
+- The noise is simulated and the same everywhere in a slice. A noise level of 0.20 is far beyond what a clinic accepts.
+- PSNR over the whole slice mostly scores the air around the head; read the figures inside the head beside it.
+- The clean volumes have noise of their own, which bounds every figure at low noise levels.
+- Research software; nothing here says anything about diagnosis."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading, and parts of HTML below it."""
+
+    anchor: str
+    title: str
+    parts: tuple[Markup, ...]
+
+
+def report(results: Results, denoiser: Denoiser, scan: Path | None) -> str:
+    """Return the page.
+
+    Parameters
+    ----------
+    results
+        What was measured; what is missing is said to be missing.
+    denoiser
+        With the weights that the results are of; it denoises the example.
+    scan
+        Scan of the example slices; ``None`` for the template of the package nilearn.
+
+    Raises
+    ------
+    CommandError
+        If the example cannot be made.
+    """
+    sections = [
+        Section("headline", "Summary", (_text(headline(results, denoiser.weights_sha256)),)),
+        Section("example", "Example slices", _example(denoiser, scan)),
+        Section("noise", "By noise type and split", _by_noise(results)),
+        Section("tables", "Every method", tuple(part for one in _evaluations(results) for part in _evaluation(one))),
+        Section("sweep", "Noise level, neighbourhood, iterations", _sweep(results)),
+        Section("ablation", "What each part brings", _ablations(results)),
+        Section("checks", "Small lesions and new extrema", _checks(results)),
+        Section("volumes", "Real volumes", _volumes(results)),
+        Section("segmentation", "Segmentation after denoising", _segmentation(results)),
+        Section("curves", "Learning curves", _curves(results)),
+        Section("further", "Further abilities", (_text(further(results)),)),
+        Section("limits", "Limits", (_text(_LIMITS),)),
+        Section("files", "How each figure was made", (_text(commands(results)),)),
+    ]
+    page = Environment(
+        loader=PackageLoader("NeuralDiffusionTraining", "reporting"), autoescape=True, undefined=StrictUndefined
+    ).get_template(_TEMPLATE)
+    return page.render(
+        title="Neural Diffusion: what was measured",
+        version=__version__,
+        sections=[Section(one.anchor, one.title, one.parts or (_text(tables.NOT_MEASURED),)) for one in sections],
+    )
+
+
+def headline(results: Results, weights: str) -> str:
+    """What was measured, on which data, with which weights, and the figure that counts most; Markdown."""
+    lines = [
+        "A learned Perona-Malik diffusion removes noise from MR slices, here measured against what else there is. Ours "
+        "is blind throughout: it is told the noise type (for mixed noise not even that), never the noise level.",
+        f"Weights: SHA-256 `{weights}`.",
+    ]
+    found = results.headline()
+    if found is None:
+        lines.append("The table of the benchmark was not measured.")
+    else:
+        content = found.content
+        lines.append(f"**{tables.evaluation_title(content)}:** {_comparison_in_words(content['rows'])}")
+    other = sorted({one.name for one in results.files if one.weights not in (None, weights)})
+    if other:
+        lines.append(f"**Measured with other weights than these: {', '.join(f'`{name}`' for name in other)}.**")
+    if results.unknown:
+        lines.append(f"Not understood, and left out: {', '.join(f'`{name}`' for name in results.unknown)}.")
+    return "\n\n".join(lines)
+
+
+def further(results: Results) -> str:
+    """One line each for what was carried over from the original project; Markdown."""
+    mixed = [one for one in results.tables() if one.content["noise"] == "mixed"]
+    ours = our_rows(mixed[0].content["rows"]) if mixed else []
+    noisy = noisy_row(mixed[0].content["rows"]) if mixed else None
+    mixed_figure = (
+        f"{tables.figure(ours[0]['psnr_db'], 'psnr_db')} dB, noisy {tables.figure(noisy['psnr_db'], 'psnr_db')} dB, "
+        f"on {mixed[0].content['slices']} {mixed[0].content['split']} slices"
+        if ours and noisy
+        else "not measured"
+    )
+    lines = [
+        f"**Mixed noise** (each slice one of three types, not told which): {mixed_figure}.",
+        f"**Multi-scale diffusion** (later stages reach over several pixels): {_variant(results, 'scale')}.",
+        "**Monte Carlo dropout** (uncertainty maps: `denoise --uncertainty`, with weights trained with dropout): cost "
+        f"of the dropout: {_variant(results, 'dropout')}.",
+        f"**Blind-spot training** (`adapt`, for scans without a clean counterpart): {_adapted(results)}.",
+    ]
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def commands(results: Results) -> str:
+    """The command behind every file of results; Markdown."""
+    lines = [
+        [f"`{one.name}.json`", f"`{one.content['command']}`", str(one.content.get("hardware", ""))]
+        for one in results.files
+    ]
+    return tables.table(["File", "Command", "Machine"], lines, words=3)
+
+
+def _comparison_in_words(rows: Sequence[dict]) -> str:
+    ours, noisy = our_rows(rows), noisy_row(rows)
+    if not ours:
+        return "no row of ours."
+    full = ours[0]
+    figures = ", ".join(
+        f"{name} {tables.figure(full[key], key)}"
+        for name, key in (("PSNR in dB", "psnr_db"), ("inside the head", "psnr_head_db"), ("SSIM", "ssim"),
+                          ("edge MSE", "edge_mse"))
+    )  # fmt: skip
+    words = [f"{figures}."]
+    if noisy:
+        words.append(f"The noisy slices: {tables.figure(noisy['psnr_db'], 'psnr_db')} dB.")
+    rivals = [
+        ("best classical filter", best_row(rows, "as published", "tuned, bias-corrected")),
+        ("best other program, noise level estimated", best_row(rows, "peer", sigma="estimated")),
+        ("best other program, true noise level given", best_row(rows, "peer", sigma="true")),
+        ("best network trained here", best_row(rows, "trained here")),
+    ]
+    words += [
+        f"The {name}: {tables.figure(row['psnr_db'], 'psnr_db')} dB ({row['method']})." for name, row in rivals if row
+    ]
+    return " ".join(words)
+
+
+def _variant(results: Results, part_of_name: str) -> str:
+    for one in results.of("ablation"):
+        for row in one.content["rows"]:
+            if part_of_name in row["variant"].lower() and row["refined"] and row["difference_psnr_db"]:
+                difference = row["difference_psnr_db"]["mean"]
+                return (
+                    f"{row['variant'].lower()}, {tables.figure(row['psnr_db'], 'psnr_db')} dB, {difference:+.2f} dB "
+                    f"against the full network on the same {one.content['epochs']} epochs"
+                )
+    return "not measured"
+
+
+def _adapted(results: Results) -> str:
+    found = [one for one in results.of("volumes") if "blind_spot" in one.name]
+    plain = [one for one in results.of("volumes") if "blind_spot" not in one.name]
+    if not found or not plain:
+        return "not measured"
+
+    def of(result: Result) -> dict[tuple, float]:
+        return {(row["volume"], row["sigma"], row["method"]): row["psnr_head_db"] for row in result.content["rows"]}
+
+    before, after = of(plain[0]), of(found[0])
+    shared = [key for key in after if key in before and key[2] == "Neural Diffusion"]
+    if not shared:
+        return "not measured"
+    change = sum(after[key] - before[key] for key in shared) / len(shared)
+    return f"{change:+.2f} dB in the head against the same weights before, mean over {len(shared)} noisy volumes"
+
+
+def _by_noise(results: Results) -> tuple[Markup, ...]:
+    if not results.tables():
+        return ()
+    words = "PSNR in dB / SSIM / edge MSE; test slices, sigma drawn from 0.05-0.20, 16 iterations, 8 neighbours."
+    return _text(words), _text(tables.noise_table(results))
+
+
+def _evaluations(results: Results) -> list[Result]:
+    """Tables at the default settings first, Rician noise first."""
+
+    def order(one: Result) -> tuple:
+        content = one.content
+        return not is_default(content), content["split"] != "original", NOISES.index(content["noise"]), one.name
+
+    return sorted(results.of("evaluation"), key=order)
+
+
+def _evaluation(result: Result) -> tuple[Markup, ...]:
+    content = result.content
+    title = tables.evaluation_title(content)
+    notes = [
+        f"{content.get('groups', '')} groups of near-duplicates; difference: paired, against the first row of ours; "
+        f"times: {content.get('timing', 'as measured')} on {content['device']}.",
+        *content.get("skipped", []),
+    ]
+    return (
+        Markup(f"<h3>{escape(title)}</h3>"),
+        _svg(bars_figure(content["rows"]), f"PSNR of every method: {title}"),
+        _text(tables.full_table(result)),
+        _text(" ".join(notes)),
+    )
+
+
+def _sweep(results: Results) -> tuple[Markup, ...]:
+    found = results.of("sweep")
+    if not found:
+        return ()
+    with tempfile.TemporaryDirectory() as folder:
+        plots = plot_sweep(found[0].content["cells"], Path(folder))
+        pictures = [_png(path.read_bytes(), "Quality over the settings of the sweep") for path in plots]
+    content = found[0].content
+    words = (
+        f"{content['slices']} {content['part']} slices, {content['split']} split, 8 neighbours, 16 iterations; PSNR."
+    )
+    return _text(words), _text(tables.sweep_table(results)), *pictures
+
+
+def _ablations(results: Results) -> tuple[Markup, ...]:
+    return tuple(
+        _text(f"{tables.ablation_title(one.content)}\n\n{tables.ablation_table(one)}") for one in results.of("ablation")
+    )
+
+
+def _checks(results: Results) -> tuple[Markup, ...]:
+    from ..benchmark.fidelity_tables import to_markdown
+
+    return tuple(
+        _text(
+            f"{one.content['slices']} {one.content['part']} slices, {one.content['split']} split, "
+            f"{one.content['noise']} noise.\n\n{to_markdown(one.content)}"
+        )
+        for one in results.of("checks")
+    )
+
+
+def _volumes(results: Results) -> tuple[Markup, ...]:
+    found = results.of("volumes")
+    if not found:
+        return ()
+    words = "Rician noise; PSNR in dB inside the head."
+    return _text(words), _text(tables.volumes_summary(results)), *(_text(tables.volume_tables(one)) for one in found)
+
+
+def _segmentation(results: Results) -> tuple[Markup, ...]:
+    from ..benchmark.segmentation_tables import to_markdown
+
+    return tuple(
+        _text(to_markdown(one.content["rows"], f"{one.content['noise']} noise, {one.content['test_slices']} slices"))
+        for one in results.of("segmentation")
+    )
+
+
+def _curves(results: Results) -> tuple[Markup, ...]:
+    parts: list[Markup] = []
+    for path in results.curves:
+        name = path.stem.removesuffix("curves").strip("_.-") or "the shipped weights"
+        parts += [
+            Markup(f"<h3>{escape(name)}</h3>"),
+            _svg(curves_figure(pd.read_csv(path)), f"Learning curves: {name}"),
+        ]
+    return tuple(parts)
+
+
+def _example(denoiser: Denoiser, scan: Path | None) -> tuple[Markup, ...]:
+    made = example(scan, denoiser)
+    return _png(as_png(made.figure), made.description, wide=True), _text(made.description)
+
+
+def _text(markdown: str) -> Markup:
+    html = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
+    # A table that is wider than a phone scrolls by itself.
+    html = html.replace("<table>", '<div class="scroll"><table>').replace("</table>", "</table></div>")
+    return Markup(html)
+
+
+def _svg(figure: Figure, description: str) -> Markup:
+    drawing = as_svg(figure).replace("<svg ", f'<svg role="img" aria-label="{escape(description, quote=True)}" ', 1)
+    return Markup(f'<figure class="scroll">{drawing}</figure>')
+
+
+def _png(picture: bytes, description: str, wide: bool = False) -> Markup:
+    encoded = base64.b64encode(picture).decode()
+    kind = "scroll wide" if wide else "scroll"
+    source = f"data:image/png;base64,{encoded}"
+    return Markup(f'<figure class="{kind}"><img alt="{escape(description, quote=True)}" src="{source}"></figure>')
