@@ -30,6 +30,7 @@ from .files.command_error import CommandError
 PROGRAM = "neural-diffusion"
 STATUS_BAD_INPUT = 2
 STATUS_CANCELLED = 130
+_OWN = ("NeuralDiffusionLib", "NeuralDiffusionTraining")
 
 app = typer.Typer(
     help="Remove noise from MR scans with a learned diffusion equation, and train or measure the network behind it.",
@@ -84,6 +85,10 @@ def main() -> None:
         _fail(f"{error.format_message().rstrip('.')}: see {asked} --help.")
     except (CommandError, DeviceError, InvalidVolumeError, WeightsError) as error:
         _fail(str(error))
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in _OWN:
+            raise
+        _fail(f"This command needs the Python package '{error.name}': pip install 'slicer-neural-diffusion[train]'.")
     if status == STATUS_CANCELLED:
         typer.echo("Cancelled.", err=True)
     sys.exit(status or 0)

@@ -8,8 +8,7 @@ import numpy as np
 from PIL import Image
 
 from NeuralDiffusionTraining.data.slices import list_slices
-from NeuralDiffusionTraining.data.splits import make_original, split_content
-from NeuralDiffusionTraining.files.result_files import write_json
+from NeuralDiffusionTraining.data.splits import original_split, write_splits
 
 
 def make_slices(folder: Path, count: int = 20) -> Path:
@@ -24,6 +23,5 @@ def make_slices(folder: Path, count: int = 20) -> Path:
             picture = 200 * (radius < 1) - 90 * (radius < generator.uniform(0.2, 0.5))
             Image.fromarray(picture.astype(np.uint8)).save(folder / label / f"{label}{number}.jpg", quality=95)
     names = list_slices(folder)
-    split = make_original(names, {name: number for number, name in enumerate(names)})
-    write_json(folder / "original.json", split_content(split))
+    write_splits([original_split(names, {name: number for number, name in enumerate(names)})], folder)
     return folder / "original.json"

@@ -8,13 +8,11 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from sklearn.model_selection import train_test_split
 
 from ..files.command_error import CommandError
 
 CLASSES = ("no", "yes")
 BENCHMARK_SIZE = 128
-_SPLIT_SEED = 42
 
 
 def list_slices(folder: Path) -> list[str]:
@@ -34,19 +32,6 @@ def list_slices(folder: Path) -> list[str]:
             )
         names += [f"{label}/{name}" for name in sorted(files, key=_number)]
     return names
-
-
-def original_split(names: list[str]) -> dict[str, list[str]]:
-    """The original project's split, 70 / 15 / 15 % by class, pinned by the order of `list_slices`.
-
-    Returns
-    -------
-    dict
-        "train", "validation" and "test", lists of names.
-    """
-    train, rest = train_test_split(names, test_size=0.30, random_state=_SPLIT_SEED, stratify=_labels(names))
-    validation, test = train_test_split(rest, test_size=0.50, random_state=_SPLIT_SEED, stratify=_labels(rest))
-    return {"train": train, "validation": validation, "test": test}
 
 
 def load_slices(folder: Path, names: list[str], size: int = BENCHMARK_SIZE) -> np.ndarray:
@@ -77,7 +62,3 @@ def load_slices(folder: Path, names: list[str], size: int = BENCHMARK_SIZE) -> n
 def _number(name: str) -> tuple[int, str]:
     digits = re.search(r"\d+", name)
     return (int(digits.group()) if digits else -1, name)
-
-
-def _labels(names: list[str]) -> list[str]:
-    return [name.split("/")[0] for name in names]

@@ -1,0 +1,131 @@
+"""A checkpoint becomes a file for the Denoiser, and one for programs without PyTorch that gives the same pictures."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from sample_results import write_results
+from typer.testing import CliRunner
+
+from NeuralDiffusionLib import DenoiseSettings, diffusion
+from NeuralDiffusionLib.network import NeuralDiffusionNetwork
+from NeuralDiffusionLib.weights import load_weights
+from NeuralDiffusionTraining.cli import app
+from NeuralDiffusionTraining.commands.export import figures_in_words
+from NeuralDiffusionTraining.files.command_error import CommandError
+from NeuralDiffusionTraining.networks.registry import build_network
+from NeuralDiffusionTraining.reporting.onnx_export import export_onnx
+
+onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxscript")
+
+# None of them is the default; five iterations need two predictions of the gates.
+SETTINGS = {"noise": "mixed", "iterations": 5, "neighbours": 4}
+
+
+@pytest.fixture(scope="module")
+def network() -> NeuralDiffusionNetwork:
+    return load_weights().network
+
+
+@pytest.fixture(scope="module")
+def session(network, tmp_path_factory):
+    path = tmp_path_factory.mktemp("onnx") / "network.onnx"
+    export_onnx(network, DenoiseSettings(**SETTINGS), {"data": "generated"}, path)
+    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+
+def noisy_heads(batch: int, rows: int, columns: int) -> np.ndarray:
+    down, right = np.meshgrid(np.linspace(-1, 1, rows), np.linspace(-1, 1, columns), indexing="ij")
+    random = np.random.default_rng(0)
+    clean = 0.8 * (np.hypot(down, right) < 0.8)
+    shape = (batch, 1, rows, columns)
+    return np.hypot(clean + 0.1 * random.normal(size=shape), 0.1 * random.normal(size=shape)).astype(np.float32)
+
+
+@pytest.mark.parametrize("shape", [(1, 128, 128), (3, 100, 90), (2, 33, 47), (1, 9, 8)])
+def test_onnx_gives_what_the_network_gives_for_any_number_and_size_of_slices(session, network, shape):
+    slices = noisy_heads(*shape)
+    with torch.no_grad():
+        expected = network(torch.from_numpy(slices), **SETTINGS)
+    image, conduction, sigma = session.run(None, {"slices": slices})
+    np.testing.assert_allclose(image, expected.image, atol=1e-4)
+    np.testing.assert_allclose(conduction, expected.conduction, atol=1e-4)
+    np.testing.assert_allclose(sigma, expected.sigma, atol=1e-4)
+    assert np.abs(image - slices).max() > 0.05
+
+
+def test_onnx_names_its_inputs_outputs_and_settings(session):
+    assert [(one.name, one.shape) for one in session.get_inputs()] == [("slices", ["batch", 1, "rows", "columns"])]
+    assert [one.name for one in session.get_outputs()] == ["image", "conduction", "sigma"]
+    kept = session.get_modelmeta().custom_metadata_map
+    assert kept["data"] == "generated"
+    assert (kept["noise"], kept["iterations"], kept["neighbours"], kept["refine"]) == ("mixed", "5", "4", "True")
+
+
+@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize("reach", [1, 2])
+@pytest.mark.parametrize("shape", [(12, 9), (2, 3), (1, 1)])
+def test_diffusion_as_convolutions_is_the_diffusion(count, reach, shape, monkeypatch):
+    random = torch.Generator().manual_seed(0)
+    image = torch.rand(2, 1, *shape, generator=random)
+    gates = torch.rand(2, count, *shape, generator=random)
+    steps = torch.tensor([0.1, 0.05, 0.02])
+
+    def results() -> tuple[torch.Tensor, ...]:
+        return (
+            diffusion.diffuse(image, gates, steps, reach),
+            diffusion.conduction_map(gates, reach),
+            diffusion.differences(image, reach),
+        )
+
+    direct = results()
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    for found, wanted in zip(results(), direct, strict=True):
+        torch.testing.assert_close(found, wanted, atol=1e-6, rtol=1e-5)
+
+
+def checkpoint(path, name: str):
+    state = {f"network.{key}": value for key, value in build_network(name).state_dict().items()}
+    made = {"data": "generated", "split_sha256": "0", "command": "neural-diffusion train", "commit": "1", "torch": "2"}
+    content = {
+        "hyper_parameters": {"config": {"network": name}, "provenance": made},
+        "state_dict": state,
+        "epoch": 4,
+        "global_step": 50,
+    }
+    torch.save(content, path)
+    return path
+
+
+def test_exported_weights_carry_how_they_were_made_and_what_was_measured(tmp_path):
+    results = write_results(tmp_path, "a" * 64)
+    done = CliRunner().invoke(
+        app,
+        ["export", str(checkpoint(tmp_path / "best.ckpt", "neural-diffusion")), str(tmp_path / "w.pt"),
+         "--note", "A remark.", "--figures", str(results / "rician.json")],
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    made = load_weights(tmp_path / "w.pt").metadata
+    assert (made["data"], made["epochs_done"], made["steps_done"]) == ("generated", "5", "50")
+    assert made["note"] == "A remark."
+    assert "not for diagnosis" in made["limits"]
+    row = json.loads((results / "rician.json").read_text())["rows"][3]
+    assert f"PSNR {row['psnr_db']['mean']:.2f} dB" in made["figures"]
+    assert made["figures"].endswith(f"measured with the weights of SHA-256 {'a' * 64}.")
+
+
+def test_networks_that_the_denoiser_cannot_run_are_refused(tmp_path):
+    refused = CliRunner().invoke(app, ["export", str(checkpoint(tmp_path / "u.ckpt", "unet")), str(tmp_path / "w.pt")])
+    assert "'unet'" in str(refused.exception)
+    assert not (tmp_path / "w.pt").exists()
+
+
+def test_figures_of_a_file_without_any_are_refused(tmp_path):
+    (tmp_path / "other.json").write_text('{"kind": "sweep", "cells": [], "command": ""}')
+    for path in (tmp_path / "other.json", tmp_path / "missing.json"):
+        with pytest.raises(CommandError, match=path.name):
+            figures_in_words(path)

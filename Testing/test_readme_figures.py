@@ -1,0 +1,149 @@
+"""Tables between markers: written from the results, and only there."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from sample_results import write_results
+from typer.testing import CliRunner
+
+from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS, load_weights
+from NeuralDiffusionTraining.cli import app
+from NeuralDiffusionTraining.files.command_error import CommandError
+from NeuralDiffusionTraining.reporting.model_card import model_card
+from NeuralDiffusionTraining.reporting.readme_figures import BLOCKS, with_figures
+from NeuralDiffusionTraining.reporting.results import read_results
+
+README = "# Title\n\nBefore.\n\n<!-- figures: {name} -->\n\n2018 figures\n\n<!-- end -->\n\nAfter.\n"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_results(tmp_path_factory.mktemp("results"), load_weights().sha256)
+
+
+@pytest.fixture(scope="module")
+def results(folder):
+    return read_results(folder)
+
+
+def block(results, name: str) -> str:
+    text = with_figures(README.format(name=name), results)
+    before, rest = text.split(f"<!-- figures: {name} -->\n\n")
+    body, after = rest.split("\n\n<!-- end -->")
+    assert (before, after) == ("# Title\n\nBefore.\n\n", "\n\nAfter.\n")
+    return body
+
+
+def cells(table: str, first: str) -> list[str]:
+    line = next(line for line in table.splitlines() if line.startswith(f"| {first} |"))
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def rows_of(folder, name: str) -> list[dict]:
+    return json.loads((folder / f"{name}.json").read_text())["rows"]
+
+
+def three(row: dict) -> str:
+    return " / ".join(
+        f"{row[name]['mean']:.{decimals}f}" for name, decimals in (("psnr_db", 2), ("ssim", 3), ("edge_mse", 4))
+    )
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_writing_twice_changes_nothing(results, name):
+    once = with_figures(README.format(name=name), results)
+    assert "2018 figures" not in once
+    assert with_figures(once, results) == once
+
+
+def test_benchmark_shows_each_noise_type_on_each_split(results, folder):
+    noisy, median, _, full, alone = rows_of(folder, "rician")
+    table = block(results, "benchmark")
+    assert cells(table, "Rician") == [
+        "Rician", "original", "4", three(noisy), f"{median['method']}: {three(median)}", three(alone), three(full),
+    ]  # fmt: skip
+    assert sum(line.startswith("| Rician | grouped |") for line in table.splitlines()) == 1
+    assert sum(line.startswith("| Mixed, type not told |") for line in table.splitlines()) == 1
+
+
+def test_comparison_shows_every_row_with_its_interval(results, folder):
+    table = block(results, "comparison")
+    for row in rows_of(folder, "rician"):
+        psnr = row["psnr_db"]
+        shown = cells(table, row["method"])
+        assert shown[1] == row["sigma"]
+        assert shown[2] == f"{psnr['mean']:.2f} ({psnr['low']:.2f} to {psnr['high']:.2f})"
+
+
+def test_sweep_is_set_against_the_original_project(results, folder):
+    cell = next(
+        one
+        for one in json.loads((folder / "sweep.json").read_text())["cells"]
+        if (one["noise"], one["sigma"], one["iterations"]) == ("rician", 0.05, 16)
+    )
+    table = block(results, "sweep")
+    full = cell["full"]["psnr_db"]["mean"]
+    line = next(line for line in table.splitlines() if line.startswith("| Rician | 0.05 |"))
+    assert line.endswith(f"| {full:.2f} | 26.67 | {full - 26.669:+.2f} |")
+    assert "in 0 of 1 cells (mixed noise not counted)" in table or "in 1 of 1 cells (mixed noise not counted)" in table
+
+
+def test_ablation_checks_and_volumes_are_shown(results, folder):
+    full, alone, dropout = rows_of(folder, "ablation")
+    shown = cells(block(results, "ablation"), "Full")
+    assert shown[3] == f"{alone['psnr_db']['mean']:.2f}"
+    lost = cells(block(results, "ablation"), "Dropout")[2]
+    assert lost.startswith(f"{dropout['psnr_db']['mean'] - full['psnr_db']['mean']:+.2f} (")
+    recovered = json.loads((folder / "checks.json").read_text())["lesions"]
+    share = next(
+        row["recovered"]["mean"]
+        for row in recovered
+        if (row["method"], row["radius_px"], row["cnr"]) == ("Neural Diffusion, 8 neighbours", 1, 3)
+    )
+    assert cells(block(results, "checks"), "Neural Diffusion, 8 neighbours")[1] == f"{100 * share:.0f}"
+    assert cells(block(results, "volumes"), "Neural Diffusion")[1:] == ["estimated", "33.25", "33.25", "never"]
+
+
+def test_nothing_measured_is_said_so(tmp_path):
+    nothing = read_results(tmp_path)
+    for name in BLOCKS:
+        assert block(nothing, name) == "Not measured."
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("<!-- figures: prices -->\n<!-- end -->", "'prices' are not known"),
+        ("<!-- figures: sweep -->\nno end", "no '<!-- end -->'"),
+        ("<!-- figures: sweep -->\n<!-- figures: checks -->\n<!-- end -->", "no '<!-- end -->'"),
+    ],
+)
+def test_a_marker_that_is_wrong_is_refused(results, text, sentence):
+    with pytest.raises(CommandError, match=sentence):
+        with_figures(text, results)
+
+
+def test_command_rewrites_a_readme_in_its_place(folder, results, tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text(README.format(name="sweep"))
+    done = CliRunner().invoke(app, ["report", str(folder), "--readme", str(readme)])
+    assert done.exit_code == 0, done.output
+    assert readme.read_text() == with_figures(README.format(name="sweep"), results)
+
+
+def test_card_shows_every_table_and_refuses_results_of_other_weights(folder, tmp_path):
+    card = model_card(BUNDLED_WEIGHTS, folder)
+    assert load_weights().sha256 in card
+    for row in rows_of(folder, "rician_grouped"):
+        assert f"| {row['method']} | {row['sigma']} | {row['psnr_db']['mean']:.2f} (" in card
+    # Slices that came back bit for bit have no finite PSNR.
+    assert "Rician noise, sigma 0: 4 test slices, original split" in card
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    write_results(tmp_path, "f" * 64)
+    with pytest.raises(CommandError, match="measured with other weights"):
+        model_card(BUNDLED_WEIGHTS, tmp_path)
+    with pytest.raises(CommandError, match="holds no results"):
+        model_card(BUNDLED_WEIGHTS, empty)

@@ -1,0 +1,166 @@
+"""The report: whatever was measured on one page, and nothing that was not."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from sample_results import METHODS, clean_slices, write_results
+from typer.testing import CliRunner
+
+from NeuralDiffusionLib import Denoiser
+from NeuralDiffusionLib.weights import load_weights
+from NeuralDiffusionTraining.cli import app
+from NeuralDiffusionTraining.files.command_error import CommandError
+from NeuralDiffusionTraining.reporting.plots import as_svg, curves_figure, plot_curves
+from NeuralDiffusionTraining.reporting.report import report
+from NeuralDiffusionTraining.reporting.results import read_results
+
+SECTIONS = ("headline", "example", "noise", "tables", "sweep", "ablation", "checks", "volumes", "segmentation",
+            "curves", "further", "limits", "files")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory):
+    path = tmp_path_factory.mktemp("scan") / "head.nii.gz"
+    sitk.WriteImage(sitk.GetImageFromArray((1000 * clean_slices()).astype(np.int16)), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    return write_results(tmp_path_factory.mktemp("results"), load_weights().sha256)
+
+
+@pytest.fixture(scope="module")
+def page(results, scan):
+    return report(read_results(results), Denoiser("cpu"), scan)
+
+
+def section(page: str, name: str) -> str:
+    return re.search(rf'<section id="{name}">(.*?)</section>', page, re.DOTALL)[1]
+
+
+def words(html: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
+
+
+def test_page_needs_no_other_file_and_no_script(page):
+    assert "<script" not in page
+    assert not re.search(r'(?:src|href)="(?!data:|#)', page)
+    assert not re.search(r"url\((?!#)", page)
+    assert "@import" not in page
+
+
+def test_every_section_is_there_and_linked(page):
+    for name in SECTIONS:
+        assert section(page, name)
+        assert f'href="#{name}"' in page
+
+
+def test_every_method_stands_in_the_table_with_its_interval(page, results):
+    table = words(section(page, "tables"))
+    for row in json.loads((results / "rician.json").read_text())["rows"]:
+        psnr = row["psnr_db"]
+        assert f"{row['method']} " in table
+        assert f"{psnr['mean']:.2f} ({psnr['low']:.2f} to {psnr['high']:.2f})" in table
+        assert f"{row['psnr_head_db']['mean']:.2f}" in table
+
+
+def test_summary_names_data_weights_and_the_rivals(page, results):
+    summary = words(section(page, "headline"))
+    row = json.loads((results / "rician.json").read_text())["rows"][3]
+    assert row["method"] == METHODS[3].name
+    assert "4 test slices, original split" in summary
+    assert load_weights().sha256 in summary
+    assert f"PSNR in dB {row['psnr_db']['mean']:.2f}" in summary
+    assert "BM3D, true sigma" in summary
+    assert "other weights" not in summary
+
+
+def test_every_file_is_listed_with_its_command(page, results):
+    listed = words(section(page, "files"))
+    for path in results.glob("*.json"):
+        assert f"{path.name} {json.loads(path.read_text())['command']}" in listed
+
+
+def test_plots_and_pictures_are_drawn_in_the_page(page):
+    assert section(page, "tables").count("<svg") == 4
+    assert section(page, "curves").count("<svg") == 1
+    assert section(page, "sweep").count("data:image/png;base64,") == 2
+    assert section(page, "example").count("data:image/png;base64,") == 1
+    assert "head.nii.gz" in section(page, "example")
+    # Text of a plot has the colour of the page's text, light or dark.
+    assert "currentColor" in section(page, "tables")
+
+
+def test_further_abilities_have_a_line_each_with_what_was_measured(page):
+    lines = words(section(page, "further"))
+    assert re.search(r"Mixed noise .*: \d+\.\d\d dB, noisy", lines)
+    assert re.search(r"dropout, \d+\.\d\d dB, [+-]\d\.\d\d dB against the full network on the same 2 epochs", lines)
+    assert lines.count("not measured") == 2
+
+
+def test_what_was_not_measured_is_said_to_be_missing(tmp_path, scan):
+    empty = report(read_results(tmp_path), Denoiser("cpu"), scan)
+    for name in ("noise", "tables", "sweep", "ablation", "checks", "volumes", "segmentation", "curves"):
+        assert words(section(empty, name)).endswith("Not measured.")
+
+
+def test_results_of_other_weights_are_named(tmp_path, scan):
+    write_results(tmp_path, "f" * 64)
+    (tmp_path / "notes.json").write_text('{"kind": "shopping"}')
+    summary = words(section(report(read_results(tmp_path), Denoiser("cpu"), scan), "headline"))
+    assert "Measured with other weights than these: checks , mixed , noise_free , rician" in summary
+    assert "left out: notes.json" in summary
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('{"rows": ', "is damaged"),
+        ('{"rows": [{"method": "Neural Diffusion", "psnr_db": 26.7}], "part": "test"}', "older version"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused_by_name(tmp_path, text, sentence):
+    (tmp_path / "rician.json").write_text(text)
+    with pytest.raises(CommandError, match=rf"rician\.json' .*{sentence}"):
+        read_results(tmp_path)
+
+
+def test_an_example_that_shows_nothing_is_refused(tmp_path):
+    sitk.WriteImage(sitk.GetImageFromArray(np.zeros((3, 64, 64), np.int16)), tmp_path / "air.nrrd")
+    with pytest.raises(CommandError, match=r"air\.nrrd"):
+        report(read_results(tmp_path), Denoiser("cpu"), tmp_path / "air.nrrd")
+
+
+def test_command_writes_the_page_and_refuses_what_is_missing(results, scan, tmp_path):
+    done = CliRunner().invoke(app, ["report", str(results), str(tmp_path / "r.html"), "--example", str(scan)])
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "r.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    for arguments, named in (
+        ([str(results)], "Nothing to write"),
+        ([str(tmp_path / "nowhere"), str(tmp_path / "x.html")], "nowhere"),
+        ([str(results), str(tmp_path / "x.html"), "--example", "gone.nii"], "gone.nii"),
+    ):
+        refused = CliRunner().invoke(app, ["report", *arguments])
+        assert named in str(refused.exception)
+        assert not (tmp_path / "x.html").exists()
+
+
+def test_learning_curves_stand_at_their_epochs(results, tmp_path):
+    import pandas as pd
+
+    curves = pd.read_csv(results / "curves.csv")
+    loss, validation = curves_figure(curves).axes
+    assert loss.lines[0].get_xdata().tolist() == [0.5, 1, 1.5, 2]
+    assert loss.lines[1].get_ydata().tolist() == pytest.approx([0.45, 0.25])
+    assert validation.lines[0].get_xdata().tolist() == [1, 2]
+    assert validation.lines[0].get_ydata().tolist() == [20, 22]
+    plot_curves(curves, tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    # A run that has logged nothing but losses has curves, too.
+    assert "<svg" in as_svg(curves_figure(curves[["epoch", "step", "loss"]]))
