@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from .slices import BENCHMARK_SIZE, CLASSES, list_slices
+from .slices import BENCHMARK_SIZE, CLASSES, UNREADABLE, list_slices, read_grey
 
 _COLOUR_DIFFERENCE = 30
 _EXTENSIONS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
@@ -37,7 +37,7 @@ class Inventory:
     coloured
         Names of pictures that are not grey: some pixel's channels differ by more than 30 of 255.
     unreadable
-        Names of files that cannot be read as pictures.
+        Names of files that cannot be read as pictures of 8 bits a channel.
     """
 
     names: tuple[str, ...]
@@ -69,19 +69,17 @@ def take_inventory(folder: Path, progress: Callable[[int, int], None] | None = N
     formats, modes = Counter(), Counter()
     for number, name in enumerate(listed, start=1):
         try:
-            with Image.open(folder / name) as picture:
-                true_format, mode, size = picture.format, picture.mode, picture.size
-                grey = picture.convert("L").resize((BENCHMARK_SIZE,) * 2, Image.Resampling.BILINEAR)
-                colour = _is_coloured(picture)
-        except (OSError, UnidentifiedImageError, SyntaxError, ValueError):
+            grey, picture = read_grey(folder / name, BENCHMARK_SIZE)
+            colour = _is_coloured(picture)
+        except UNREADABLE:
             unreadable.append(name)
         else:
             names.append(name)
-            slices.append(np.asarray(grey))
-            sizes.append(size)
-            formats[true_format] += 1
-            modes[mode] += 1
-            if _EXTENSIONS[Path(name).suffix.lower()] != true_format:
+            slices.append(grey)
+            sizes.append(picture.size)
+            formats[picture.format] += 1
+            modes[picture.mode] += 1
+            if _EXTENSIONS[Path(name).suffix.lower()] != picture.format:
                 misnamed.append(name)
             if colour:
                 coloured.append(name)

@@ -13,6 +13,8 @@ from ..files.command_error import CommandError
 
 CLASSES = ("no", "yes")
 BENCHMARK_SIZE = 128
+UNREADABLE = (OSError, SyntaxError, ValueError)
+"""What Pillow raises for files that are no pictures or are damaged."""
 
 
 def list_slices(folder: Path) -> list[str]:
@@ -34,6 +36,21 @@ def list_slices(folder: Path) -> list[str]:
     return names
 
 
+def read_grey(path: Path, size: int) -> tuple[np.ndarray, Image.Image]:
+    """Grey values of a picture, (size, size), uint8, resized with an antialiased bilinear filter; and the picture.
+
+    Raises
+    ------
+    OSError, SyntaxError, ValueError
+        If the file is not a picture, is damaged, or has more than 8 bits a channel, which would be cut off.
+    """
+    with Image.open(path) as picture:
+        if picture.mode.startswith(("I", "F")):
+            raise ValueError("it has more than 8 bits a pixel")
+        grey = picture.convert("L").resize((size, size), Image.Resampling.BILINEAR)
+        return np.asarray(grey), picture
+
+
 def load_slices(folder: Path, names: list[str], size: int = BENCHMARK_SIZE) -> np.ndarray:
     """Read slices as grey pictures, resized with an antialiased bilinear filter.
 
@@ -50,9 +67,8 @@ def load_slices(folder: Path, names: list[str], size: int = BENCHMARK_SIZE) -> n
 
     def read(name: str) -> np.ndarray:
         try:
-            with Image.open(folder / name) as picture:
-                return np.asarray(picture.convert("L").resize((size, size), Image.Resampling.BILINEAR))
-        except OSError as error:
+            return read_grey(folder / name, size)[0]
+        except UNREADABLE as error:
             raise CommandError(f"Picture '{folder / name}' cannot be read ({error}): replace or remove it.") from error
 
     with ThreadPoolExecutor() as pool:
