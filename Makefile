@@ -20,7 +20,7 @@ demo: $(VENV)/demo.installed ## denoise a real MR volume in a MRML scene, into .
 	$(BIN)/python Resources/Demo/denoise_in_scene.py $(if $(INPUT),--input "$(INPUT)")
 
 test: lint ## install what the tests need, check the style and run the tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: $(VENV)/test.installed ## check style and formatting
 	$(BIN)/ruff check
@@ -39,7 +39,7 @@ $(VENV)/demo.installed: $(REQUIREMENTS) | $(BIN)/python
 	@touch $@
 
 $(VENV)/test.installed: $(REQUIREMENTS) | $(BIN)/python
-	$(PIP_INSTALL) --editable '.[demo,train,test]'
+	$(PIP_INSTALL) --editable '.[demo,train,onnx,test]'
 	@touch $@
 
 $(BIN)/python:

@@ -81,8 +81,12 @@ def main() -> None:
     except TyperException as error:
         context = getattr(error, "ctx", None)
         asked = context.command_path if context else PROGRAM
+        sentence = error.format_message().rstrip(".")
+        if not sentence:
+            # Nothing was asked for, and the help was shown.
+            sys.exit(STATUS_BAD_INPUT)
         # typer ends some of its sentences with a full stop and some without.
-        _fail(f"{error.format_message().rstrip('.')}: see {asked} --help.")
+        _fail(f"{sentence}: see {asked} --help.")
     except (CommandError, DeviceError, InvalidVolumeError, WeightsError) as error:
         _fail(str(error))
     except ModuleNotFoundError as error:

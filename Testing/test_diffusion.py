@@ -7,12 +7,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from NeuralDiffusionLib.diffusion import EDGE_WEIGHTS, conduction_map, differences, diffuse, directions, largest_step
+from NeuralDiffusionLib import exported_diffusion
+from NeuralDiffusionLib.diffusion import conduction_map, differences, diffuse
+from NeuralDiffusionLib.neighbourhood import EDGE_WEIGHTS, directions, largest_step
 
 pytestmark = pytest.mark.filterwarnings("error")
 
 sizes = st.tuples(st.integers(1, 12), st.integers(1, 12))
 neighbourhoods = st.sampled_from([4, 8])
+reaches = st.integers(1, 4)
 
 
 def random_case(size: tuple[int, int], neighbours: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -23,23 +26,24 @@ def random_case(size: tuple[int, int], neighbours: int, seed: int) -> tuple[torc
     return image, gates
 
 
-@given(sizes, neighbourhoods, st.integers(0, 10**6))
-@settings(max_examples=60, deadline=None)
-def test_a_step_creates_no_new_extrema(size, neighbours, seed):
+@given(sizes, neighbourhoods, reaches, st.integers(0, 10**6))
+@settings(max_examples=80, deadline=None)
+def test_a_step_creates_no_new_extrema(size, neighbours, reach, seed):
     image, gates = random_case(size, neighbours, seed)
-    after = diffuse(image, gates, torch.tensor([largest_step(neighbours)]))
-    padded = torch.nn.functional.pad(image, (1, 1, 1, 1), mode="replicate")
-    highest = torch.nn.functional.max_pool2d(padded, 3, stride=1)
-    lowest = -torch.nn.functional.max_pool2d(-padded, 3, stride=1)
+    after = diffuse(image, gates, torch.tensor([largest_step(neighbours)]), reach)
+    padded = torch.nn.functional.pad(image, (reach,) * 4, value=-torch.inf)
+    highest = torch.nn.functional.max_pool2d(padded, 3, stride=1, dilation=reach)
+    padded = torch.nn.functional.pad(-image, (reach,) * 4, value=-torch.inf)
+    lowest = -torch.nn.functional.max_pool2d(padded, 3, stride=1, dilation=reach)
     assert torch.all(after <= highest + 1e-5)
     assert torch.all(after >= lowest - 1e-5)
 
 
-@given(sizes, neighbourhoods, st.integers(0, 10**6))
-@settings(max_examples=40, deadline=None)
-def test_diffusion_conserves_the_mean(size, neighbours, seed):
+@given(sizes, neighbourhoods, reaches, st.integers(0, 10**6))
+@settings(max_examples=60, deadline=None)
+def test_diffusion_conserves_the_mean(size, neighbours, reach, seed):
     image, gates = random_case(size, neighbours, seed)
-    after = diffuse(image, gates, torch.full((16,), largest_step(neighbours)))
+    after = diffuse(image, gates, torch.full((16,), largest_step(neighbours)), reach)
     torch.testing.assert_close(after.mean(dim=(1, 2, 3)), image.mean(dim=(1, 2, 3)), atol=2e-6, rtol=0)
 
 
@@ -100,13 +104,22 @@ def test_a_shut_edge_keeps_two_halves_apart():
     assert torch.equal(diffuse(image, gates, torch.full((100,), largest_step(4))), image)
 
 
+@pytest.mark.parametrize("reach", [1, 2])
 @pytest.mark.parametrize("neighbours", [4, 8])
-def test_gradient_agrees_with_finite_differences(neighbours):
+def test_gradient_agrees_with_finite_differences(neighbours, reach):
     generator = torch.Generator().manual_seed(1)
     image = torch.randn(2, 1, 4, 5, dtype=torch.float64, generator=generator, requires_grad=True)
     gates = torch.rand(2, directions(neighbours), 4, 5, dtype=torch.float64, generator=generator, requires_grad=True)
     steps = torch.tensor([0.1, 0.05, 0.12], dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(diffuse, (image, gates, steps))
+    assert torch.autograd.gradcheck(diffuse, (image, gates, steps, reach))
+
+
+def test_a_longer_reach_joins_pixels_that_far_apart_and_no_others():
+    image = torch.zeros(1, 1, 7, 7)
+    image[..., 3, 3] = 1
+    after = diffuse(image, torch.ones(1, 4, 7, 7), torch.tensor([largest_step(8)]), reach=2)[0, 0]
+    assert torch.all((after[1::2, 1::2] > 1e-6) == torch.tensor([[1, 1, 1], [1, 0, 1], [1, 1, 1]], dtype=torch.bool))
+    assert after[::2].abs().max() == after[:, ::2].abs().max() == 0
 
 
 def test_differences_point_from_a_pixel_to_its_neighbour():
@@ -131,3 +144,16 @@ def test_conduction_map_is_the_mean_over_the_edges_that_exist(neighbours):
     expected[1, 1] = 1 / neighbours
     expected[1, 2] = 1 / (3 if neighbours == 4 else 5)
     torch.testing.assert_close(conduction_map(gates)[0, 0], expected)
+
+
+@pytest.mark.parametrize("reach", [1, 2, 3])
+@pytest.mark.parametrize("neighbours", [4, 8])
+@pytest.mark.parametrize("size", [(9, 11), (2, 5), (1, 1)])
+def test_the_form_for_export_gives_the_same(size, neighbours, reach):
+    image, gates = random_case(size, neighbours, 8)
+    steps = torch.tensor([0.1, 0.05])
+    torch.testing.assert_close(
+        exported_diffusion.diffuse(image, gates, steps, reach), diffuse(image, gates, steps, reach)
+    )
+    torch.testing.assert_close(exported_diffusion.differences(image, reach), differences(image, reach))
+    torch.testing.assert_close(exported_diffusion.conduction_map(gates, reach), conduction_map(gates, reach))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from NeuralDiffusionLib.diffusion import largest_step
+from NeuralDiffusionLib.neighbourhood import largest_step
 from NeuralDiffusionLib.network import NeuralDiffusionNetwork
 from NeuralDiffusionLib.noise_model import TYPES
 

@@ -20,7 +20,7 @@ PACKAGES = {
     "NeuralDiffusionLib": ROOT / "NeuralDiffusion" / "NeuralDiffusionLib",
     "NeuralDiffusionTraining": ROOT / "NeuralDiffusionTraining",
 }
-SHIPPED = (".py", ".pt", ".md", ".yaml")
+SHIPPED = (".py", ".pt", ".md", ".yaml", ".json", ".html")
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .diffusion import OFFSETS, differences
+from .diffusion import differences
+from .neighbourhood import OFFSETS
 
 _FOLDED = 4 * len(OFFSETS)
 _HIDDEN = 32

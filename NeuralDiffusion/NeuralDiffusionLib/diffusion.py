@@ -8,28 +8,12 @@ extrema, stable for any number of steps (Perona and Malik, IEEE PAMI 12, 1990; W
 
 from __future__ import annotations
 
-import math
-
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
-OFFSETS = ((0, 1), (1, 0), (1, 1), (1, -1))
-"""(row, column) offset of each edge direction; the first two make the neighbourhood of 4, all four that of 8."""
-
-EDGE_WEIGHTS = (1.0, 1.0, math.sqrt(0.5), math.sqrt(0.5))
-"""Weight of each direction: the inverse of the distance between the two pixels."""
-
-
-def directions(neighbours: int) -> int:
-    """Number of edge directions of a neighbourhood: 2 for 4 neighbours, 4 for 8."""
-    return neighbours // 2
-
-
-def largest_step(neighbours: int) -> float:
-    """Largest step size for which step times the sum of the neighbour weights is at most 1."""
-    return 1.0 / (2.0 * sum(EDGE_WEIGHTS[: directions(neighbours)]))
+from . import exported_diffusion
+from .neighbourhood import EDGE_WEIGHTS, OFFSETS
 
 
 def _ends(image: Tensor, direction: int, reach: int) -> tuple[Tensor, Tensor]:
@@ -59,7 +43,7 @@ def differences(image: Tensor, reach: int = 1) -> Tensor:
         would leave the image.
     """
     if torch.compiler.is_compiling():
-        return _convolved_differences(image, reach) * _inside(image, reach)
+        return exported_diffusion.differences(image, reach)
     out = image.new_zeros(image.shape[0], len(OFFSETS), *image.shape[-2:])
     for direction in range(len(OFFSETS)):
         first, second = _ends(image[:, 0], direction, reach)
@@ -83,7 +67,7 @@ def diffuse(image: Tensor, gates: Tensor, step_sizes: Tensor, reach: int = 1) ->
         Distance of the neighbours along rows and columns, in pixels. What is said above holds for any distance.
     """
     if torch.compiler.is_compiling():
-        return _convolved_diffusion(image, gates, step_sizes, reach)
+        return exported_diffusion.diffuse(image, gates, step_sizes, reach)
     return _Diffusion.apply(image, gates, step_sizes, reach)
 
 
@@ -103,7 +87,7 @@ def conduction_map(gates: Tensor, reach: int = 1) -> Tensor:
         (batch, 1, rows, columns) in [0, 1]; 0 for a pixel without neighbours.
     """
     if torch.compiler.is_compiling():
-        return _convolved_conduction(gates, reach)
+        return exported_diffusion.conduction_map(gates, reach)
     total = torch.zeros_like(gates[:, 0])
     count = torch.zeros_like(total)
     for direction in range(gates.shape[1]):
@@ -126,51 +110,6 @@ def _divergence(image: Tensor, gates: Tensor, reach: int) -> Tensor:
         into_first += flow
         into_second -= flow
     return out
-
-
-# The same three for a program that is exported (to ONNX, say), as convolutions: an exported graph has no custom
-# gradient, and would consist of thousands of slices if it wrote to parts of an image.
-
-
-def _kernel(image: Tensor, count: int) -> Tensor:
-    """(count, 1, 3, 3): the difference along every direction."""
-    centre = (0, 0)
-    rows = [
-        [[int((down, right) == end) - int((down, right) == centre) for right in (-1, 0, 1)] for down in (-1, 0, 1)]
-        for end in OFFSETS[:count]
-    ]
-    return image.new_tensor(rows).unsqueeze(1)
-
-
-def _convolved_differences(image: Tensor, reach: int, count: int = len(OFFSETS)) -> Tensor:
-    """As `differences`, with zeros around the image: wrong for edges that leave it."""
-    return F.conv2d(image, _kernel(image, count), padding=reach, dilation=reach)
-
-
-def _inside(image: Tensor, reach: int, count: int = len(OFFSETS)) -> Tensor:
-    """1 for edges within the image, 0 for those that leave it; (batch, count, rows, columns)."""
-    return 1 + _convolved_differences(torch.ones_like(image), reach, count)
-
-
-def _convolved_diffusion(image: Tensor, gates: Tensor, step_sizes: Tensor, reach: int) -> Tensor:
-    count = gates.shape[1]
-    kernel = _kernel(image, count)
-    weights = image.new_tensor(EDGE_WEIGHTS[:count]).view(1, -1, 1, 1)
-    conductance = gates * weights * _inside(image, reach, count)
-    for number in range(step_sizes.shape[0]):
-        flow = conductance * F.conv2d(image, kernel, padding=reach, dilation=reach)
-        image = image - step_sizes[number] * F.conv_transpose2d(flow, kernel, padding=reach, dilation=reach)
-    return image
-
-
-def _convolved_conduction(gates: Tensor, reach: int) -> Tensor:
-    count = gates.shape[1]
-    ends = _kernel(gates, count).abs()
-    inside = _inside(gates[:, :1], reach, count)
-    total, number = (
-        F.conv_transpose2d(edges, ends, padding=reach, dilation=reach) for edges in (gates * inside, inside)
-    )
-    return (total / number.clamp_min(1.0)).clamp(0.0, 1.0)
 
 
 class _Diffusion(torch.autograd.Function):

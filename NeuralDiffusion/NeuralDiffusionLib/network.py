@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .conduction import ConductionNetwork, GuidanceProjection
-from .diffusion import conduction_map, diffuse, directions, largest_step
+from .diffusion import conduction_map, diffuse
 from .guidance import WIDTHS, MiniUNet
+from .neighbourhood import directions, largest_step
 from .noise_level import NoiseLevelEstimator, noise_of
 from .noise_model import BiasInversion
 from .refinement import Refinement

@@ -15,6 +15,7 @@ _STEPS = 16
 _STEP_SIZE = 0.05
 _KAPPA = 0.1
 _MAD_OF_UNIT_NORMAL = 0.6745
+_LEAST_SIGMA = 1e-3
 
 
 def as_published() -> list[Method]:
@@ -39,7 +40,7 @@ def as_published() -> list[Method]:
 def published_noise_level(picture: np.ndarray) -> float:
     """The original's estimate: scaled median absolute deviation of what a Gaussian of width 1 removes.
 
-    The Gaussian leaves part of the noise in the smooth picture, so the estimate is too low.
+    The Gaussian leaves part of the noise in the smooth picture, so the estimate is too low. It is at least 0.001.
 
     Parameters
     ----------
@@ -47,7 +48,7 @@ def published_noise_level(picture: np.ndarray) -> float:
         (rows, columns).
     """
     removed = picture - gaussian_filter(picture, 1)
-    return float(np.median(np.abs(removed - np.median(removed))) / _MAD_OF_UNIT_NORMAL)
+    return max(float(np.median(np.abs(removed - np.median(removed))) / _MAD_OF_UNIT_NORMAL), _LEAST_SIGMA)
 
 
 def perona_malik(picture: np.ndarray) -> np.ndarray:
@@ -73,7 +74,8 @@ def perona_malik(picture: np.ndarray) -> np.ndarray:
 def curvature_flow(picture: np.ndarray) -> np.ndarray:
     """16 steps of 0.05 of mean curvature flow, |grad u| div(grad u / |grad u|) in central differences.
 
-    As in the original, the picture is continued periodically, so opposite borders exchange intensity.
+    As in the original, the picture is continued periodically, so opposite borders exchange intensity, and clipped to
+    [0, 1] after each step.
 
     Parameters
     ----------
@@ -94,7 +96,8 @@ def curvature_flow(picture: np.ndarray) -> np.ndarray:
             second_columns * along_rows**2 - 2 * along_rows * along_columns * crossed + second_rows * along_columns**2
         )
         # A flat pixel has no curvature: the small number only keeps 0 / 0 away.
-        picture = picture + _STEP_SIZE * numerator / (along_rows**2 + along_columns**2 + 1e-8)
+        picture = picture + _STEP_SIZE * numerator / (along_rows**2 + along_columns**2 + 1e-6)
+        picture = np.clip(picture, 0, 1)
     return picture
 
 
@@ -120,14 +123,9 @@ def _row(
 
 def _non_local_means(picture: np.ndarray) -> np.ndarray:
     sigma = published_noise_level(picture)
-    # Where nothing is to be removed both functions divide by zero.
-    if sigma == 0:
-        return picture
-    return denoise_nl_means(picture, patch_size=5, patch_distance=6, h=0.8 * sigma, fast_mode=True)
+    return denoise_nl_means(picture, patch_size=5, patch_distance=6, h=0.8 * sigma, sigma=sigma, fast_mode=True)
 
 
 def _wavelet(picture: np.ndarray) -> np.ndarray:
     sigma = published_noise_level(picture)
-    if sigma == 0:
-        return picture
     return denoise_wavelet(picture, sigma=sigma, method="BayesShrink", mode="soft", rescale_sigma=True)

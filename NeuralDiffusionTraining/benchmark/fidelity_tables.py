@@ -84,6 +84,6 @@ def _by_radius(methods: list[str], figures: dict[tuple, Any], scale: float, deci
     ]
 
 
-def _cell(value: float, scale: float, decimals: int) -> str:
-    # NaN: no lesion of this kind fitted into any slice.
-    return "" if math.isnan(value) else f"{scale * value:.{decimals}f}"
+def _cell(value: float | None, scale: float, decimals: int) -> str:
+    # NaN, or null where the tables come from a file: no lesion of this kind fitted into any slice.
+    return "" if value is None or math.isnan(value) else f"{scale * value:.{decimals}f}"

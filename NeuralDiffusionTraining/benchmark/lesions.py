@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt, gaussian_laplace, maximum_filter
+from scipy.ndimage import distance_transform_edt, gaussian_filter, gaussian_laplace, maximum_filter
 from skimage.feature import peak_local_max
 
 RADII = (1, 2, 3, 4)
@@ -126,20 +126,23 @@ def false_lesions(picture: np.ndarray, clean: np.ndarray, head: np.ndarray) -> t
 def _blob_contrasts(picture: np.ndarray) -> np.ndarray:
     """Contrast of the blob of each of `RADII` around every pixel, (radii, rows, columns); negative for dark ones."""
     picture = np.asarray(picture, np.float64)
-    return np.stack([-gaussian_laplace(picture, _log_sigma(radius)) / _log_response(radius) for radius in RADII])
+    return np.stack([_blob_filter(picture, radius) / _response_to_a_lesion(radius) for radius in RADII])
 
 
-def _log_sigma(radius: int) -> float:
-    """The Gaussian whose Laplacian answers most strongly to a disc of this radius."""
-    return radius / np.sqrt(2)
+def _blob_filter(picture: np.ndarray, radius: int) -> np.ndarray:
+    """Negative Laplacian of Gaussian, at the width that answers most strongly to a disc of this radius."""
+    width = radius / np.sqrt(2)
+    # Sampled so coarsely the filter does not sum to 0 by itself; it must, or every bright area looks like a blob.
+    of_constant = gaussian_laplace(np.ones((1, 1)), width)[0, 0]
+    return of_constant * gaussian_filter(picture, width) - gaussian_laplace(picture, width)
 
 
 @cache
-def _log_response(radius: int) -> float:
-    """What that filter gives in the middle of a lesion of contrast 1."""
+def _response_to_a_lesion(radius: int) -> float:
+    """What the filter gives in the middle of a lesion of contrast 1."""
     middle = 6 * radius
     profile = _profile((2 * middle + 1,) * 2, Lesion(middle, middle, radius))
-    return float(-gaussian_laplace(profile, _log_sigma(radius))[middle, middle])
+    return float(_blob_filter(profile, radius)[middle, middle])
 
 
 def _centred(radius: int) -> Lesion:

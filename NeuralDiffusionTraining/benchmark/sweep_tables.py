@@ -21,24 +21,19 @@ _SETTING = ("noise", "sigma", "neighbours", "iterations")
 def to_csv(cells: list[dict[str, Any]]) -> str:
     """One line for each combination; columns "full_psnr_db", "full_psnr_db_low", "full_psnr_db_high" and so on.
 
-    Where slices are equal to the clean one their PSNR is infinite: "..._infinite_slices" counts them.
+    Where slices are equal to the clean one their PSNR is infinite: "full_psnr_db_infinite_slices" counts them.
     """
-    lines = [
-        {name: cell[name] for name in _SETTING}
-        | {
-            f"{picture}_{figure}" + ("" if end == "mean" else f"_{end}"): number
-            for picture in PICTURES
-            for figure in SWEPT_FIGURES
-            for end, number in cell[picture][figure].items()
-        }
-        for cell in cells
-    ]
-    columns = sorted({name for line in lines for name in line}, key=_column_order)
+    ends = {figure: ["mean", "low", "high"] for figure in SWEPT_FIGURES}
+    ends["psnr_db"] += ["infinite_slices", "mean_of_finite"]
+    columns = [(picture, figure, end) for picture in PICTURES for figure in SWEPT_FIGURES for end in ends[figure]]
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n", restval="")
-    writer.writeheader()
-    for line in lines:
-        writer.writerow({name: "" if value != value else value for name, value in line.items()})
+    writer = csv.writer(text, lineterminator="\n")
+    names = ["_".join(column).removesuffix("_mean") for column in columns]
+    writer.writerow([*_SETTING, *names])
+    for cell in cells:
+        numbers = [cell[picture][figure].get(end, "") for picture, figure, end in columns]
+        numbers = ["" if number == "" or math.isnan(number) else number for number in numbers]
+        writer.writerow([*(cell[name] for name in _SETTING), *numbers])
     return text.getvalue()
 
 

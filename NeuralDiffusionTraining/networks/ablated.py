@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from NeuralDiffusionLib.conduction import ConductionNetwork
-from NeuralDiffusionLib.diffusion import EDGE_WEIGHTS, OFFSETS, differences, directions
+from NeuralDiffusionLib.diffusion import differences
+from NeuralDiffusionLib.neighbourhood import EDGE_WEIGHTS, OFFSETS, directions
 from NeuralDiffusionLib.network import DiffusionStage, NeuralDiffusionNetwork
 from NeuralDiffusionLib.refinement import Refinement
 

@@ -154,7 +154,7 @@ def volumes_summary(results: Results) -> str:
         cells = [f"{sum(of) / len(of):.2f}" if len(of) == len(volumes) else "" for of in means]
         lines.append([method, own[0]["noise_level"], *cells, f"{harmed} of {len(own)}" if harmed else "never"])
     text = table(["Method", "Noise level", *(f"{100 * one:g} %" for one in sigmas), "Worse than noisy"], lines, words=2)
-    return f"{text}\n\nMean over the volumes {', '.join(volumes)}."
+    return f"{text}\n\nMean over: {', '.join(volumes)}."
 
 
 def volume_tables(result: Result) -> str:
@@ -180,11 +180,11 @@ def checks_summary(results: Results) -> str:
             return fitting[0][name]["mean"] if fitting else math.nan
 
         contrast = [value("lesions", "recovered", radius_px=radius, cnr=3) for radius in (1, 2, 4)]
-        false = value("false_lesions", "per_slice", radius_px=2, cnr=3)
+        false = value("false_lesions", "per_slice", radius_px=2, cnr=1)
         outside = [value("envelope", "outside", window_px=window) for window in _windows(content)]
         cells = [_number(100 * one, 0) for one in contrast]
         lines.append([method, *cells, _number(false, 2), *(_number(100 * one, 2) for one in outside)])
-    headings = ["Method", *(f"contrast left, {radius} px, %" for radius in (1, 2, 4)), "false lesions a slice"]
+    headings = ["Method", *(f"contrast left, {radius} px, %" for radius in (1, 2, 4)), "false ones a slice"]
     headings += [f"outside {_window_name(window)}, %" for window in _windows(content)]
     return table(headings, lines)
 

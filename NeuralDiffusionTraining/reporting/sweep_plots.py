@@ -21,6 +21,8 @@ _DASHES = {8: "-", 4: "--"}
 _USUAL_ITERATIONS = 16
 _PANEL_INCHES = (3.1, 2.5)
 _DPI = 110
+_HIGHEST_PSNR_DB = 55
+"""Above this nobody sees a difference; all but untouched slices are left out, or they would squeeze the others."""
 
 
 def plot_sweep(cells: list[dict[str, Any]], folder: Path) -> list[Path]:
@@ -106,7 +108,7 @@ def _grid(cells: list[dict[str, Any]], title: str) -> tuple[Figure, dict[tuple[s
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
         if name == SWEPT_FIGURES[0]:
-            axis.set_title(noise)
+            axis.set_title(noise.capitalize())
         if noise == noises[0]:
             axis.set_ylabel(_LABELS[name])
     return figure, named
@@ -130,9 +132,9 @@ def _draw(
 
 
 def _height(figure: dict[str, Any]) -> float:
-    """The mean; of the slices that are not equal to the clean one where some are, a gap where all are."""
+    """The mean, of the slices that are not equal to the clean one where some are; NaN, a gap, where it is too high."""
     mean = figure.get("mean_of_finite", figure["mean"])
-    return float("nan") if mean is None or not np.isfinite(mean) else mean
+    return float("nan") if mean is None or mean > _HIGHEST_PSNR_DB else mean
 
 
 def _finish(figure: Figure, axes: dict[tuple[str, str], Axes], below: str) -> None:

@@ -10,13 +10,12 @@
 set -euo pipefail
 
 slices=0           # of the Rician table with every method, original split; 0 means all 450
-slices_grouped=150 # of the same on the grouped split: BM3D takes a second a slice
+slices_grouped=0   # of the same on the grouped split, without the peers
 slices_other=0     # of the other tables with every method
-slices_sweep=30    # of each of the 336 cells of the sweep
+slices_sweep=12    # of each of the 336 cells of the sweep
 slices_checks=40   # of the lesions and the envelope
 slices_volume=40   # middle slices of each scan
 device=cpu         # the classical filters always use the CPU: times compare only there
-epochs=8           # of each network of the ablation and of the competitors
 RUNS=${RUNS:-}
 
 results=$(cd "$(dirname "$0")" && pwd)
@@ -32,17 +31,21 @@ once() { # name, command and its options; the result goes to NAME.json
 
 trained=()
 if [ -n "$RUNS" ]; then
-    once ablation ablate --data "$data" --output "$RUNS/design" --of design --set "epochs=$epochs"
-    once competitors ablate --data "$data" --output "$RUNS/competitors" --of competitors --set "epochs=$epochs"
-    for name in plain-u-net u-net-with-our-noise-level-and-inversion dncnn-class original-network; do
-        checkpoint=$RUNS/competitors/$name/best.ckpt
-        [ -e "$checkpoint" ] && trained+=(--trained "${name//-/ }, $epochs epochs=$checkpoint")
-    done
+    once ablation ablate --data "$data" --output "$RUNS" --of design
+    once competitors ablate --data "$data" --output "$RUNS" --of competitors
+    add() { # row of the table, folder of its run
+        [ -e "$RUNS/$2/best.ckpt" ] && trained+=(--trained "$1=$RUNS/$2/best.ckpt") || true
+    }
+    add "Plain U-Net, short run" plain-u-net
+    add "U-Net with our noise level and inversion, short run" u-net-with-our-noise-level-and-inversion
+    add "DnCNN-class, short run" dncnn-class
+    add "Original network, short run" original-network
+    add "Ours, short run" full
 fi
 
 # The table of every method, for each noise type and split; mixed noise is the network's own judgement of the type.
 once rician evaluate --data "$data" --noise rician --methods all --limit "$slices" "${trained[@]}"
-once rician_grouped evaluate --data "$data" --noise rician --split grouped --methods all --limit "$slices_grouped" "${trained[@]}"
+once rician_grouped evaluate --data "$data" --noise rician --split grouped --methods published,tuned,ours --limit "$slices_grouped"
 for noise in gaussian speckle mixed; do
     once "$noise" evaluate --data "$data" --noise "$noise" --methods published,tuned,ours --limit "$slices_other"
     once "${noise}_grouped" evaluate --data "$data" --noise "$noise" --split grouped --limit "$slices_other"

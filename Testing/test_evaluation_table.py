@@ -1,0 +1,259 @@
+"""The table: same pixels for all, nobody told what he must not know, and the same numbers in every file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from shell import run
+from torch import nn
+from training_slices import make_slices
+
+from NeuralDiffusionLib import Denoiser, DenoiseSettings
+from NeuralDiffusionTraining.benchmark import tables
+from NeuralDiffusionTraining.benchmark.cost import count_parameters, diffusion_macs_per_pixel, macs_per_pixel
+from NeuralDiffusionTraining.benchmark.evaluation import corrupt_all, evaluate, noisy_input
+from NeuralDiffusionTraining.benchmark.learned import diffusion_alone, ours
+from NeuralDiffusionTraining.benchmark.methods import Method
+from NeuralDiffusionTraining.benchmark.run_facts import command_line
+from NeuralDiffusionTraining.commands.table_rows import asked_rows, name_and_checkpoint
+from NeuralDiffusionTraining.data.corruption import benchmark_corruption
+from NeuralDiffusionTraining.files.command_error import CommandError
+from NeuralDiffusionTraining.files.result_files import write_json
+
+CONTRACT_OF_A_ROW = {
+    "method",
+    "group",
+    "sigma",
+    *("psnr_db", "psnr_head_db", "psnr_background_db", "ssim", "edge_mse", "hfen"),
+    *("difference_psnr_db", "parameters", "macs_per_pixel", "seconds_per_slice", "sigma_error"),
+}
+
+
+def heads(count: int, side: int = 48) -> np.ndarray:
+    rows, columns = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
+    radius = np.hypot(rows, columns)
+    pictures = [0.7 * (radius < 0.8) - 0.4 * (radius < 0.2 + 0.05 * number) for number in range(count)]
+    return np.stack(pictures).astype(np.float32)
+
+
+def blend(name: str, share: float, clean: np.ndarray, group: str = "peer") -> Method:
+    """A method that cheats: it brings every slice nearer to the clean one by a share."""
+    place = {"next": 0}
+
+    def denoise(noisy: np.ndarray, _: np.ndarray) -> np.ndarray:
+        first = place["next"] % len(clean)
+        place["next"] += len(noisy)
+        return noisy + share * (clean[first : first + len(noisy)] - noisy)
+
+    return Method(name, group, "none", denoise)
+
+
+@pytest.fixture(scope="module")
+def clean():
+    return heads(6)
+
+
+@pytest.fixture(scope="module")
+def results(clean):
+    methods = [noisy_input(), blend("Half way", 0.5, clean), blend("Ours", 0.8, clean, "ours")]
+    return evaluate(methods, clean, "rician", groups=np.arange(6) // 2)
+
+
+def test_every_method_sees_the_noise_of_the_slices_place(clean):
+    seen = []
+
+    def keep(noisy: np.ndarray, _: np.ndarray) -> np.ndarray:
+        seen.append(noisy.copy())
+        return noisy
+
+    evaluate([Method(name, "peer", "none", keep) for name in "ab"], clean, "speckle", 0.1)
+    expected = np.stack([benchmark_corruption(one, "speckle", place, 0.1)[0] for place, one in enumerate(clean)])
+    for noisy in seen:
+        np.testing.assert_array_equal(noisy, expected)
+
+
+@pytest.mark.parametrize(("sigma", "told"), [("true", True), ("estimated", False), ("none", False)])
+def test_only_methods_marked_true_are_told_the_level(clean, sigma, told):
+    levels = []
+
+    def keep(noisy: np.ndarray, given: np.ndarray) -> np.ndarray:
+        levels.append(given)
+        return noisy
+
+    evaluate([Method("Any", "peer", sigma, keep)], clean, "rician")
+    drawn = corrupt_all(clean, "rician", None)[1]
+    for given in levels:
+        np.testing.assert_array_equal(given, drawn if told else np.full(6, np.nan))
+
+
+def test_a_method_that_fails_is_named(clean):
+    broken = Method("Broken network", "trained here", "none", lambda noisy, _: noisy * np.nan)
+    cropped = Method("Cropped", "peer", "none", lambda noisy, _: noisy[:, 1:])
+    for method in (broken, cropped):
+        with pytest.raises(CommandError, match=method.name):
+            evaluate([method], clean, "rician")
+    with pytest.raises(CommandError, match="'Twice'"):
+        evaluate([blend("Twice", 0.1, clean), blend("Twice", 0.2, clean)], clean, "rician")
+
+
+def test_a_method_of_unknown_kind_is_refused():
+    with pytest.raises(ValueError, match="tuned"):
+        Method("Median", "tuned", "none", lambda noisy, _: noisy)
+    with pytest.raises(ValueError, match="oracle"):
+        Method("Median", "peer", "oracle", lambda noisy, _: noisy)
+
+
+def test_rows_follow_the_order_of_the_methods_and_compare_with_ours(results):
+    noisy, half, ours_row = tables.rows(results)
+    assert set(noisy) >= CONTRACT_OF_A_ROW
+    assert [row["method"] for row in (noisy, half, ours_row)] == ["Noisy input", "Half way", "Ours"]
+    # Half the error is 6.02 dB, a fifth of it 13.98 dB; clipping to [0, 1] costs nothing here.
+    assert half["psnr_db"]["mean"] - noisy["psnr_db"]["mean"] == pytest.approx(6.02, abs=0.01)
+    assert half["difference_psnr_db"]["mean"] == pytest.approx(6.02 - 13.98, abs=0.01)
+    assert ours_row["difference_psnr_db"] == {"mean": 0, "low": 0, "high": 0}
+    # The slices differ by decibels, the paired difference by nothing.
+    assert half["psnr_db"]["high"] - half["psnr_db"]["low"] > 0.1
+    assert half["difference_psnr_db"]["high"] - half["difference_psnr_db"]["low"] < 0.01
+    assert noisy["seconds_per_slice"] is None
+    assert half["seconds_per_slice"] > 0
+
+
+def test_without_ours_there_is_nothing_to_compare_with(clean):
+    (row,) = tables.rows(evaluate([noisy_input()], clean, "rician"))
+    assert row["difference_psnr_db"] is None
+    assert "nan" not in tables.to_markdown([row]).lower()
+
+
+def test_csv_and_markdown_hold_the_numbers_of_the_rows(results):
+    table = tables.rows(results)
+    lines = list(csv.DictReader(io.StringIO(tables.to_csv(table))))
+    for line, row in zip(lines, table, strict=True):
+        assert line["method"] == row["method"]
+        assert float(line["psnr_db"]) == row["psnr_db"]["mean"]
+        assert float(line["ssim_low"]) == row["ssim"]["low"]
+        assert float(line["difference_psnr_db_high"]) == row["difference_psnr_db"]["high"]
+    markdown = tables.to_markdown(table).splitlines()
+    assert len({line.count("|") for line in markdown}) == 1
+    assert f"| {table[1]['psnr_db']['mean']:.2f} (" in markdown[3]
+
+
+def test_noise_free_input_keeps_its_meaning_in_every_file(clean, tmp_path):
+    # One slice comes back changed, the others as they are.
+    changed = Method(
+        "Ours", "ours", "none", lambda noisy, _: noisy + (np.arange(len(noisy)) == 2)[:, None, None] * 0.01
+    )
+    table = tables.rows(evaluate([noisy_input(), changed], clean, "rician", 0.0))
+    write_json(tmp_path / "table.json", {"rows": table})
+    noisy, ours_row = json.loads((tmp_path / "table.json").read_text())["rows"]
+    assert noisy["psnr_db"]["mean"] is None
+    assert noisy["psnr_db"]["infinite_slices"] == 6
+    assert ours_row["psnr_db"]["mean"] is None
+    assert ours_row["psnr_db"]["infinite_slices"] == 5
+    assert ours_row["psnr_db"]["mean_of_finite"] == pytest.approx(40, abs=0.1)
+    markdown = tables.to_markdown(table)
+    assert "| ∞ " in markdown
+    assert "| 40.00* |" in markdown
+    assert tables.STAR_MEANS in markdown
+
+
+def test_cost_of_a_network_is_counted():
+    class Small(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = nn.Conv2d(1, 8, 3, padding=1)
+            self.refinement = nn.Conv2d(8, 1, 1)
+
+        def forward(self, slices, noise, iterations, neighbours, refine):
+            body = self.body(slices)
+            return self.refinement(body) if refine else body[:, :1]
+
+    settings = DenoiseSettings()
+    assert count_parameters(Small()) == 8 * 9 + 8 + 8 + 1
+    assert count_parameters(Small(), refine=False) == 8 * 9 + 8
+    assert macs_per_pixel(Small(), settings) == 8 * 9 + 8
+    assert macs_per_pixel(Small(), DenoiseSettings(refine=False)) == 8 * 9
+
+
+@pytest.fixture(scope="module")
+def denoiser():
+    return Denoiser("cpu", precision="float32")
+
+
+def test_our_rows_are_what_the_user_gets(denoiser, clean):
+    settings = DenoiseSettings(noise="gaussian", iterations=3)
+    noisy, levels = corrupt_all(clean[:2], "gaussian", 0.1)
+    methods = ours(denoiser, settings)
+    combinations = [(8, True), (8, False), (4, True), (4, False)]
+    for method, (neighbours, refine) in zip(methods, combinations, strict=True):
+        asked = DenoiseSettings(
+            noise="gaussian", iterations=3, neighbours=neighbours, refine=refine, intensity_range=(0, 1)
+        )
+        np.testing.assert_array_equal(method.denoise(noisy, levels), denoiser(noisy, asked).image)
+        assert f"{neighbours} neighbours" in method.name
+        assert method.group == "ours"
+        np.testing.assert_allclose(method.estimate(noisy), denoiser(noisy, asked).slice_sigma, rtol=1e-5)
+    assert methods[0].parameters == sum(weights.numel() for weights in denoiser.network.parameters())
+    assert methods[1].parameters < methods[0].parameters
+    assert methods[1].macs_per_pixel < methods[0].macs_per_pixel
+    # One conduction network a stage sees all four directions, so the neighbourhood changes the diffusion alone.
+    saved = diffusion_macs_per_pixel(3, 8) - diffusion_macs_per_pixel(3, 4)
+    assert methods[0].macs_per_pixel - methods[2].macs_per_pixel == saved == 12
+
+
+def test_diffusion_alone_is_a_weighted_mean_of_the_input(denoiser, clean):
+    noisy, levels = corrupt_all(clean[:2], "rician", 0.15)
+    alone = diffusion_alone(denoiser, DenoiseSettings(), "float32").denoise(noisy, levels)
+    np.testing.assert_allclose(alone.mean(axis=(1, 2)), noisy.mean(axis=(1, 2)), atol=1e-5)
+    assert np.all(alone.max(axis=(1, 2)) <= noisy.max(axis=(1, 2)) + 1e-6)
+    assert np.all(alone.min(axis=(1, 2)) >= noisy.min(axis=(1, 2)) - 1e-6)
+    with torch.no_grad():
+        inputs = torch.from_numpy(noisy).unsqueeze(1)
+        diffused = denoiser.network(inputs).diffused[:, 0].numpy()
+    # In the air the inversion takes away what the diffusion cannot.
+    assert diffused[:, :4, :4].mean() < alone[:, :4, :4].mean() - 0.05
+
+
+def test_the_recorded_command_names_no_folder_of_this_machine():
+    typed = ["evaluate", "--data", "/somewhere/br35h", "--json=/tmp/out/a.json", "--trained", "U-Net=/x/best.ckpt"]
+    assert command_line(typed) == ("neural-diffusion evaluate --data br35h --json=a.json --trained U-Net=best.ckpt")
+
+
+def test_rows_are_chosen_by_kind(tmp_path):
+    assert asked_rows("all") == {"published", "tuned", "peers", "ours"}
+    assert asked_rows("ours, tuned") == {"ours", "tuned"}
+    for wrong in ("", "unet", "ours,nlm"):
+        with pytest.raises(CommandError, match=r"choose from published, tuned, peers, ours or all\.$"):
+            asked_rows(wrong)
+    for wrong in ("model.ckpt", "=model.ckpt", "U-Net="):
+        with pytest.raises(CommandError, match="NAME=CHECKPOINT"):
+            name_and_checkpoint(wrong)
+    with pytest.raises(CommandError, match=r"none\.ckpt' does not exist"):
+        name_and_checkpoint(f"U-Net={tmp_path / 'none.ckpt'}")
+
+
+def test_command_writes_the_table_three_times(tmp_path):
+    split = make_slices(tmp_path / "data", count=8)
+    files = {kind: tmp_path / f"table.{kind}" for kind in ("json", "csv", "markdown")}
+    options = [text for kind, path in files.items() for text in (f"--{kind}", path)]
+    done = run("evaluate", "--data", tmp_path / "data", "--split", split, "--limit", 2, "--iterations", 2,
+               "--methods", "ours,published", "--device", "cpu", *options)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    content = json.loads(files["json"].read_text(encoding="utf-8"))
+    wanted = {"slices", "split", "part", "split_sha256", "noise", "sigma", "iterations", "neighbours", "precision",
+              "device", "weights_sha256", "command", "skipped", "threads", "hardware"}  # fmt: skip
+    assert wanted <= set(content)
+    assert (content["slices"], content["noise"], content["neighbours"], content["skipped"]) == (2, "rician", 8, [])
+    assert str(tmp_path) not in files["json"].read_text(encoding="utf-8")
+    groups = [row["group"] for row in content["rows"]]
+    assert groups == ["input"] + ["as published"] * 8 + ["ours"] * 4
+    for row in content["rows"]:
+        assert row["method"] in done.stdout.replace("\n", " ") or len(row["method"]) > 20
+        assert math.isfinite(row["psnr_db"]["mean"])
+        assert row["method"] in files["markdown"].read_text(encoding="utf-8")
+    assert len(list(csv.DictReader(files["csv"].open(encoding="utf-8")))) == len(content["rows"])

@@ -1,0 +1,120 @@
+"""The sweep: every combination once, on the noise of the table, drawn and written."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from shell import run
+from training_slices import make_slices
+
+from NeuralDiffusionLib import Denoiser, DenoiseSettings
+from NeuralDiffusionTraining.benchmark import sweep as swept
+from NeuralDiffusionTraining.benchmark.evaluation import corrupt_all
+from NeuralDiffusionTraining.benchmark.metrics import measure
+from NeuralDiffusionTraining.benchmark.network_pass import NetworkPass
+from NeuralDiffusionTraining.benchmark.sweep_tables import to_csv, to_terminal
+from NeuralDiffusionTraining.files.result_files import write_json
+from NeuralDiffusionTraining.reporting.sweep_plots import plot_sweep
+
+
+@pytest.fixture(scope="module")
+def clean():
+    rows, columns = np.mgrid[-1:1:32j, -1:1:32j]
+    radius = np.hypot(rows, columns)
+    return np.stack([0.7 * (radius < 0.8) - 0.4 * (radius < size) for size in (0.2, 0.4)]).astype(np.float32)
+
+
+def stand_in(noisy: np.ndarray, settings: DenoiseSettings) -> SimpleNamespace:
+    """Darker with each iteration and neighbour, so that no two combinations give the same."""
+    image = noisy * (1 - settings.iterations / 500 - settings.neighbours / 100)
+    return SimpleNamespace(image=image, diffused=image * 0.9)
+
+
+@pytest.fixture(scope="module")
+def cells(clean):
+    told = []
+    found = swept.sweep(stand_in, clean, np.arange(2), progress=told.append)
+    assert len(told) == len(found)
+    return found
+
+
+def test_every_combination_of_the_benchmark_is_measured_once(cells):
+    combinations = {(cell["noise"], cell["sigma"], cell["neighbours"], cell["iterations"]) for cell in cells}
+    assert len(cells) == len(combinations) == 4 * 7 * 2 * 6
+    assert ("mixed", 0.01, 4, 64) in combinations
+
+
+def test_figures_are_those_of_the_benchmarks_pixels(cells, clean):
+    (cell,) = (
+        cell for cell in cells
+        if (cell["noise"], cell["sigma"], cell["neighbours"], cell["iterations"]) == ("speckle", 0.1, 4, 8)
+    )  # fmt: skip
+    noisy, _ = corrupt_all(clean, "speckle", 0.1)
+    pictures = stand_in(noisy, DenoiseSettings(neighbours=4, iterations=8))
+    for name, given in (("noisy", noisy), ("full", pictures.image), ("diffused", pictures.diffused)):
+        figures = [measure(picture, truth) for picture, truth in zip(given, clean, strict=True)]
+        for figure in swept.SWEPT_FIGURES:
+            mean = np.mean([getattr(one, figure) for one in figures])
+            assert cell[name][figure]["mean"] == pytest.approx(mean)
+
+
+def test_csv_has_one_line_for_each_combination(cells):
+    lines = list(csv.DictReader(io.StringIO(to_csv(cells))))
+    assert len(lines) == len(cells)
+    for line, cell in zip(lines, cells, strict=True):
+        assert (line["noise"], float(line["sigma"])) == (cell["noise"], cell["sigma"])
+        assert float(line["full_psnr_db"]) == cell["full"]["psnr_db"]["mean"]
+        assert float(line["diffused_ssim_low"]) == cell["diffused"]["ssim"]["low"]
+    assert "nan" not in to_csv(cells)
+    assert lines[0]["noisy_psnr_db_infinite_slices"] == "2"
+
+
+def test_terminal_shows_the_iterations_nearest_to_the_default(cells):
+    assert "16 iterations" in to_terminal(cells, "").title
+    assert "8 iterations" in to_terminal([cell for cell in cells if cell["iterations"] <= 8], "").title
+
+
+def test_network_gives_both_pictures_as_the_engine_does(clean):
+    denoiser = Denoiser("cpu", precision="float32")
+    noisy, levels = corrupt_all(clean, "rician", 0.1)
+    settings = DenoiseSettings(iterations=5, neighbours=4, intensity_range=(0, 1))
+    pictures = NetworkPass(denoiser.network, torch.device("cpu"), "float32")(noisy, settings)
+    full = denoiser(noisy, settings)
+    unrefined = denoiser(noisy, DenoiseSettings(iterations=5, neighbours=4, refine=False, intensity_range=(0, 1)))
+    np.testing.assert_allclose(pictures.image, full.image, atol=1e-6)
+    np.testing.assert_allclose(pictures.diffused, unrefined.image, atol=1e-6)
+    np.testing.assert_allclose(pictures.sigma, full.slice_sigma, rtol=1e-5)
+    assert np.abs(pictures.sigma - levels).max() < 0.05
+
+
+def test_plots_are_drawn_from_the_cells_and_from_the_file(cells, tmp_path):
+    write_json(tmp_path / "sweep.json", {"cells": cells})
+    files = plot_sweep(cells, tmp_path / "plots")
+    again = plot_sweep(json.loads((tmp_path / "sweep.json").read_text())["cells"], tmp_path / "again")
+    for first, second in zip(files, again, strict=True):
+        with Image.open(first) as one, Image.open(second) as other:
+            assert one.width > one.height > 500
+            np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+
+
+def test_command_sweeps_what_is_asked_for(tmp_path):
+    split = make_slices(tmp_path / "data", count=8)
+    done = run("sweep", "--data", tmp_path / "data", "--split", split, "--limit", 2, "--noise", "rician", "--sigma", 0,
+               "--sigma", 0.1, "--neighbours", 8, "--iterations", 1, "--iterations", 2, "--device", "cpu",
+               "--json", tmp_path / "s.json", "--csv", tmp_path / "s.csv", "--plots", tmp_path / "plots")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    content = json.loads((tmp_path / "s.json").read_text(encoding="utf-8"))
+    settings = [(cell["sigma"], cell["neighbours"], cell["iterations"]) for cell in content["cells"]]
+    assert settings == [(0, 8, 1), (0, 8, 2), (0.1, 8, 1), (0.1, 8, 2)]
+    assert sorted(path.name for path in (tmp_path / "plots").iterdir()) == ["sweep_iterations.png", "sweep_sigma.png"]
+    refused = run("sweep", "--data", tmp_path / "data", "--split", split, "--iterations", 100)
+    assert refused.returncode == 2
+    assert refused.stderr.count("\n") == 1
+    assert "100" in refused.stderr
