@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,16 +16,19 @@ from torch import nn
 from training_slices import make_slices
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
+from NeuralDiffusionLib.network import NetworkOutput
 from NeuralDiffusionTraining.benchmark import tables
 from NeuralDiffusionTraining.benchmark.cost import count_parameters, diffusion_macs_per_pixel, macs_per_pixel
 from NeuralDiffusionTraining.benchmark.evaluation import corrupt_all, evaluate, noisy_input
-from NeuralDiffusionTraining.benchmark.learned import diffusion_alone, ours
+from NeuralDiffusionTraining.benchmark.learned import diffusion_alone, ours, trained
 from NeuralDiffusionTraining.benchmark.methods import Method
 from NeuralDiffusionTraining.benchmark.run_facts import command_line
 from NeuralDiffusionTraining.commands.table_rows import asked_rows, name_and_checkpoint
 from NeuralDiffusionTraining.data.corruption import benchmark_corruption
 from NeuralDiffusionTraining.files.command_error import CommandError
 from NeuralDiffusionTraining.files.result_files import write_json
+from NeuralDiffusionTraining.training import checkpoints
+from NeuralDiffusionTraining.training.checkpoints import TrainedNetwork
 
 CONTRACT_OF_A_ROW = {
     "method",
@@ -204,6 +208,33 @@ def test_our_rows_are_what_the_user_gets(denoiser, clean):
     # One conduction network a stage sees all four directions, so the neighbourhood changes the diffusion alone.
     saved = diffusion_macs_per_pixel(3, 8) - diffusion_macs_per_pixel(3, 4)
     assert methods[0].macs_per_pixel - methods[2].macs_per_pixel == saved == 12
+
+
+@pytest.mark.parametrize("blind", [True, False])
+def test_a_trained_network_is_a_row_that_says_what_it_was_given(monkeypatch, clean, blind):
+    class Network(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.gain = nn.Conv2d(1, 1, 1)
+            nn.init.constant_(self.gain.weight, 0.5)
+            nn.init.zeros_(self.gain.bias)
+            if blind:
+                self.noise_level = nn.Identity()
+
+        def forward(self, slices, noise, iterations, neighbours, refine):
+            assert (noise, neighbours) == ("speckle", 4)
+            image = self.gain(slices)
+            return NetworkOutput(image, image, image, torch.full((len(slices),), 0.07))
+
+    loaded = TrainedNetwork(Network(), "unet", {}, {})
+    monkeypatch.setattr(checkpoints, "load_trained", lambda path: loaded)
+    settings = DenoiseSettings(noise="speckle", neighbours=4)
+    method = trained("U-Net", Path("any.ckpt"), settings, "cpu", "float32")
+    np.testing.assert_allclose(method.denoise(clean, np.full(6, np.nan)), clean / 2)
+    assert (method.name, method.group, method.parameters, method.macs_per_pixel) == ("U-Net", "trained here", 2, 1)
+    assert method.sigma == ("estimated" if blind else "none")
+    (row,) = tables.rows(evaluate([method], clean, "speckle", 0.1))
+    assert row["sigma_error"] == (pytest.approx(0.03) if blind else None)
 
 
 def test_diffusion_alone_is_a_weighted_mean_of_the_input(denoiser, clean):

@@ -87,9 +87,15 @@ def to_terminal(table: list[dict[str, Any]], title: str) -> Table:
         drawn.add_column(heading, justify="right")
     for number, row in enumerate(table):
         last_of_group = number + 1 == len(table) or table[number + 1]["group"] != row["group"]
-        given = " (true sigma)" if row["sigma"] == "true" else ""
+        told = row["sigma"] == "true" and "true sigma" not in row["method"]
         cells = [_mean(row[name], name) for name in _HEADINGS]
-        drawn.add_row(row["method"] + given, *cells, _difference(row), _milliseconds(row), end_section=last_of_group)
+        drawn.add_row(
+            f"{row['method']}, true sigma" if told else row["method"],
+            *cells,
+            _difference(row),
+            _milliseconds(row),
+            end_section=last_of_group,
+        )
         if any(cell.endswith(STAR) for cell in cells):
             drawn.caption = STAR_MEANS
     return drawn
@@ -170,4 +176,6 @@ def _thousands(count: float | None) -> str:
 
 def _milliseconds(row: dict[str, Any]) -> str:
     seconds = row["seconds_per_slice"]
-    return "" if seconds is None else f"{1000 * seconds:.3g}"
+    if seconds is None:
+        return ""
+    return f"{1000 * seconds:,.0f}" if seconds > 0.1 else f"{1000 * seconds:.3g}"

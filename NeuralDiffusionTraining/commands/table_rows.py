@@ -34,7 +34,7 @@ def asked_rows(methods: str) -> set[str]:
 def name_and_checkpoint(text: str) -> tuple[str, Path]:
     name, equals, path = text.partition("=")
     if not (name.strip() and equals and path):
-        raise CommandError(f"'--trained {text}' names no row and file: write NAME=CHECKPOINT, such as U-Net=last.ckpt.")
+        raise CommandError(f"'--trained {text}' names no row and file: write NAME=CHECKPOINT, such as U-Net=best.ckpt.")
     if not Path(path).is_file():
         raise CommandError(f"Checkpoint '{path}' does not exist: give a file that 'neural-diffusion train' wrote.")
     return name.strip(), Path(path)

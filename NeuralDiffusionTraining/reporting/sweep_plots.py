@@ -10,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ..benchmark.sweep import ORIGINAL_PSNR_DB, SWEPT_FIGURES
+from ..files.command_error import CommandError
 from ..files.result_files import write_file
 
 if TYPE_CHECKING:
@@ -43,9 +44,12 @@ def plot_sweep(cells: list[dict[str, Any]], folder: Path) -> list[Path]:
     Raises
     ------
     CommandError
-        If a file cannot be written.
+        If the folder or a file cannot be written.
     """
-    folder.mkdir(exist_ok=True)
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise CommandError(f"Folder '{folder}' cannot be made ({error.strerror}): name another place.") from error
     drawn = {"sweep_sigma.png": _against_sigma(cells), "sweep_iterations.png": _against_iterations(cells)}
     for name, figure in drawn.items():
         FigureCanvasAgg(figure)
