@@ -27,7 +27,7 @@ _STEP_SHARE = 0.4
 """Largest step as a share of the stability bound. At the full bound four steps do all the work and the gates of the
 others stay shut: the iteration count would mean little and the conduction map would be flat."""
 
-_ONSET_SIGMA = 0.024
+_ONSET_SIGMA = 0.03
 """Noise level at which half of the correction sets in. Below 0.01 fine anatomy cannot be told from noise any more."""
 
 
