@@ -71,15 +71,23 @@ def write_results(folder: Path, weights: str) -> Path:
         ("noise_free", "rician", "original", 0.0),
     ):
         table = rows(evaluate(METHODS, clean, noise, sigma, groups), resamples=50)
-        content = {"rows": table, **common, "noise": noise, "sigma": sigma, "split": split}
+        content = {"kind": "evaluation", "rows": table, **common, "noise": noise, "sigma": sigma, "split": split}
         write_json(folder / f"{name}.json", content | {"command": f"neural-diffusion evaluate --json {name}.json"})
     network = lambda noisy, settings: SimpleNamespace(diffused=smooth(noisy, 0.8), image=smooth(noisy, 1))  # noqa: E731
     cells = sweep(network, clean, groups, ["rician", "mixed"], SIGMAS, [8], ITERATIONS)
-    write_json(folder / "sweep.json", {"cells": cells, **common, "command": "neural-diffusion sweep"})
+    swept = {"kind": "sweep", "cells": cells, **common, "command": "neural-diffusion sweep"}
+    write_json(folder / "sweep.json", swept)
     checks = check_fidelity(METHODS, clean, "rician", None, groups)
     write_json(
         folder / "checks.json",
-        {**checks, **common, "noise": "rician", "sigma": None, "command": "neural-diffusion fidelity"},
+        {
+            "kind": "checks",
+            **checks,
+            **common,
+            "noise": "rician",
+            "sigma": None,
+            "command": "neural-diffusion fidelity",
+        },
     )
     variants = [("Full", True, METHODS[3]), ("Full", False, METHODS[4]), ("Dropout", True, ours("Dropout", 2))]
     measured = rows(evaluate([method for *_, method in variants], clean, "rician", groups=groups), resamples=50)

@@ -122,7 +122,7 @@ def test_results_of_other_weights_are_named(tmp_path, scan):
     ("text", "sentence"),
     [
         ('{"rows": ', "is damaged"),
-        ('{"rows": [{"method": "Neural Diffusion", "psnr_db": 26.7}], "part": "test"}', "older version"),
+        ('{"kind": "evaluation", "rows": [{"method": "Neural Diffusion", "psnr_db": 26.7}]}', "older version"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused_by_name(tmp_path, text, sentence):

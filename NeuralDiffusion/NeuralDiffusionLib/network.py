@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .conduction import ConductionNetwork, GuidanceProjection
@@ -15,6 +14,7 @@ from .guidance import WIDTHS, MiniUNet
 from .neighbourhood import directions, largest_step
 from .noise_level import NoiseLevelEstimator, noise_of
 from .noise_model import BiasInversion
+from .padding import pad_to_multiple
 from .refinement import Refinement
 
 STEPS_PER_STAGE = 4
@@ -146,7 +146,7 @@ class NeuralDiffusionNetwork(nn.Module):
         """
         batch = slices.shape[0]
         clipped = slices.new_ones(batch) if clipped is None else clipped
-        padded = _pad(slices)
+        padded = pad_to_multiple(slices, _MULTIPLE)
         types, sigma = noise_of(slices, self.noise_level, noise, sigma)
         features = self.guide(padded, sigma, types, neighbours)
         state, open_sum = slices, 0.0
@@ -157,7 +157,7 @@ class NeuralDiffusionNetwork(nn.Module):
         image = diffused
         if refine:
             rows, columns = slices.shape[-2:]
-            correction = self.refinement(_pad(diffused), padded, features, sigma)
+            correction = self.refinement(pad_to_multiple(diffused, _MULTIPLE), padded, features, sigma)
             image = diffused + _onset(sigma).view(-1, 1, 1, 1) * correction[..., :rows, :columns]
         return NetworkOutput(image, diffused, open_sum / iterations, sigma)
 
@@ -166,7 +166,7 @@ class NeuralDiffusionNetwork(nn.Module):
     ) -> Iterator[DiffusionStage]:
         """The diffusion as it unfolds, stage by stage, before inversion and refinement; arguments as in `forward`."""
         types, sigma = noise_of(slices, self.noise_level, noise, sigma)
-        features = self.guide(_pad(slices), sigma, types, neighbours)
+        features = self.guide(pad_to_multiple(slices, _MULTIPLE), sigma, types, neighbours)
         yield from self._stages(slices, features, sigma, types, iterations, neighbours)
 
     def step_sizes(self, iterations: int, neighbours: int) -> Tensor:
@@ -192,7 +192,7 @@ class NeuralDiffusionNetwork(nn.Module):
         onset = _onset(level)
         state = slices
         for number, first, last in _schedule(iterations):
-            padded = _pad(state)
+            padded = pad_to_multiple(state, _MULTIPLE)
             noise = level * (1 - speckle + speckle * padded.detach().abs())
             reach = self.architecture.reach[number]
             gates = self.conduction[number](padded, self.projection.of_stage(features, number), noise, reach)
@@ -218,10 +218,3 @@ def _schedule(iterations: int) -> Iterator[tuple[int, int, int]]:
         last = first + STEPS_PER_STAGE if first < _TRAINED_STEPS else 2 * first
         yield min(first // STEPS_PER_STAGE, STAGES - 1), first, min(last, iterations)
         first = last
-
-
-def _pad(images: Tensor) -> Tensor:
-    """Repeat the last row and column until both counts are multiples of 8."""
-    rows, columns = images.shape[-2:]
-    down, right = -rows % _MULTIPLE, -columns % _MULTIPLE
-    return F.pad(images, (0, right, 0, down), mode="replicate") if down or right else images

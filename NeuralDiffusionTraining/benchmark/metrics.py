@@ -15,6 +15,9 @@ from .head import head_mask
 _EQUAL_MSE = 2.0**-48
 """Below float32's own rounding at 1 (144 dB) pictures count as equal: what is left there would only blow up a mean."""
 
+WANG = {"data_range": 1, "gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+"""Options of `structural_similarity` for the SSIM of Wang et al., IEEE TIP 13, 2004: 11 x 11 Gaussian window."""
+
 _LOG_SIGMA = 1.5
 _LOG_RADIUS = 7
 
@@ -64,7 +67,7 @@ def measure(picture: np.ndarray, clean: np.ndarray, head: np.ndarray | None = No
 
     Notes
     -----
-    SSIM has the settings of Wang et al., IEEE TIP 13, 2004: an 11 x 11 Gaussian window of sigma 1.5. HFEN is the norm
+    SSIM has the settings `WANG`. HFEN is the norm
     of the difference of the pictures' Laplacians of Gaussians (sigma 1.5, 15 x 15 kernel) over the norm of the clean
     one's, Ravishankar and Bresler, IEEE TMI 30, 2011.
     """
@@ -76,11 +79,7 @@ def measure(picture: np.ndarray, clean: np.ndarray, head: np.ndarray | None = No
         psnr_db=_psnr(squared_error),
         psnr_head_db=_psnr(squared_error[head]),
         psnr_background_db=_psnr(squared_error[~head]),
-        ssim=float(
-            structural_similarity(
-                clean, picture, data_range=1, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
-            )
-        ),
+        ssim=float(structural_similarity(clean, picture, **WANG)),
         edge_mse=float(np.mean(np.square(_sobel_magnitude(picture) - _sobel_magnitude(clean)))),
         hfen=_hfen(picture, clean),
     )

@@ -8,16 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from NeuralDiffusionLib import DenoiseSettings
+from NeuralDiffusionLib import NOISE_TYPES, DenoiseSettings
+from NeuralDiffusionLib.settings import NEIGHBOURHOODS
 
 from .bootstrap import GroupBootstrap
 from .evaluation import corrupt_all
 from .metrics import FIGURES, head_masks, measure_all
 from .network_pass import NetworkPass
 
-NOISES = ("gaussian", "rician", "speckle", "mixed")
 SIGMAS = (0.0, 0.01, 0.02, 0.05, 0.10, 0.15, 0.20)
-NEIGHBOURHOODS = (4, 8)
 ITERATIONS = (1, 4, 8, 16, 32, 64)
 SWEPT_FIGURES = ("psnr_db", "ssim", "edge_mse")
 
@@ -34,7 +33,7 @@ def sweep(
     network: NetworkPass,
     clean: np.ndarray,
     groups: np.ndarray,
-    noises: Sequence[str] = NOISES,
+    noises: Sequence[str] = NOISE_TYPES,
     sigmas: Sequence[float] = SIGMAS,
     neighbourhoods: Sequence[int] = NEIGHBOURHOODS,
     iterations: Sequence[int] = ITERATIONS,

@@ -14,6 +14,7 @@ from skimage.metrics import structural_similarity
 from ..data.corruption import rician
 from ..files.command_error import CommandError
 from .head import HEAD_THRESHOLD, head_mask
+from .metrics import WANG
 from .volume_methods import NOISY_INPUT, NoisyVolume, VolumeMethod, noisy_input
 
 CLINICAL_SIGMAS = (0.01, 0.03, 0.05, 0.09, 0.15)
@@ -180,13 +181,11 @@ def head_psnr(image: np.ndarray, clean: CleanVolume) -> float:
 def head_ssim(image: np.ndarray, clean: CleanVolume) -> float:
     """Mean over the voxels of the head of the slice-wise SSIM map.
 
-    The settings of Wang et al., IEEE TIP 13, 2004: an 11 x 11 Gaussian window of sigma 1.5, in the plane of the slices.
+    The settings are `metrics.WANG`, the windows lie in the plane of the slices.
     """
     total = 0.0
     for denoised, truth, inside in zip(image, clean.voxels, clean.inside, strict=True):
         if inside.any():
-            _, similarity = structural_similarity(
-                truth, denoised, data_range=1, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, full=True
-            )
+            _, similarity = structural_similarity(truth, denoised, full=True, **WANG)
             total += float(similarity[inside].sum(dtype=np.float64))
     return total / int(clean.inside.sum())

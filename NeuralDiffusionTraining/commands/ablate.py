@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from ..files.command_error import CommandError
-from ..files.result_files import check_folder_of, write_file, write_json
+from ..files.result_files import check_folder_of, write_json, write_text
 
 
 def ablate(
@@ -60,6 +60,6 @@ def ablate(
     title = f"Trained {facts['epochs']} epochs each; Rician, {facts['slices']} test slices, {facts['split']} split"
     Console().print(to_terminal(rows, title))
     if markdown_file is not None:
-        write_file(markdown_file, lambda path: path.write_text(to_markdown(rows, title), encoding="utf-8"))
+        write_text(markdown_file, to_markdown(rows, title))
     if json_file is not None:
         write_json(json_file, {"kind": "ablation", "of": of, "rows": rows, **facts, **run_facts()})

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..files.result_files import check_folder_of, write_file
+from ..files.result_files import check_folder_of, write_text
 
 
 def card(
@@ -22,5 +22,5 @@ def card(
 
     check_folder_of(output)
     text = model_card(weights or BUNDLED_WEIGHTS, results)
-    write_file(output, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
+    write_text(output, text)
     typer.echo(f"Model card written to {output}.")

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from ..files.command_error import CommandError
-from ..files.result_files import check_folder_of, write_file, write_json
+from ..files.result_files import check_folder_of, write_json, write_text
 from .table_rows import ROWS_HELP, TRAINED_HELP, asked_rows, build_rows, name_and_checkpoint
 
 
@@ -47,7 +47,6 @@ def evaluate(
     the largest part above 5 % of the range. Times are those of this run; classical methods always use the CPU, so give
     --device cpu to compare them.
     """
-    import numpy as np
     from rich.console import Console
     from rich.progress import Progress
 
@@ -59,8 +58,7 @@ def evaluate(
     from ..benchmark.cost import TIMED_PASSES, TIMED_SLICES
     from ..benchmark.evaluation import evaluate as measure_rows
     from ..benchmark.run_facts import run_facts
-    from ..data.slices import load_slices
-    from ..data.splits import load_split
+    from ..data.loaded_part import load_part
 
     for path in (json_file, csv_file, markdown_file):
         check_folder_of(path)
@@ -73,31 +71,29 @@ def evaluate(
         denoiser = Denoiser(device, weights or BUNDLED_WEIGHTS, precision)
     except ValueError as error:
         raise CommandError(str(error)) from error
-    parts = load_split(split, data)
-    names = list(parts.part(part))
-    names = names[:limit] if limit else names
+    slices = load_part(data, split, part, limit)
     rows, skipped = build_rows(asked, checkpoints, denoiser, settings, neighbours, precision)
-    clean = load_slices(data, names).astype(np.float32) / 255
-    groups = np.array([parts.groups[name] for name in names])
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=len(clean) * len(rows))
+        task = bar.add_task("", total=len(slices.clean) * len(rows))
         results = measure_rows(
-            rows, clean, noise, sigma, groups, lambda name, done: bar.update(task, advance=done, description=name)
+            rows,
+            slices.clean,
+            noise,
+            sigma,
+            slices.groups,
+            lambda name, done: bar.update(task, advance=done, description=name),
         )
     table = tables.rows(results)
     level = "sigma 0.05-0.20" if sigma is None else f"sigma {sigma:g}"
-    title = f"{noise}, {level}, {len(clean)} {part} slices, {parts.name} split"
+    title = f"{noise}, {level}, {slices.title}"
     Console().print(tables.to_terminal(table, title))
     for sentence in skipped:
         typer.echo(sentence, err=True)
     content: dict[str, Any] = {
+        "kind": "evaluation",
         "rows": table,
-        "slices": len(clean),
-        "groups": len(np.unique(groups)),
-        "split": parts.name,
-        "part": part,
-        "split_sha256": parts.sha256,
+        **slices.facts(),
         "noise": noise,
         "sigma": sigma,
         "iterations": iterations,
@@ -106,7 +102,7 @@ def evaluate(
         "device": denoiser.device,
         "weights_sha256": denoiser.weights_sha256,
         "bootstrap_resamples": RESAMPLES,
-        "timing": f"median of {TIMED_PASSES} passes over the first {min(TIMED_SLICES, len(clean))} slices",
+        "timing": f"median of {TIMED_PASSES} passes over the first {min(TIMED_SLICES, len(slices.clean))} slices",
         "skipped": skipped,
         **run_facts(),
     }
@@ -114,4 +110,4 @@ def evaluate(
         write_json(json_file, content)
     for path, text in ((csv_file, tables.to_csv(table)), (markdown_file, tables.to_markdown(table, title))):
         if path is not None:
-            write_file(path, lambda unfinished, text=text: unfinished.write_text(text, encoding="utf-8"))
+            write_text(path, text)

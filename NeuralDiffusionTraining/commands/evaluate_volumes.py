@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..files.command_error import CommandError
-from ..files.result_files import check_folder_of, write_file, write_json
+from ..files.result_files import check_folder_of, write_json, write_text
 
 if TYPE_CHECKING:
     from ..benchmark.volumes import CleanVolume
@@ -100,7 +100,7 @@ def evaluate_volumes(
         write_json(json_file, content)
     for path, text in ((csv_file, to_csv(rows)), (markdown_file, to_markdown(rows))):
         if path is not None:
-            write_file(path, lambda unfinished, text=text: unfinished.write_text(text, encoding="utf-8"))
+            write_text(path, text)
 
 
 def read_clean(scans: list[Path], template: bool, slices: int) -> list[CleanVolume]:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from ..files.command_error import CommandError
-from ..files.result_files import check_folder_of, write_file, write_json
+from ..files.result_files import check_folder_of, write_json, write_text
 from .table_rows import ROWS_HELP, TRAINED_HELP, asked_rows, build_rows, name_and_checkpoint
 
 
@@ -41,7 +41,6 @@ def fidelity(
     local envelope, the lowest to the highest noisy input in a window around them. Taking away the noise bias lowers the
     air below the lowest input, which counts there: the row "diffusion alone" stops before.
     """
-    import numpy as np
     from rich.console import Console
     from rich.progress import Progress
 
@@ -52,8 +51,7 @@ def fidelity(
     from ..benchmark.fidelity import RUNS, check_fidelity
     from ..benchmark.learned import diffusion_alone
     from ..benchmark.run_facts import run_facts
-    from ..data.slices import load_slices
-    from ..data.splits import load_split
+    from ..data.loaded_part import load_part
 
     for path in (json_file, markdown_file):
         check_folder_of(path)
@@ -66,19 +64,20 @@ def fidelity(
         denoiser = Denoiser(device, weights or BUNDLED_WEIGHTS, precision)
     except ValueError as error:
         raise CommandError(str(error)) from error
-    parts = load_split(split, data)
-    names = list(parts.part(part))
-    names = names[:limit] if limit else names
+    slices = load_part(data, split, part, limit)
     rows, skipped = build_rows(asked, checkpoints, denoiser, settings, neighbours, precision)
     if "ours" in asked:
         rows.append(diffusion_alone(denoiser, settings, precision))
-    clean = load_slices(data, names).astype(np.float32) / 255
-    groups = np.array([parts.groups[name] for name in names])
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=RUNS * len(clean) * len(rows))
+        task = bar.add_task("", total=RUNS * len(slices.clean) * len(rows))
         tables = check_fidelity(
-            rows, clean, noise, sigma, groups, lambda name, done: bar.update(task, advance=done, description=name)
+            rows,
+            slices.clean,
+            noise,
+            sigma,
+            slices.groups,
+            lambda name, done: bar.update(task, advance=done, description=name),
         )
     console = Console()
     for table in fidelity_tables.to_terminal(tables):
@@ -87,12 +86,9 @@ def fidelity(
         typer.echo(sentence, err=True)
     if json_file is not None:
         content = {
+            "kind": "checks",
             **tables,
-            "slices": len(clean),
-            "groups": len(np.unique(groups)),
-            "split": parts.name,
-            "part": part,
-            "split_sha256": parts.sha256,
+            **slices.facts(),
             "noise": noise,
             "sigma": sigma,
             "iterations": iterations,
@@ -105,5 +101,4 @@ def fidelity(
         }
         write_json(json_file, content)
     if markdown_file is not None:
-        text = fidelity_tables.to_markdown(tables)
-        write_file(markdown_file, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
+        write_text(markdown_file, fidelity_tables.to_markdown(tables))

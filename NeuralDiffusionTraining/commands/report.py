@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..files.command_error import CommandError
-from ..files.result_files import check_folder_of, write_file
+from ..files.result_files import check_folder_of, write_text
 
 
 def report(
@@ -49,9 +49,9 @@ def report(
         from ..reporting.report import report as page
 
         html = page(measured, Denoiser("cpu", weights or BUNDLED_WEIGHTS), example)
-        write_file(output, lambda unfinished: unfinished.write_text(html, encoding="utf-8"))
+        write_text(output, html)
         typer.echo(f"Report of {len(measured.files)} files of results written to {output}.")
     if readme is not None:
         text = with_figures(readme.read_text(encoding="utf-8"), measured)
-        write_file(readme, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
+        write_text(readme, text)
         typer.echo(f"Tables of {readme} brought up to date.")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ..files.command_error import CommandError
-from ..files.result_files import check_folder_of, write_file, write_json
+from ..files.result_files import check_folder_of, write_json, write_text
 from .table_rows import ROWS_HELP, TRAINED_HELP, asked_rows, build_rows, name_and_checkpoint
 
 
@@ -109,8 +109,7 @@ def segmentation(
         }
         write_json(json_file, content)
     if markdown_file is not None:
-        text = to_markdown(table, title)
-        write_file(markdown_file, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
+        write_text(markdown_file, to_markdown(table, title))
 
 
 def _parts(split: str | None, data: Path, names: list[str]) -> tuple[list[str], list[str], Any]:

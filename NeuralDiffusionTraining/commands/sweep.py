@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from ..files.command_error import CommandError
-from ..files.result_files import check_folder_of, write_file, write_json
+from ..files.result_files import check_folder_of, write_json, write_text
 
 
 def sweep(
@@ -17,7 +17,7 @@ def sweep(
     part: Annotated[Literal["test", "validation"], typer.Option(help="Part of the split.")] = "test",
     limit: Annotated[int, typer.Option(min=0, help="Use only the first slices of the part; 0 means all.")] = 0,
     noise: Annotated[
-        list[str] | None, typer.Option(help="Noise type; repeat for more. Default: gaussian, rician, speckle, mixed.")
+        list[str] | None, typer.Option(help="Noise type; repeat for more. Default: rician, gaussian, speckle, mixed.")
     ] = None,
     sigma: Annotated[
         list[float] | None, typer.Option(min=0, help="Noise level; repeat for more. Default: seven from 0 to 0.2.")
@@ -42,25 +42,24 @@ def sweep(
     336 combinations, each with and without refinement, on the same noisy slices as 'evaluate'. Prints the PSNR after 16
     iterations, or the number nearest to it that was asked for; the files hold everything.
     """
-    import numpy as np
     import torch
     from rich.console import Console
     from rich.progress import Progress
 
-    from NeuralDiffusionLib import Denoiser, DenoiseSettings
+    from NeuralDiffusionLib import NOISE_TYPES, Denoiser, DenoiseSettings
+    from NeuralDiffusionLib.settings import NEIGHBOURHOODS
     from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS
 
     from ..benchmark import sweep as swept
     from ..benchmark import sweep_tables
     from ..benchmark.network_pass import NetworkPass
     from ..benchmark.run_facts import run_facts
-    from ..data.slices import load_slices
-    from ..data.splits import load_split
+    from ..data.loaded_part import load_part
 
     for path in (json_file, csv_file, plots):
         check_folder_of(path)
-    noises, sigmas = noise or list(swept.NOISES), sigma or list(swept.SIGMAS)
-    neighbourhoods, steps = neighbours or list(swept.NEIGHBOURHOODS), iterations or list(swept.ITERATIONS)
+    noises, sigmas = noise or list(NOISE_TYPES), sigma or list(swept.SIGMAS)
+    neighbourhoods, steps = neighbours or list(NEIGHBOURHOODS), iterations or list(swept.ITERATIONS)
     try:
         for one in noises:
             DenoiseSettings(noise=one)
@@ -73,33 +72,26 @@ def sweep(
         raise CommandError(str(error)) from error
     if plots is not None and plots.exists() and not plots.is_dir():
         raise CommandError(f"'{plots}' is a file: name a folder for the plots.")
-    parts = load_split(split, data)
-    names = list(parts.part(part))
-    names = names[:limit] if limit else names
-    clean = load_slices(data, names).astype(np.float32) / 255
-    groups = np.array([parts.groups[name] for name in names])
+    slices = load_part(data, split, part, limit)
     network = NetworkPass(denoiser.network, torch.device(denoiser.device), precision)
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=len(noises) * len(sigmas) * len(neighbourhoods) * len(steps))
         cells = swept.sweep(
             network,
-            clean,
-            groups,
+            slices.clean,
+            slices.groups,
             noises,
             sigmas,
             neighbourhoods,
             steps,
             lambda words: bar.update(task, advance=1, description=words),
         )
-    Console().print(sweep_tables.to_terminal(cells, f"{len(clean)} {part} slices, {parts.name} split"))
+    Console().print(sweep_tables.to_terminal(cells, slices.title))
     content = {
+        "kind": "sweep",
         "cells": cells,
-        "slices": len(clean),
-        "groups": len(np.unique(groups)),
-        "split": parts.name,
-        "part": part,
-        "split_sha256": parts.sha256,
+        **slices.facts(),
         "precision": precision,
         "device": denoiser.device,
         "weights_sha256": denoiser.weights_sha256,
@@ -108,8 +100,7 @@ def sweep(
     if json_file is not None:
         write_json(json_file, content)
     if csv_file is not None:
-        text = sweep_tables.to_csv(cells)
-        write_file(csv_file, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
+        write_text(csv_file, sweep_tables.to_csv(cells))
     if plots is not None:
         from ..reporting.sweep_plots import plot_sweep
 

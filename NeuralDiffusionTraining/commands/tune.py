@@ -26,7 +26,6 @@ def tune(
     The search scans the grid of each filter coarsely and goes uphill from its best places; grids and
     outcome are written to the file.
     """
-    import numpy as np
     from rich.console import Console
     from rich.progress import Progress
     from rich.table import Table
@@ -39,32 +38,27 @@ def tune(
     from ..benchmark.tunable_filters import FILTERS
     from ..benchmark.tuning import TunedFilter
     from ..benchmark.tuning import tune as tune_filters
-    from ..data.slices import load_slices
-    from ..data.splits import load_split
+    from ..data.loaded_part import load_part
 
     check_folder_of(output)
     kinds = list(dict.fromkeys(noise or NOISE_TYPES))
     for kind in kinds:
         if kind not in NOISE_TYPES:
             raise CommandError(f"Noise type '{kind}' is not known: choose from {', '.join(NOISE_TYPES)}.")
-    parts = load_split(split, data)
-    if not parts.validation:
-        raise CommandError(f"Split '{split}' has no validation slices to tune on: choose another.")
-    names = list(parts.validation[:limit] if limit else parts.validation)
-    clean = load_slices(data, names).astype(np.float32) / 255
+    slices = load_part(data, split, "validation", limit)
 
     found: dict[str, dict[str, TunedFilter]] = {}
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=len(kinds) * len(FILTERS))
         for kind in kinds:
-            noisy, _ = corrupt_all(clean, kind, None)
+            noisy, _ = corrupt_all(slices.clean, kind, None)
 
             def show(name: str, kind: str = kind) -> None:
                 bar.update(task, advance=1, description=f"{kind}: {name}")
 
-            found[kind] = tune_filters(clean, noisy, kind, progress=show)
+            found[kind] = tune_filters(slices.clean, noisy, kind, progress=show)
 
-    table = Table(title=f"Mean PSNR in dB, {len(clean)} validation slices, {parts.name} split")
+    table = Table(title=f"Mean PSNR in dB, {slices.title}")
     table.add_column("Filter")
     for kind in kinds:
         table.add_column(kind, justify="right")
@@ -80,10 +74,7 @@ def tune(
                     err=True,
                 )
     content = {
-        "split": parts.name,
-        "split_sha256": parts.sha256,
-        "part": "validation",
-        "slices": len(clean),
+        **slices.facts(),
         "objective": "mean PSNR in dB after bias inversion, noise level estimated by the bundled weights",
         "weights_sha256": load_weights().sha256,
         "grids": {name: {key: list(values) for key, values in one.grid.items()} for name, one in FILTERS.items()},

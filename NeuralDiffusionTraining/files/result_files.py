@@ -39,6 +39,17 @@ def write_file(path: Path, write: Callable[[Path], object]) -> None:
         raise CommandError(f"'{path}' cannot be written ({error.strerror}): name another place.") from error
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write one text file, whole or not at all.
+
+    Raises
+    ------
+    CommandError
+        If it cannot be written.
+    """
+    write_file(path, partial(Path.write_text, data=text, encoding="utf-8"))
+
+
 def write_texts(texts: Sequence[tuple[Path, str]]) -> None:
     """Write several text files, all or none.
 
@@ -57,7 +68,7 @@ def write_texts(texts: Sequence[tuple[Path, str]]) -> None:
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write results; JSON knows no infinity, so the PSNR of equal pictures becomes null."""
     text = json.dumps(_finite(content), indent=2, allow_nan=False) + "\n"
-    write_file(path, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
+    write_text(path, text)
 
 
 def _finite(value: Any) -> Any:

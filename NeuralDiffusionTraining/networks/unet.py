@@ -7,8 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from NeuralDiffusionLib.network import NetworkOutput
-
-from .padding import pad_to_multiple
+from NeuralDiffusionLib.padding import pad_to_multiple
 
 _WIDTH = 32
 

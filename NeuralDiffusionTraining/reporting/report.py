@@ -15,13 +15,13 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from NeuralDiffusionLib import __version__
+from NeuralDiffusionLib import NOISE_TYPES, __version__
 from NeuralDiffusionLib.denoiser import Denoiser
 
 from . import result_tables as tables
 from .example_slices import example
 from .plots import as_png, as_svg, bars_figure, curves_figure
-from .results import NOISES, Result, Results, best_row, is_default, noisy_row, our_rows
+from .results import Result, Results, best_row, is_default, noisy_row, our_rows
 from .sweep_plots import plot_sweep
 
 _TEMPLATE = "report_template.html"
@@ -203,7 +203,7 @@ def _evaluations(results: Results) -> list[Result]:
 
     def order(one: Result) -> tuple:
         content = one.content
-        return not is_default(content), content["split"] != "original", NOISES.index(content["noise"]), one.name
+        return not is_default(content), content["split"] != "original", NOISE_TYPES.index(content["noise"]), one.name
 
     return sorted(results.of("evaluation"), key=order)
 

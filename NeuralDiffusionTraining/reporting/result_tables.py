@@ -6,9 +6,11 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from NeuralDiffusionLib import NOISE_TYPES
+
 from ..benchmark.sweep import ORIGINAL_PSNR_DB
 from ..benchmark.tables import STAR, STAR_MEANS, mean_text, to_markdown
-from .results import NOISES, Result, Results, best_row, noisy_row, our_rows
+from .results import Result, Results, best_row, noisy_row, our_rows
 
 NOT_MEASURED = "Not measured."
 _TITLES = {"rician": "Rician", "gaussian": "Gaussian", "speckle": "Speckle", "mixed": "Mixed, type not told"}
@@ -29,7 +31,7 @@ def noise_table(results: Results) -> str:
     """One line for each noise type and split: the noisy slices, the best other methods, ours."""
     lines = []
     for split in ("original", "grouped"):
-        for noise in NOISES:
+        for noise in NOISE_TYPES:
             found = [one for one in results.tables(split) if one.content["noise"] == noise]
             if not found:
                 continue

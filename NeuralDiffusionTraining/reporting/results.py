@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from NeuralDiffusionLib import NOISE_TYPES
+
 from ..files.command_error import CommandError
 
 KINDS = ("evaluation", "sweep", "ablation", "checks", "volumes", "segmentation")
 """What the key "kind" of a file of results may say."""
 
-NOISES = ("rician", "gaussian", "speckle", "mixed")
 _NOISY_INPUT = "Noisy input"
 
 
@@ -48,7 +49,7 @@ class Results:
     def tables(self, split: str | None = None) -> list[Result]:
         """Evaluations of test slices with drawn noise levels at the default settings, Rician first."""
         found = self.of("evaluation", lambda c: is_default(c) and split in (None, c["split"]))
-        return sorted(found, key=lambda one: (NOISES.index(one.content["noise"]), -len(one.content["rows"])))
+        return sorted(found, key=lambda one: (NOISE_TYPES.index(one.content["noise"]), -len(one.content["rows"])))
 
     def headline(self) -> Result | None:
         """Rician noise on the original split, the file with the most rows; another table where there is none."""
@@ -90,8 +91,8 @@ def read_result(path: Path) -> Result | None:
         raise CommandError(f"Result '{path}' cannot be read ({error.strerror}): name another file.") from error
     except ValueError as error:
         raise CommandError(f"Result '{path}' is damaged: delete it, or measure it again.") from error
-    kind = _kind(content)
-    if kind is None:
+    kind = content.get("kind") if isinstance(content, dict) else None
+    if kind not in KINDS:
         return None
     # Only the newer versions note how something was measured.
     if "command" not in content:
@@ -119,20 +120,6 @@ def best_row(rows: Sequence[dict[str, Any]], *groups: str, sigma: str | None = N
 def noisy_row(rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     """The row that does nothing."""
     return next((row for row in rows if row["method"] == _NOISY_INPUT), None)
-
-
-def _kind(content: Any) -> str | None:
-    if not isinstance(content, dict):
-        return None
-    if content.get("kind") in KINDS:
-        return content["kind"]
-    if "kind" in content:
-        return None
-    if "cells" in content:
-        return "sweep"
-    if "envelope" in content:
-        return "checks"
-    return "evaluation" if "rows" in content and "part" in content else None
 
 
 def _restored(value: Any) -> Any:

@@ -7,16 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from NeuralDiffusionLib import DenoiseSettings
 
 from ..benchmark.evaluation import evaluate, noisy_input
 from ..benchmark.learned import trained
 from ..benchmark.methods import Method
 from ..benchmark.tables import rows as table_rows
-from ..data.slices import load_slices
-from ..data.splits import load_split
+from ..data.loaded_part import load_part
 from .config import TrainingConfig, read_config
 from .run import Place, run_training
 
@@ -85,8 +82,9 @@ def train_and_measure(
     """
     methods: list[Method] = []
     names: dict[str, tuple[str, bool]] = {}
-    for number, variant in enumerate(variants):
-        config = base(variant.changes)
+    configs = [base(variant.changes) for variant in variants]
+    first = configs[0]
+    for variant, config in zip(variants, configs, strict=True):
         if report is not None:
             report(variant.name)
         folder = place.output / _folder_name(variant.name)
@@ -95,19 +93,15 @@ def train_and_measure(
             method = _method(variant, config, checkpoint, refine, place.device)
             if not refine and method.parameters == methods[-1].parameters:
                 continue
-            methods.append(replace(method, group="ours") if number == 0 and refine else method)
+            methods.append(replace(method, group="ours") if config is first and refine else method)
             names[method.name] = (variant.name, refine)
-    config = base(variants[0].changes)
-    split = load_split(config.split, place.data)
-    chosen = split.test[:limit] if limit else split.test
-    clean = load_slices(place.data, chosen).astype(np.float32) / 255
-    groups = np.array([split.groups[name] for name in chosen])
-    results = evaluate([*methods, noisy_input()], clean, "rician", groups=groups)
+    test = load_part(place.data, first.split, "test", limit)
+    results = evaluate([*methods, noisy_input()], test.clean, "rician", groups=test.groups)
     rows = table_rows(results)
     for row in rows:
         variant_name, refined = names.get(row["method"], (row["method"], False))
         row |= {"variant": variant_name, "refined": refined}
-    return rows, {"slices": len(chosen), "split": split.name, "split_sha256": split.sha256, "epochs": config.epochs}
+    return rows, {**test.facts(), "epochs": first.epochs}
 
 
 def configuration(path: Path | None, overrides: dict[str, Any]) -> Callable[[dict[str, Any]], TrainingConfig]:

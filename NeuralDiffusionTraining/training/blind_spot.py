@@ -15,12 +15,12 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from NeuralDiffusionLib.intensity import estimate_range
 from NeuralDiffusionLib.network import NeuralDiffusionNetwork
+from NeuralDiffusionLib.noise_level import noise_of
 from NeuralDiffusionLib.noise_model import TYPES, clipped_gaussian_mean, rice_mean
 
 from .config import OptimiserConfig
@@ -95,12 +95,7 @@ class BlindSpotTask(L.LightningModule):
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
         noisy, hidden = batch["noisy"], batch["hidden"]
         with torch.no_grad():
-            estimates, logits = self.network.noise_level(noisy)
-            types = logits.softmax(dim=1)
-            if self.options.noise != "mixed":
-                index = torch.full((len(noisy),), TYPES.index(self.options.noise), device=noisy.device)
-                types = F.one_hot(index, len(TYPES)).float()
-            sigma = (types * estimates).sum(dim=1)
+            types, sigma = noise_of(noisy, self.network.noise_level, self.options.noise, None)
         output = self.network(batch["masked"], types, sigma=sigma)
         level = sigma.view(-1, 1, 1, 1).clamp_min(1e-3)
         losses = [

@@ -20,7 +20,7 @@ from NeuralDiffusionLib.devices import resolve_device
 from ..data.slices import load_slices
 from ..data.splits import Split, load_split
 from ..files.command_error import CommandError
-from .checkpoints import BEST, NEWEST, load_trained
+from .checkpoints import BEST, NEWEST, TrainedNetwork, load_trained
 from .config import TrainingConfig
 from .curves import FOLDER as CURVES
 from .curves import CurveFiles
@@ -74,9 +74,10 @@ def run_training(config: TrainingConfig, place: Place) -> Path:
     L.seed_everything(config.seed, verbose=False)
     module = _data(config, place.data, split)
     steps = module.batches * config.epochs
-    task = DenoisingTask(config.model_dump(mode="json"), steps, _provenance(config, split, place.start))
-    if place.start is not None and not newest.exists():
-        task.network.load_state_dict(_weights_of(place.start, config.network))
+    start = None if place.start is None else _start(place.start, config.network)
+    task = DenoisingTask(config.model_dump(mode="json"), steps, _provenance(config, split, start))
+    if start is not None and not newest.exists():
+        task.network.load_state_dict(start.network.state_dict())
     task.network.to(memory_format=torch.channels_last)
     trainer = L.Trainer(
         max_epochs=config.epochs,
@@ -108,11 +109,10 @@ def run_training(config: TrainingConfig, place: Place) -> Path:
 
 def _data(config: TrainingConfig, folder: Path, split: Split) -> SliceData:
     train = split.train[: config.limit] if config.limit else split.train
-    fine = _FINE_SIZE if config.sampling.native_share else None
     coarse = load_slices(folder, train)
     return SliceData(
         coarse,
-        load_slices(folder, train, fine) if fine else coarse,
+        load_slices(folder, train, _FINE_SIZE) if config.sampling.native_share else coarse,
         load_slices(folder, split.validation[:_VALIDATION_SLICES]),
         config.batch_size,
         config.seed,
@@ -151,14 +151,14 @@ def _flat(options: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _weights_of(start: Path, network: str) -> dict[str, torch.Tensor]:
-    trained = load_trained(start)
+def _start(path: Path, network: str) -> TrainedNetwork:
+    trained = load_trained(path)
     if trained.name != network:
-        raise CommandError(f"Checkpoint '{start}' is of the network '{trained.name}', not '{network}': name another.")
-    return trained.network.state_dict()
+        raise CommandError(f"Checkpoint '{path}' is of the network '{trained.name}', not '{network}': name another.")
+    return trained
 
 
-def _provenance(config: TrainingConfig, split: Split, start: Path | None) -> dict[str, str]:
+def _provenance(config: TrainingConfig, split: Split, start: TrainedNetwork | None) -> dict[str, str]:
     """How the weights are made, as far as the run itself can know."""
     changed = _changed(_flat(config.model_dump(mode="json")), _flat(TrainingConfig().model_dump(mode="json")))
     settings = "".join(f" --set {name}={value}" for name, value in changed.items())
@@ -170,7 +170,7 @@ def _provenance(config: TrainingConfig, split: Split, start: Path | None) -> dic
         "torch": str(torch.__version__),
     }
     if start is not None:
-        made["started_from"] = load_trained(start).provenance["command"]
+        made["started_from"] = start.provenance["command"]
     return made
 
 
