@@ -49,7 +49,7 @@ class Architecture:
         If a value is outside what is listed above.
     """
 
-    reach: tuple[int, ...] = (2, 2, 1, 1, 1)
+    reach: tuple[int, ...] = (4, 2, 1, 1, 1)
     dropout: float = 0.0
 
     def __post_init__(self) -> None:

@@ -15,6 +15,7 @@ from ..networks.registry import build_network
 
 NEWEST = "last.ckpt"
 BEST = "best.ckpt"
+_PREFIX = "network."
 
 
 @dataclass(frozen=True)
@@ -35,19 +36,43 @@ def load_trained(path: Path) -> TrainedNetwork:
     CommandError
         If it does not exist or was not written by this version.
     """
+    trained, missing = load_start(path)
+    if missing:
+        raise CommandError(
+            f"Checkpoint '{path}' is of an older network, without {', '.join(missing)}: "
+            "train again, from it with --init if you like."
+        )
+    return trained
+
+
+def load_start(path: Path) -> tuple[TrainedNetwork, list[str]]:
+    """Read a checkpoint to start a run from.
+
+    Returns
+    -------
+    tuple
+        The network, and the names of the parts that the checkpoint lacks, since they were added to the network later:
+        they have fresh weights.
+
+    Raises
+    ------
+    CommandError
+        If it does not exist or fits no network of this version.
+    """
     if not path.is_file():
         raise CommandError(f"Checkpoint '{path}' does not exist: give the {BEST} of a training run.")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         config, made = content["hyper_parameters"]["config"], content["hyper_parameters"]["provenance"]
         network = build_network(config["network"])
-        prefix = "network."
-        network.load_state_dict(
-            {name.removeprefix(prefix): tensor for name, tensor in content["state_dict"].items()}, strict=True
-        )
+        state = {name.removeprefix(_PREFIX): tensor for name, tensor in content["state_dict"].items()}
+        missing, unexpected = network.load_state_dict(state, strict=False)
+        lacking = list(dict.fromkeys(".".join(name.split(".")[:2]) for name in missing))
+        if unexpected or any(name.startswith(f"{part}.") for part in lacking for name in state):
+            raise KeyError("state_dict")
         done = {"epochs_done": str(content["epoch"] + 1), "steps_done": str(content["global_step"])}
     except (KeyError, TypeError, ValueError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise CommandError(
             f"Checkpoint '{path}' was not written by this version's train command: train again."
         ) from error
-    return TrainedNetwork(network.eval(), config["network"], config, {**made, **done})
+    return TrainedNetwork(network.eval(), config["network"], config, {**made, **done}), lacking

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import subprocess
+import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +15,14 @@ import torch
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.utilities import rank_zero_only
 
 from NeuralDiffusionLib.devices import resolve_device
 
 from ..data.slices import load_slices
 from ..data.splits import Split, load_split
 from ..files.command_error import CommandError
-from .checkpoints import BEST, NEWEST, TrainedNetwork, load_trained
+from .checkpoints import BEST, NEWEST, TrainedNetwork, load_start, load_trained
 from .config import TrainingConfig
 from .curves import FOLDER as CURVES
 from .curves import CurveFiles
@@ -152,10 +154,17 @@ def _flat(options: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _start(path: Path, network: str) -> TrainedNetwork:
-    trained = load_trained(path)
+    trained, missing = load_start(path)
     if trained.name != network:
         raise CommandError(f"Checkpoint '{path}' is of the network '{trained.name}', not '{network}': name another.")
+    if missing:
+        _tell(f"Checkpoint '{path}' lacks {', '.join(missing)}: starting that with fresh weights.")
     return trained
+
+
+@rank_zero_only
+def _tell(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
 
 
 def _provenance(config: TrainingConfig, split: Split, start: TrainedNetwork | None) -> dict[str, str]:
