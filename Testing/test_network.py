@@ -173,3 +173,12 @@ def test_every_parameter_learns_from_the_loss():
     (output.image.square().mean() + levels.mean() + logits.square().mean()).backward()
     without = [name for name, weights in network.named_parameters() if weights.grad is None or not weights.grad.any()]
     assert without == []
+
+
+def test_the_guidance_of_a_pixel_depends_on_the_whole_head(network):
+    slices = torch.rand(1, 1, 128, 128, generator=torch.Generator().manual_seed(5)).requires_grad_()
+    features = network.guide(slices, torch.full((1,), 0.1), torch.tensor([[0.0, 1.0, 0.0]]), 8)
+    # The features of the first corner: only from afar can air be told from dark tissue.
+    (gradient,) = torch.autograd.grad(features[0, :, 0, 0].square().sum(), slices)
+    assert gradient[0, 0, 100:, :20].any()
+    assert gradient[0, 0, :20, 100:].any()

@@ -67,7 +67,7 @@ def test_onnx_names_its_inputs_outputs_and_settings(session):
 
 
 @pytest.mark.parametrize("count", [2, 4])
-@pytest.mark.parametrize("reach", [1, 2])
+@pytest.mark.parametrize("reach", [1, 2, 4])
 @pytest.mark.parametrize("shape", [(12, 9), (2, 3), (1, 1)])
 def test_diffusion_as_convolutions_is_the_diffusion(count, reach, shape, monkeypatch):
     random = torch.Generator().manual_seed(0)

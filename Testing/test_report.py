@@ -8,13 +8,16 @@ import re
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from matplotlib.text import Text
 from sample_results import METHODS, clean_slices, write_results
 from typer.testing import CliRunner
 
 from NeuralDiffusionLib import Denoiser
 from NeuralDiffusionLib.weights import load_weights
+from NeuralDiffusionTraining.benchmark.methods import Method
 from NeuralDiffusionTraining.cli import app
 from NeuralDiffusionTraining.files.command_error import CommandError
+from NeuralDiffusionTraining.reporting.example_slices import example
 from NeuralDiffusionTraining.reporting.plots import as_svg, curves_figure, plot_curves
 from NeuralDiffusionTraining.reporting.report import report
 from NeuralDiffusionTraining.reporting.results import read_results
@@ -102,6 +105,30 @@ def test_further_abilities_have_a_line_each_with_what_was_measured(page):
     assert re.search(r"Mixed noise .*: \d+\.\d\d dB, noisy", lines)
     assert re.search(r"dropout, \d+\.\d\d dB, [+-]\d\.\d\d dB against the full network on the same 2 epochs", lines)
     assert lines.count("not measured") == 2
+
+
+def test_what_blind_spot_training_brings_is_compared_with_the_same_weights_before(results, scan, tmp_path):
+    for path in results.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    adapted = json.loads((results / "volumes.json").read_text())
+    adapted |= {"adapted_from_sha256": adapted["weights_sha256"], "weights_sha256": "a" * 64}
+    for row in adapted["rows"]:
+        row["psnr_head_db"] += 0.5 if row["method"] == "Neural Diffusion" else 0
+    # The name comes before "volumes", and must not take its place.
+    (tmp_path / "adapted.json").write_text(json.dumps(adapted))
+    page = report(read_results(tmp_path), Denoiser("cpu"), scan)
+    assert "+0.50 dB in the head against the same weights before, mean over 2 noisy volumes" in words(
+        section(page, "further")
+    )
+    assert "33.75" not in section(page, "volumes")
+    assert "other weights" not in section(page, "headline")
+
+
+def test_the_example_shows_a_network_trained_here(scan):
+    trained = Method("Rival", "trained here", "none", lambda noisy, _: noisy)
+    assert "Rival" in "".join(
+        text.get_text() for text in example(scan, Denoiser("cpu"), [trained]).figure.findobj(Text)
+    )
 
 
 def test_what_was_not_measured_is_said_to_be_missing(tmp_path, scan):

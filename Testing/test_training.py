@@ -198,6 +198,30 @@ def test_a_wrong_configuration_is_refused_in_one_sentence(tmp_path, text, words)
     assert "\n" not in str(refusal.value)
 
 
+def test_a_run_starts_from_a_checkpoint_of_an_older_network_and_says_what_it_lacks(data, tmp_path, whole_run):
+    older = torch.load(whole_run / "best.ckpt", weights_only=True)
+    added = [name for name in older["state_dict"] if name.startswith("network.guidance.context.")]
+    for name in added:
+        del older["state_dict"][name]
+    torch.save(older, tmp_path / "older.ckpt")
+    done = run(*arguments(data, tmp_path / "run", "epochs=1"), "--init", str(tmp_path / "older.ckpt"))
+    assert done.returncode == 0, done.stderr
+    assert "older.ckpt' lacks guidance.context: starting that with fresh weights." in done.stderr
+    # To be measured or exported it is not complete.
+    with pytest.raises(CommandError, match=r"older\.ckpt' is of an older network, without guidance\.context"):
+        load_trained(tmp_path / "older.ckpt")
+
+
+def test_a_run_does_not_start_from_a_checkpoint_with_half_a_part(data, tmp_path, whole_run):
+    damaged = torch.load(whole_run / "best.ckpt", weights_only=True)
+    del damaged["state_dict"]["network.guidance.context.smallest.0.first.weight"]
+    del damaged["state_dict"]["network.step_logits"]
+    torch.save(damaged, tmp_path / "damaged.ckpt")
+    refusal = run(*arguments(data, tmp_path / "run", "epochs=1"), "--init", str(tmp_path / "damaged.ckpt"))
+    assert refusal.returncode == 2
+    assert "damaged.ckpt' was not written by this version's train command" in refusal.stderr
+
+
 def test_the_command_line_wins_over_the_file(tmp_path):
     file = tmp_path / "mine.yaml"
     file.write_text("epochs: 3\noptimiser: {clip: 2}\n", encoding="utf-8")

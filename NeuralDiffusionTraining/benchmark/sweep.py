@@ -20,14 +20,6 @@ SIGMAS = (0.0, 0.01, 0.02, 0.05, 0.10, 0.15, 0.20)
 ITERATIONS = (1, 4, 8, 16, 32, 64)
 SWEPT_FIGURES = ("psnr_db", "ssim", "edge_mse")
 
-ORIGINAL_PSNR_DB = {
-    "gaussian": {0.05: 26.376, 0.10: 24.567, 0.15: 22.655, 0.20: 21.063},
-    "rician": {0.05: 26.669, 0.10: 25.536, 0.15: 24.513, 0.20: 22.094},
-    "speckle": {0.05: 27.026, 0.10: 26.627, 0.15: 26.002, 0.20: 25.190},
-    "mixed": {0.05: 26.699, 0.10: 25.600, 0.15: 24.407, 0.20: 22.765},
-}
-"""What the original student project published for its own network, by noise type and level."""
-
 
 def sweep(
     network: NetworkPass,

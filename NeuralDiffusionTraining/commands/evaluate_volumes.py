@@ -94,6 +94,7 @@ def evaluate_volumes(
             "neighbours": neighbours,
             "device": denoiser.device,
             "weights_sha256": denoiser.weights_sha256,
+            "adapted_from_sha256": denoiser.weights_metadata.get("adapted_from_sha256"),
             "skipped": skipped,
             **run_facts(),
         }

@@ -9,6 +9,7 @@ import typer
 
 from ..files.command_error import CommandError
 from ..files.result_files import check_folder_of, write_text
+from .table_rows import name_and_checkpoint
 
 
 def report(
@@ -19,6 +20,10 @@ def report(
         typer.Option(
             metavar="SCAN", help="Scan of the example slices; nilearn's openly licensed template if left out."
         ),
+    ] = None,
+    trained: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=CHECKPOINT", help="Show a network trained here in the example, too; repeat."),
     ] = None,
     weights: Annotated[Path | None, typer.Option(help="File of weights; the bundled one if left out.")] = None,
     readme: Annotated[
@@ -41,14 +46,17 @@ def report(
     for path in (example, readme):
         if path is not None and not path.is_file():
             raise CommandError(f"File '{path}' does not exist.")
+    checkpoints = [name_and_checkpoint(one) for one in trained or []]
     measured = read_results(results)
     if output is not None:
         from NeuralDiffusionLib import Denoiser
         from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS
 
+        from ..benchmark.learned import trained as trained_network
         from ..reporting.report import report as page
 
-        html = page(measured, Denoiser("cpu", weights or BUNDLED_WEIGHTS), example)
+        networks = [trained_network(name, path, device="cpu") for name, path in checkpoints]
+        html = page(measured, Denoiser("cpu", weights or BUNDLED_WEIGHTS), example, networks)
         write_text(output, html)
         typer.echo(f"Report of {len(measured.files)} files of results written to {output}.")
     if readme is not None:

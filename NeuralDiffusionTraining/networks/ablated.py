@@ -21,6 +21,13 @@ def without_guidance() -> NeuralDiffusionNetwork:
     return network
 
 
+def without_context() -> NeuralDiffusionNetwork:
+    """The guidance has no levels beyond 1/8 of the slice's pixels a side."""
+    network = NeuralDiffusionNetwork()
+    network.guidance.context = _NoContext()
+    return network
+
+
 def with_detached_guidance() -> NeuralDiffusionNetwork:
     """No gradient reaches the guidance network, as in the original: it stays as it was initialised."""
     network = NeuralDiffusionNetwork()
@@ -90,6 +97,11 @@ class _NoProjection(nn.Module):
 
     def of_stage(self, guidance: Tensor, stage: int) -> Tensor:
         return guidance.new_zeros(1)
+
+
+class _NoContext(nn.Module):
+    def forward(self, coarse: Tensor, embedding: Tensor) -> Tensor:
+        return coarse
 
 
 class _NoRefinement(nn.Module):

@@ -12,6 +12,7 @@ from ..files.command_error import CommandError
 from .ablated import (
     PerPixelGatesNetwork,
     with_detached_guidance,
+    without_context,
     without_guidance,
     without_inversion,
     without_refinement,
@@ -29,6 +30,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "original": OriginalNetwork,
     "original-trained-guidance": lambda: OriginalNetwork(trained_guidance=True),
     "no-guidance": without_guidance,
+    "no-context": without_context,
     "detached-guidance": with_detached_guidance,
     "no-refinement": without_refinement,
     "per-pixel-gates": PerPixelGatesNetwork,

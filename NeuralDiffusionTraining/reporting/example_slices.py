@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from NeuralDiffusionLib import Denoiser, DenoiseSettings
 
 from ..benchmark.classical import as_published
 from ..benchmark.head import HEAD_THRESHOLD, head_mask
+from ..benchmark.methods import Method
 from ..benchmark.template import TEMPLATE_NAME, template_path
 from ..benchmark.tuned import tuned
 from ..data.corruption import rician
@@ -36,13 +38,17 @@ class Example:
     description: str
 
 
-def example(scan: Path | None, denoiser: Denoiser) -> Example:
+def example(scan: Path | None, denoiser: Denoiser, trained: Sequence[Method] = ()) -> Example:
     """Add Rician noise to the middle slice of a scan and remove it again.
 
     Parameters
     ----------
     scan
         Scan to take as clean; ``None`` for the T1 template that the package nilearn carries.
+    denoiser
+        With the weights that are shown.
+    trained
+        Other networks to show beside it.
 
     Raises
     ------
@@ -65,6 +71,7 @@ def example(scan: Path | None, denoiser: Denoiser) -> Example:
     for method, label in classical:
         short = next(wanted for wanted in _COMPARED if wanted in method.name)
         pictures.append((short, label, method.denoise(stack, levels)[0]))
+    pictures += [(method.name, "trained here", method.denoise(stack, levels)[0]) for method in trained]
     settings = DenoiseSettings(noise="rician", intensity_range=(0.0, 1.0))
     full = denoiser(stack, settings)
     pictures.append(("Neural Diffusion", "no refinement", denoiser(stack, replace(settings, refine=False)).image[0]))

@@ -67,7 +67,7 @@ def model_card(weights: Path, folder: Path) -> str:
         "## Small lesions and new extrema",
         checks_summary(results),
         "## Real volumes, Rician noise",
-        *([volume_tables(one) for one in results.of("volumes")] or ["Not measured."]),
+        *([volume_tables(one) for one in results.volumes()] or ["Not measured."]),
     ]
     return "\n\n".join(parts) + "\n"
 

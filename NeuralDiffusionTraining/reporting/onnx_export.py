@@ -18,8 +18,8 @@ from ..files.result_files import write_file
 INPUT = "slices"
 OUTPUTS = ("image", "conduction", "sigma")
 _OPSET = 18
-# Neither number a multiple of 8: the sizes at hand decide whether the graph pads at all, and one that pads by nothing
-# serves multiples of 8 too.
+# Neither number a multiple of 8, nor of 32 once padded to 8: the sizes at hand decide whether the graph pads at all,
+# and one that pads by nothing serves multiples too.
 _TRACED_SHAPE = (2, 1, 44, 36)
 _AXES = {0: "batch", 2: "rows", 3: "columns"}
 SMALLEST_SIDE = 8

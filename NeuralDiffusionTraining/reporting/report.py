@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from NeuralDiffusionLib import NOISE_TYPES, __version__
 from NeuralDiffusionLib.denoiser import Denoiser
 
+from ..benchmark.methods import Method
 from . import result_tables as tables
 from .example_slices import example
 from .plots import as_png, as_svg, bars_figure, curves_figure
@@ -44,7 +45,7 @@ class Section:
     parts: tuple[Markup, ...]
 
 
-def report(results: Results, denoiser: Denoiser, scan: Path | None) -> str:
+def report(results: Results, denoiser: Denoiser, scan: Path | None, trained: Sequence[Method] = ()) -> str:
     """Return the page.
 
     Parameters
@@ -55,6 +56,8 @@ def report(results: Results, denoiser: Denoiser, scan: Path | None) -> str:
         With the weights that the results are of; it denoises the example.
     scan
         Scan of the example slices; ``None`` for the template of the package nilearn.
+    trained
+        Other networks that the example shows.
 
     Raises
     ------
@@ -63,7 +66,7 @@ def report(results: Results, denoiser: Denoiser, scan: Path | None) -> str:
     """
     sections = [
         Section("headline", "Summary", (_text(headline(results, denoiser.weights_sha256)),)),
-        Section("example", "Example slices", _example(denoiser, scan)),
+        Section("example", "Example slices", _example(denoiser, scan, trained)),
         Section("noise", "By noise type and split", _by_noise(results)),
         Section("tables", "Every method", tuple(part for one in _evaluations(results) for part in _evaluation(one))),
         Section("sweep", "Noise level, neighbourhood, iterations", _sweep(results)),
@@ -175,8 +178,7 @@ def _variant(results: Results, part_of_name: str) -> str:
 
 
 def _adapted(results: Results) -> str:
-    found = [one for one in results.of("volumes") if "blind_spot" in one.name]
-    plain = [one for one in results.of("volumes") if "blind_spot" not in one.name]
+    found, plain = results.volumes(adapted=True), results.volumes()
     if not found or not plain:
         return "not measured"
 
@@ -257,7 +259,7 @@ def _checks(results: Results) -> tuple[Markup, ...]:
 
 
 def _volumes(results: Results) -> tuple[Markup, ...]:
-    found = results.of("volumes")
+    found = results.volumes()
     if not found:
         return ()
     words = "Rician noise; PSNR in dB inside the head."
@@ -284,8 +286,8 @@ def _curves(results: Results) -> tuple[Markup, ...]:
     return tuple(parts)
 
 
-def _example(denoiser: Denoiser, scan: Path | None) -> tuple[Markup, ...]:
-    made = example(scan, denoiser)
+def _example(denoiser: Denoiser, scan: Path | None, trained: Sequence[Method]) -> tuple[Markup, ...]:
+    made = example(scan, denoiser, trained)
     return _png(as_png(made.figure), made.description, wide=True), _text(made.description)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from NeuralDiffusionLib import NOISE_TYPES
 
-from ..benchmark.sweep import ORIGINAL_PSNR_DB
+from ..benchmark.published import ORIGINAL_PSNR_DB, ORIGINAL_ROWS
 from ..benchmark.tables import STAR, STAR_MEANS, mean_text, to_markdown
 from .results import Result, Results, best_row, noisy_row, our_rows
 
@@ -60,6 +60,11 @@ def comparison_table(results: Results) -> str:
         cells = [_interval(row["psnr_db"], 2), *(figure(row[name], name) for name in ("psnr_head_db", "ssim"))]
         cells += [figure(row["edge_mse"], "edge_mse"), _count(row["parameters"]), _count(row["macs_per_pixel"])]
         lines.append([row["method"], row["sigma"], *cells])
+    if (found.content["noise"], found.content["split"]) == ("rician", "original"):
+        # What was published has neither intervals nor figures of the head.
+        for name, row in ORIGINAL_ROWS.items():
+            cells = [_number(row["psnr_db"], 2), "", _number(row["ssim"], 3), _number(row["edge_mse"], 3)]
+            lines.append([name, "none", *cells, _count(row["parameters"]), ""])
     return _with_star(table(headings, lines, words=2))
 
 
@@ -142,7 +147,7 @@ def ablation_title(content: dict[str, Any]) -> str:
 
 def volumes_summary(results: Results) -> str:
     """PSNR in the head by method and noise level, mean over the volumes."""
-    found = results.of("volumes")
+    found = results.volumes()
     if not found:
         return NOT_MEASURED
     rows = found[0].content["rows"]

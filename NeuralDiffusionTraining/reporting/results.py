@@ -29,8 +29,9 @@ class Result:
 
     @property
     def weights(self) -> str | None:
-        """SHA-256 of the weights it was measured with; ``None`` where networks were trained for it."""
-        return self.content.get("weights_sha256")
+        """SHA-256 of the weights it was measured with, or that those were adapted from; ``None`` where networks were
+        trained for it."""
+        return self.content.get("adapted_from_sha256") or self.content.get("weights_sha256")
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,10 @@ class Results:
         """Evaluations of test slices with drawn noise levels at the default settings, Rician first."""
         found = self.of("evaluation", lambda c: is_default(c) and split in (None, c["split"]))
         return sorted(found, key=lambda one: (NOISE_TYPES.index(one.content["noise"]), -len(one.content["rows"])))
+
+    def volumes(self, adapted: bool = False) -> list[Result]:
+        """Measurements of whole scans; with `adapted` those of weights that blind-spot training fitted to a scan."""
+        return self.of("volumes", lambda content: bool(content.get("adapted_from_sha256")) == adapted)
 
     def headline(self) -> Result | None:
         """Rician noise on the original split, the file with the most rows; another table where there is none."""

@@ -9,7 +9,8 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ..benchmark.sweep import ORIGINAL_PSNR_DB, SWEPT_FIGURES
+from ..benchmark.published import ORIGINAL_PSNR_DB
+from ..benchmark.sweep import SWEPT_FIGURES
 from ..files.command_error import CommandError
 from ..files.result_files import write_file
 

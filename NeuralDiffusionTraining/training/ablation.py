@@ -31,6 +31,7 @@ FULL = Variant("Full", {})
 ABLATED = (
     FULL,
     Variant("No guidance", {"network": "no-guidance"}),
+    Variant("No context", {"network": "no-context"}),
     Variant("Detached guidance", {"network": "detached-guidance"}),
     Variant("No refinement", {"network": "no-refinement"}),
     Variant("4 neighbours", {"sampling.neighbours": 4}),
