@@ -7,7 +7,7 @@ from pathlib import Path
 from NeuralDiffusionLib.weights import load_weights
 
 from ..files.command_error import CommandError
-from .result_tables import checks_summary, evaluation_title, full_table, noise_table, sweep_table, volume_tables
+from .result_tables import checks_summary, evaluation_title, first_sweep_table, full_table, noise_table, volume_tables
 from .results import Results, is_default, read_results
 
 _ENTRIES = {
@@ -63,7 +63,7 @@ def model_card(weights: Path, folder: Path) -> str:
         noise_table(results),
         *_evaluations(results),
         "## Noise levels, PSNR in dB",
-        sweep_table(results),
+        first_sweep_table(results),
         "## Small lesions and new extrema",
         checks_summary(results),
         "## Real volumes, Rician noise",

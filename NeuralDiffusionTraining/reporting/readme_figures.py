@@ -13,8 +13,8 @@ from .result_tables import (
     checks_summary,
     comparison_table,
     evaluation_title,
+    first_sweep_table,
     noise_table,
-    sweep_table,
     volumes_summary,
 )
 from .results import Results
@@ -35,7 +35,7 @@ def _ablation(results: Results) -> str:
 BLOCKS: dict[str, Callable[[Results], str]] = {
     "benchmark": noise_table,
     "comparison": _comparison,
-    "sweep": sweep_table,
+    "sweep": first_sweep_table,
     "ablation": _ablation,
     "checks": checks_summary,
     "volumes": volumes_summary,

@@ -227,17 +227,13 @@ def _evaluation(result: Result) -> tuple[Markup, ...]:
 
 
 def _sweep(results: Results) -> tuple[Markup, ...]:
-    found = results.of("sweep")
-    if not found:
-        return ()
-    with tempfile.TemporaryDirectory() as folder:
-        plots = plot_sweep(found[0].content["cells"], Path(folder))
-        pictures = [_png(path.read_bytes(), "Quality over the settings of the sweep") for path in plots]
-    content = found[0].content
-    words = (
-        f"{content['slices']} {content['part']} slices, {content['split']} split, 8 neighbours, 16 iterations; PSNR."
-    )
-    return _text(words), _text(tables.sweep_table(results)), *pictures
+    parts: list[Markup] = []
+    for content in (one.content for one in results.sweeps()):
+        with tempfile.TemporaryDirectory() as folder:
+            plots = plot_sweep(content["cells"], Path(folder))
+            pictures = [_png(path.read_bytes(), "Quality over the settings of the sweep") for path in plots]
+        parts += [_text(tables.sweep_title(content)), _text(tables.sweep_table(content)), *pictures]
+    return tuple(parts)
 
 
 def _ablations(results: Results) -> tuple[Markup, ...]:

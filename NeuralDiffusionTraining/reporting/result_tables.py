@@ -83,14 +83,25 @@ def evaluation_title(content: dict[str, Any]) -> str:
     return f"{', '.join(words)}: {content['slices']} {content['part']} slices, {content['split']} split"
 
 
-def sweep_table(results: Results) -> str:
+def first_sweep_table(results: Results) -> str:
+    """`sweep_table` of the original split, or of another one where there is none, with its title."""
+    found = results.sweeps()
+    return f"{sweep_title(found[0].content)}\n\n{sweep_table(found[0].content)}" if found else NOT_MEASURED
+
+
+def sweep_title(content: dict[str, Any]) -> str:
+    """In words, what the table of a sweep is of."""
+    return (
+        f"{content['slices']} {content['part']} slices, {content['split']} split, 8 neighbours, 16 iterations; PSNR in "
+        "dB."
+    )
+
+
+def sweep_table(content: dict[str, Any]) -> str:
     """PSNR of ours and of the original project by noise type and level, default iterations."""
-    found = results.of("sweep")
-    if not found:
-        return NOT_MEASURED
     lines = []
     gains = []
-    for cell in found[0].content["cells"]:
+    for cell in content["cells"]:
         if (cell["neighbours"], cell["iterations"]) != (8, 16):
             continue
         theirs = ORIGINAL_PSNR_DB[cell["noise"]].get(cell["sigma"])

@@ -52,6 +52,10 @@ class Results:
         found = self.of("evaluation", lambda c: is_default(c) and split in (None, c["split"]))
         return sorted(found, key=lambda one: (NOISE_TYPES.index(one.content["noise"]), -len(one.content["rows"])))
 
+    def sweeps(self) -> list[Result]:
+        """The original split first: it is the one to compare with what was published."""
+        return sorted(self.of("sweep"), key=lambda one: one.content["split"] != "original")
+
     def volumes(self, adapted: bool = False) -> list[Result]:
         """Measurements of whole scans; with `adapted` those of weights that blind-spot training fitted to a scan."""
         return self.of("volumes", lambda content: bool(content.get("adapted_from_sha256")) == adapted)

@@ -4,18 +4,19 @@
 #
 #   Resources/Results/measure.sh BR35H_FOLDER SCAN...
 #
-# RUNS, a folder of runs that 'neural-diffusion ablate' trained (see below), adds the networks trained here to the table.
-# Less than an hour on two cores with the numbers below; what is trained in RUNS, hours the first time. Learning curves
-# appear in the report if they are copied here under a name that ends in curves.csv.
+# RUNS, a folder of runs (see "trained" below), adds the networks trained here to the table. Without it they are left out.
+# What is measured takes an hour on two cores with the numbers below; what is trained in RUNS takes hours the first time.
+# Learning curves appear in the report if they are copied here under a name that ends in curves.csv.
 set -euo pipefail
 
-slices=0           # of the Rician table with every method, original split; 0 means all 450
-slices_grouped=0   # of the same on the grouped split, without the peers
-slices_other=0     # of the other tables with every method
-slices_sweep=12    # of each of the 336 cells of the sweep
-slices_checks=40   # of the lesions and the envelope
-slices_volume=40   # middle slices of each scan
-device=cpu         # the classical filters always use the CPU: times compare only there
+slices=0             # of the Rician tables with every method; 0 means all 450
+slices_other=0       # of the tables of other noise
+slices_sweep=12      # of each of the 336 cells of the sweep
+slices_sweep_grouped=4
+slices_checks=40     # of the lesions and the envelope
+slices_volume=24     # middle slices of each scan
+epochs_original=6    # of 300, of the student project's own experiment
+device=cpu           # the classical filters always use the CPU: times compare only there
 RUNS=${RUNS:-}
 
 results=$(cd "$(dirname "$0")" && pwd)
@@ -29,25 +30,54 @@ once() { # name, command and its options; the result goes to NAME.json
     [ -e "$results/$name.json" ] || neural-diffusion "$@" --device "$device" --json "$results/$name.json"
 }
 
+# Networks trained on the same budget, on either split, and the student project's experiment. Finished runs are kept.
 trained=()
+trained_grouped=()
+examples=()
 if [ -n "$RUNS" ]; then
+    for guidance in detached trained; do
+        network=original
+        [ "$guidance" = trained ] && network=original-trained-guidance
+        neural-diffusion train --config original --network "$network" --set epochs="$epochs_original" \
+            --set precision=bf16-mixed --set validate_every=1 --data "$data" --output "$RUNS/original-$guidance"
+        cp "$RUNS/original-$guidance/curves.csv" "$results/original_${guidance}_curves.csv"
+    done
     once ablation ablate --data "$data" --output "$RUNS" --of design
+    once ablation_whole_slices ablate --data "$data" --output "$RUNS/whole-slices" --of design --only "No context" \
+        --set sampling.crop=128 --set batch_size=8
     once competitors ablate --data "$data" --output "$RUNS" --of competitors
-    add() { # row of the table, folder of its run
-        [ -e "$RUNS/$2/best.ckpt" ] && trained+=(--trained "$1=$RUNS/$2/best.ckpt") || true
-    }
-    add "Plain U-Net, short run" plain-u-net
-    add "U-Net with our noise level and inversion, short run" u-net-with-our-noise-level-and-inversion
-    add "DnCNN-class, short run" dncnn-class
-    add "Original network, short run" original-network
-    add "Ours, short run" full
+    once competitors_grouped ablate --data "$data" --output "$RUNS/grouped" --of competitors --set split=grouped \
+        --only "Plain U-Net" --only "U-Net with our noise level and inversion"
+    control="U-Net with our noise level and inversion"
+    rest="$epochs_original of 300 epochs"
+    trained=(
+        --trained "Plain U-Net, short run=$RUNS/plain-u-net/best.ckpt"
+        --trained "$control, short run=$RUNS/u-net-with-our-noise-level-and-inversion/best.ckpt"
+        --trained "DnCNN-class, short run=$RUNS/dncnn-class/best.ckpt"
+        --trained "Original network, guidance detached, $rest=$RUNS/original-detached/best.ckpt"
+        --trained "Original network, guidance trained, $rest=$RUNS/original-trained/best.ckpt"
+        --trained "Ours, short run=$RUNS/full/best.ckpt"
+    )
+    trained_grouped=(
+        --trained "Plain U-Net, short run=$RUNS/grouped/plain-u-net/best.ckpt"
+        --trained "$control, short run=$RUNS/grouped/u-net-with-our-noise-level-and-inversion/best.ckpt"
+        --trained "Ours, short run=$RUNS/grouped/full/best.ckpt"
+        --trained "Ours, short run on the training part of the original split=$RUNS/full/best.ckpt"
+    )
+    examples=(
+        --trained "Plain U-Net=$RUNS/plain-u-net/best.ckpt"
+        --trained "Original network=$RUNS/original-detached/best.ckpt"
+    )
 fi
 
 # The table of every method, for each noise type and split; mixed noise is the network's own judgement of the type.
 once rician evaluate --data "$data" --noise rician --methods all --limit "$slices" "${trained[@]}"
-once rician_grouped evaluate --data "$data" --noise rician --split grouped --methods published,tuned,ours --limit "$slices_grouped"
+once rician_grouped evaluate --data "$data" --noise rician --split grouped --methods all --limit "$slices" \
+    "${trained_grouped[@]}"
 for noise in gaussian speckle mixed; do
-    once "$noise" evaluate --data "$data" --noise "$noise" --methods published,tuned,ours --limit "$slices_other"
+    methods=all
+    [ "$noise" = mixed ] && methods=published,tuned,ours
+    once "$noise" evaluate --data "$data" --noise "$noise" --methods "$methods" --limit "$slices_other"
     once "${noise}_grouped" evaluate --data "$data" --noise "$noise" --split grouped --limit "$slices_other"
 done
 # Does bfloat16 cost anything, and are slices without noise, or with little, left alone?
@@ -56,8 +86,16 @@ once rician_noise_free evaluate --data "$data" --sigma 0 --neighbours 8 --limit 
 once rician_faint evaluate --data "$data" --sigma 0.01 --neighbours 8 --limit "$slices_other"
 
 once sweep sweep --data "$data" --limit "$slices_sweep" --plots "$results/plots"
+once sweep_grouped sweep --data "$data" --split grouped --limit "$slices_sweep_grouped"
 once checks fidelity --data "$data" --methods ours,tuned --limit "$slices_checks"
 once volumes evaluate-volumes "$@" --template --slices "$slices_volume"
 
+# What blind-spot training on one noisy scan brings there: the scan of 'make demo', 9 % Rician noise.
+noisy=$root/demo-output/noisy.nrrd
+adapted=$(mktemp --suffix=.pt)
+[ -e "$results/volumes_adapted.json" ] || neural-diffusion adapt "$noisy" --output "$adapted" --device "$device"
+once volumes_adapted evaluate-volumes --template --sigma 0.09 --no-peers --slices "$slices_volume" --weights "$adapted"
+rm -f "$adapted"
+
 neural-diffusion card "$results" "$root/NeuralDiffusion/NeuralDiffusionLib/weights/README.md"
-neural-diffusion report "$results" "$results/report.html" --readme "$root/README.md"
+neural-diffusion report "$results" "$results/report.html" --readme "$root/README.md" "${examples[@]}"
