@@ -11,11 +11,12 @@ set -euo pipefail
 
 slices=0             # of the Rician tables with every method; 0 means all 450
 slices_other=0       # of the tables of other noise
+slices_peers=60      # of the tables with BM3D and FFDNet beside the first, as a slice takes them seconds
 slices_sweep=12      # of each of the 336 cells of the sweep
 slices_sweep_grouped=4
-slices_checks=40     # of the lesions and the envelope
+slices_checks=24     # of the lesions and the envelope
 slices_volume=24     # middle slices of each scan
-epochs_original=6    # of 300, of the student project's own experiment
+epochs_original=4    # of 300, of the student project's own experiment
 device=cpu           # the classical filters always use the CPU: times compare only there
 RUNS=${RUNS:-}
 
@@ -44,7 +45,7 @@ if [ -n "$RUNS" ]; then
     done
     once ablation ablate --data "$data" --output "$RUNS" --of design
     once ablation_whole_slices ablate --data "$data" --output "$RUNS/whole-slices" --of design --only "No context" \
-        --set sampling.crop=128 --set batch_size=8
+        --set sampling.crop=128 --set batch_size=8 --set epochs=2 --set validate_every=2
     once competitors ablate --data "$data" --output "$RUNS" --of competitors
     once competitors_grouped ablate --data "$data" --output "$RUNS/grouped" --of competitors --set split=grouped \
         --only "Plain U-Net" --only "U-Net with our noise level and inversion"
@@ -72,12 +73,15 @@ fi
 
 # The table of every method, for each noise type and split; mixed noise is the network's own judgement of the type.
 once rician evaluate --data "$data" --noise rician --methods all --limit "$slices" "${trained[@]}"
-once rician_grouped evaluate --data "$data" --noise rician --split grouped --methods all --limit "$slices" \
-    "${trained_grouped[@]}"
+once rician_grouped evaluate --data "$data" --noise rician --split grouped --methods published,tuned,ours \
+    --limit "$slices" "${trained_grouped[@]}"
+once rician_grouped_peers evaluate --data "$data" --noise rician --split grouped --methods peers,ours \
+    --limit "$slices_peers"
+for noise in gaussian speckle; do
+    once "${noise}_peers" evaluate --data "$data" --noise "$noise" --methods peers,ours --limit "$slices_peers"
+done
 for noise in gaussian speckle mixed; do
-    methods=all
-    [ "$noise" = mixed ] && methods=published,tuned,ours
-    once "$noise" evaluate --data "$data" --noise "$noise" --methods "$methods" --limit "$slices_other"
+    once "$noise" evaluate --data "$data" --noise "$noise" --methods published,tuned,ours --limit "$slices_other"
     once "${noise}_grouped" evaluate --data "$data" --noise "$noise" --split grouped --limit "$slices_other"
 done
 # Does bfloat16 cost anything, and are slices without noise, or with little, left alone?
