@@ -11,9 +11,8 @@ import torch
 
 from .devices import batch_size, fast_dtype, resolve_device
 from .errors import DenoiseCancelled
-from .intensity import check_volume, estimate_range
-from .network import NetworkOutput
 from .settings import DenoiseSettings
+from .slice_run import SliceRun
 from .weights import BUNDLED_WEIGHTS, load_weights
 
 
@@ -113,86 +112,106 @@ class Denoiser:
             If the run was cancelled.
         """
         settings = settings or DenoiseSettings()
-        volume = np.asarray(volume)
-        check_volume(volume)
-        low, high = settings.intensity_range or estimate_range(volume)
-        run = _Run(settings, low, high - low, clipped=float(volume.min()) >= low)
-        slices = np.moveaxis(volume, settings.slice_axis, 0)
-        image = np.empty(slices.shape, np.float32)
-        conduction = np.empty(slices.shape, np.float32)
-        sigma = np.empty(len(slices), np.float32)
-        # Looked up for each run: memory comes and goes, and so may a device's fallback.
-        device, notes = self._device, []
-        batch = batch_size(device, slices[0].size)
-        done = 0
-        try:
-            while done < len(slices):
-                if cancelled is not None and cancelled():
-                    raise DenoiseCancelled(f"Denoising was cancelled after {done} of {len(slices)} slices.")
-                part = slice(done, min(done + batch, len(slices)))
-                denoised = self._denoise_if_memory_allows(slices[part], run, device)
-                if denoised is None:
-                    device, batch = self._retreat(device, batch, slices[0].size, notes)
-                    continue
-                image[part], conduction[part], sigma[part] = denoised
-                done = part.stop
-                if progress is not None:
-                    progress(done, len(slices))
-        finally:
-            if device != self._device:
-                self.network.to(self._device)
-            if self._device.type == "cuda":
-                torch.cuda.empty_cache()
-        return DenoiseResult(
-            image=np.ascontiguousarray(np.moveaxis(image, 0, settings.slice_axis)),
-            conduction=np.ascontiguousarray(np.moveaxis(conduction, 0, settings.slice_axis)),
-            sigma=float(np.median(sigma)) if settings.sigma is None else float(settings.sigma),
-            slice_sigma=sigma,
-            intensity_range=(low, high),
-            device=str(device),
-            notes=tuple(notes),
-        )
+        run = SliceRun.of(volume, settings)
+        image = np.empty(run.slices.shape, np.float32)
+        conduction = np.empty(run.slices.shape, np.float32)
+        sigma = np.empty(len(run.slices), np.float32)
 
-    def _denoise_if_memory_allows(
-        self, slices: np.ndarray, run: _Run, device: torch.device
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-        """As `_denoise`, or None where a GPU ran out of memory; by then the failed pass holds none of it."""
-        try:
-            return self._denoise(slices, run, device)
-        except torch.OutOfMemoryError:
-            if device.type == "cpu":
-                raise
-            return None
-
-    def _denoise(
-        self, slices: np.ndarray, run: _Run, device: torch.device
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Image and conduction of one batch in the scan's units, and its noise levels."""
-        unit = ((slices.astype(np.float64) - run.low) / run.scale).astype(np.float32)
-        inputs = torch.from_numpy(unit).unsqueeze(1).to(device)
-        output = self._pass(inputs, run, device)
-        # Adding the change to the input, rather than scaling the output back, leaves what is unchanged bit for bit.
-        change = (output.image - inputs)[:, 0].cpu().numpy()
-        image = (slices + change.astype(np.float64) * run.scale).astype(np.float32)
-        sigma = output.sigma.cpu().numpy()
-        # What float32 leaves of a slice without noise is not a noise level.
-        return image, output.conduction[:, 0].cpu().numpy(), np.where(sigma < 1e-6, 0, sigma) * run.sigma_unit
-
-    @torch.inference_mode()
-    def _pass(self, inputs: torch.Tensor, run: _Run, device: torch.device) -> NetworkOutput:
-        settings = run.settings
-        dtype = torch.float32 if self._precision == "float32" else fast_dtype(device)
-        given = None if settings.sigma is None else inputs.new_full((len(inputs),), settings.sigma / run.sigma_unit)
-        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-            return self.network(
+        def denoise(part: slice, inputs: torch.Tensor) -> None:
+            output = self.network(
                 inputs,
                 settings.noise,
                 iterations=settings.iterations,
                 neighbours=settings.neighbours,
                 refine=settings.refine,
-                sigma=given,
+                sigma=run.given_sigma(inputs),
                 clipped=inputs.new_full((len(inputs),), float(run.clipped)),
             )
+            image[part] = run.in_scan_units(part, inputs, output.image)
+            conduction[part] = output.conduction[:, 0].cpu().numpy()
+            level = output.sigma.cpu().numpy()
+            # What float32 leaves of a slice without noise is not a noise level.
+            sigma[part] = np.where(level < 1e-6, 0, level) * run.sigma_unit
+
+        device, notes = self.each_batch(run, denoise, progress, cancelled)
+        return DenoiseResult(
+            image=run.in_place(image),
+            conduction=run.in_place(conduction),
+            sigma=float(np.median(sigma)) if settings.sigma is None else float(settings.sigma),
+            slice_sigma=sigma,
+            intensity_range=(run.low, run.high),
+            device=device,
+            notes=notes,
+        )
+
+    def each_batch(
+        self,
+        run: SliceRun,
+        work: Callable[[slice, torch.Tensor], None],
+        progress: Callable[[int, int], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> tuple[str, tuple[str, ...]]:
+        """Do some work with every slice, in batches that the device's memory allows.
+
+        Parameters
+        ----------
+        run
+            The slices.
+        work
+            Called with the place of a batch among the slices and the batch itself, (batch, 1, rows, columns), under
+            inference mode and in this denoiser's precision. Where a GPU runs out of memory it is called again for the
+            same slices.
+        progress, cancelled
+            As in a call of the denoiser.
+
+        Returns
+        -------
+        tuple
+            Where the run ended, and sentences that the user should read.
+
+        Raises
+        ------
+        DenoiseCancelled
+            If the run was cancelled.
+        """
+        # Looked up for each run: memory comes and goes, and so may a device's fallback.
+        device, notes = self._device, []
+        count, pixels = len(run.slices), run.slices[0].size
+        batch = batch_size(device, pixels)
+        done = 0
+        try:
+            while done < count:
+                if cancelled is not None and cancelled():
+                    raise DenoiseCancelled(f"Denoising was cancelled after {done} of {count} slices.")
+                part = slice(done, min(done + batch, count))
+                if not self._memory_allows(work, run, part, device):
+                    device, batch = self._retreat(device, batch, pixels, notes)
+                    continue
+                done = part.stop
+                if progress is not None:
+                    progress(done, count)
+        finally:
+            if device != self._device:
+                self.network.to(self._device)
+            if self._device.type == "cuda":
+                torch.cuda.empty_cache()
+        return str(device), tuple(notes)
+
+    @torch.inference_mode()
+    def _memory_allows(
+        self, work: Callable[[slice, torch.Tensor], None], run: SliceRun, part: slice, device: torch.device
+    ) -> bool:
+        """Do the work with one batch; False where a GPU ran out of memory, and by then holds nothing of it."""
+        dtype = torch.float32 if self._precision == "float32" else fast_dtype(device)
+        try:
+            inputs = run.inputs(part, device)
+            with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+                work(part, inputs)
+        except torch.OutOfMemoryError:
+            if device.type == "cpu":
+                raise
+            return False
+        return True
 
     def _retreat(self, device: torch.device, batch: int, pixels: int, notes: list[str]) -> tuple[torch.device, int]:
         """Halve the batch, then leave the GPU, and note it for the user."""
@@ -205,18 +224,3 @@ class Denoiser:
         self.network.to("cpu")
         cpu = torch.device("cpu")
         return cpu, batch_size(cpu, pixels)
-
-
-@dataclass(frozen=True)
-class _Run:
-    """The settings together with what was found out about the volume."""
-
-    settings: DenoiseSettings
-    low: float
-    scale: float
-    clipped: bool
-
-    @property
-    def sigma_unit(self) -> float:
-        """The scan's units in which 1 of the network's noise level is measured."""
-        return 1.0 if self.settings.noise == "speckle" else self.scale

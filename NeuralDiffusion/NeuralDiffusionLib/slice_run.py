@@ -1,0 +1,81 @@
+"""The slices of a volume on their way into the network and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from .intensity import check_volume, estimate_range
+from .settings import DenoiseSettings
+
+
+@dataclass(frozen=True)
+class SliceRun:
+    """Slices together with the settings and with what was found out about the whole volume.
+
+    Attributes
+    ----------
+    settings
+        What to do.
+    slices
+        (slices, rows, columns), a view of the volume in its own units and type.
+    low, high
+        Intensities that count as 0 and 1.
+    clipped
+        Whether negative values were cut off.
+    """
+
+    settings: DenoiseSettings
+    slices: np.ndarray
+    low: float
+    high: float
+    clipped: bool
+
+    @classmethod
+    def of(cls, volume: np.ndarray, settings: DenoiseSettings) -> SliceRun:
+        """Prepare a volume of (slices, rows, columns).
+
+        Raises
+        ------
+        InvalidVolumeError
+            If the volume cannot be denoised.
+        """
+        volume = np.asarray(volume)
+        check_volume(volume)
+        low, high = settings.intensity_range or estimate_range(volume)
+        slices = np.moveaxis(volume, settings.slice_axis, 0)
+        return cls(settings, slices, low, high, clipped=float(volume.min()) >= low)
+
+    @property
+    def scale(self) -> float:
+        """The scan's units in one unit of the network."""
+        return self.high - self.low
+
+    @property
+    def sigma_unit(self) -> float:
+        """The scan's units in which 1 of the network's noise level is measured."""
+        return 1.0 if self.settings.noise == "speckle" else self.scale
+
+    def inputs(self, part: slice, device: torch.device) -> torch.Tensor:
+        """Some of the slices as the network takes them: (batch, 1, rows, columns), float32, about [0, 1]."""
+        unit = ((self.slices[part].astype(np.float64) - self.low) / self.scale).astype(np.float32)
+        return torch.from_numpy(unit).unsqueeze(1).to(device)
+
+    def given_sigma(self, inputs: torch.Tensor) -> torch.Tensor | None:
+        """The noise level of the settings in the network's units, (batch,), or None if it is to be estimated."""
+        sigma = self.settings.sigma
+        return None if sigma is None else inputs.new_full((len(inputs),), sigma / self.sigma_unit)
+
+    def in_scan_units(self, part: slice, inputs: torch.Tensor, outputs: torch.Tensor) -> np.ndarray:
+        """What became of some of the slices, (batch, rows, columns), float32.
+
+        Adding the change to the slices, rather than scaling the outputs back, leaves what is unchanged bit for bit.
+        """
+        change = (outputs - inputs)[:, 0].cpu().numpy()
+        return (self.slices[part] + change.astype(np.float64) * self.scale).astype(np.float32)
+
+    def in_place(self, slices: np.ndarray) -> np.ndarray:
+        """Turn (slices, rows, columns) back into the axes of the volume."""
+        return np.ascontiguousarray(np.moveaxis(slices, 0, self.settings.slice_axis))
