@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from ..files.image_files import Scan
 
 _ARRAY_AXIS = {"i": 2, "j": 1, "k": 0}
-# An axis this much coarser than both others is taken for the one across the acquired slices.
-_THICK_SLICE = 1.5
 
 _FILES = "Files"
 _METHOD = "Method"
@@ -253,13 +251,9 @@ def _read(source: Path, series: str | None) -> Scan:
 
 
 def _choose_axis(scan: Scan) -> int:
-    """Array axis across the acquired slices: a lone slice, else clearly the widest spacing, else k."""
-    if scan.voxels.shape.count(1) == 1:
-        return scan.voxels.shape.index(1)
-    widths = scan.spacing[::-1]
-    widest = max(range(3), key=widths.__getitem__)
-    others = max(width for axis, width in enumerate(widths) if axis != widest)
-    return widest if widths[widest] >= _THICK_SLICE * others else _ARRAY_AXIS["k"]
+    from NeuralDiffusionLib.slice_planes import acquisition_axis
+
+    return acquisition_axis(scan.spacing[::-1], scan.voxels.shape)
 
 
 def _denoise(
