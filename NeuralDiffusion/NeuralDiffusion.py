@@ -6,7 +6,8 @@ Research use only; not for diagnosis.
 import enum
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 from NeuralDiffusionLib import MAX_ITERATIONS, NEIGHBOURHOODS, DenoiseCancelled, DenoiseSettings, InvalidVolumeError
+from NeuralDiffusionLib.mrml_batch import add_summary, common_scene, folder_tasks, run_batch, volume_tasks
 from NeuralDiffusionLib.mrml_overlay import DEFAULT_OPACITY, ConductionOverlay
 from NeuralDiffusionLib.mrml_result import store_result
 from NeuralDiffusionLib.mrml_volumes import check_input, check_outputs, read_volume
@@ -359,6 +361,74 @@ class NeuralDiffusionLogic(ScriptedLoadableModuleLogic):
             result, settings, denoiser.weights_sha256, inputVolume, outputVolume, conductionVolume, floatOutput
         )
         return result
+
+    def denoiseAll(
+        self,
+        volumesOrFolder: Sequence[vtkMRMLScalarVolumeNode] | str | Path,
+        outputFolder: str | Path | None = None,
+        settings: DenoiseSettings | None = None,
+        progress: Callable[[float, int], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        overwrite: bool = False,
+        device: str = "auto",
+    ) -> slicer.vtkMRMLTableNode:
+        """Denoise several volume nodes, or the image files of a folder, one after the other.
+
+        One that cannot be denoised does not stop the others, and leaves nothing behind. A volume node gets an output
+        node in its scene. A file (NRRD, NIfTI or MetaImage, not in a sub-folder) gets a file of the same name and
+        format in `outputFolder`, with its geometry and scalar type.
+
+        Parameters
+        ----------
+        volumesOrFolder
+            Volume nodes, or a folder.
+        outputFolder
+            Where the results of a folder are written; made if it is missing.
+        settings
+            What to do; the defaults of `DenoiseSettings` if left out.
+        progress
+            Called with the volumes done, as a real number, and all volumes, after each batch of slices.
+        cancelled
+            Asked before each batch of slices; once it returns True the batch stops and what is done is kept.
+        overwrite
+            Whether to replace files that are in `outputFolder` already.
+        device
+            ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
+
+        Returns
+        -------
+        vtkMRMLTableNode
+            For each volume its name, slices, estimated noise level in its own units, device, seconds and status: a
+            sentence that says what went wrong, if anything did. It is added to the scene of the volumes, or, for a
+            folder, to the application's.
+
+        Raises
+        ------
+        InvalidVolumeError
+            If there is nothing to denoise, or nowhere to write to.
+        DeviceError
+            If the device is unknown or absent.
+        WeightsError
+            If the weights cannot be used.
+        RuntimeError
+            If PyTorch is not installed.
+        """
+        cancelled = cancelled or (lambda: False)
+        self._denoiser(device)
+
+        def denoise(
+            volume: Any, output: Any, progress: Callable[[int, int], None], cancelled: Callable[[], bool]
+        ) -> "DenoiseResult":
+            return self.process(volume, output, None, settings, progress, cancelled, device=device)
+
+        if isinstance(volumesOrFolder, (str, Path)):
+            scene = slicer.mrmlScene
+            target = None if outputFolder is None else Path(outputFolder)
+            tasks = folder_tasks(Path(volumesOrFolder), target, denoise, cancelled, overwrite)
+        else:
+            scene = common_scene(volumesOrFolder)
+            tasks = volume_tasks(volumesOrFolder, denoise, self.addOutputVolume, cancelled)
+        return add_summary(scene, run_batch(tasks, progress or (lambda done, total: None), cancelled))
 
     def _denoiser(self, device: str) -> "Denoiser":
         if not torch_installed():

@@ -1,0 +1,108 @@
+"""Volumes in image files, read and written by MRML's storage nodes as Slicer itself does."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from pathlib import Path
+
+import slicer
+from slicer.i18n import tr as _
+
+from .errors import InvalidVolumeError
+
+# What each format is written as: one file each, so that it can appear whole.
+_WRITTEN_AS = {
+    ".nrrd": ".nrrd",
+    ".nhdr": ".nrrd",
+    ".nii": ".nii",
+    ".nii.gz": ".nii.gz",
+    ".mha": ".mha",
+    ".mhd": ".mha",
+}
+_LABEL_MAP_NAME = re.compile(r"(?<![a-z0-9])labels?(?![a-z0-9])", re.IGNORECASE)
+
+
+def find_volume_files(folder: Path) -> list[Path]:
+    """Return the NRRD, NIfTI and MetaImage files of a folder, without its sub-folders, sorted by name.
+
+    Raises
+    ------
+    InvalidVolumeError
+        If there is no such folder, or no such file in it.
+    """
+    if not folder.is_dir():
+        raise InvalidVolumeError(_("'{folder}' is not a folder: choose the folder of the scans.").format(folder=folder))
+    files = sorted(path for path in folder.iterdir() if path.is_file() and _suffix(path))
+    if not files:
+        raise InvalidVolumeError(
+            _("'{folder}' holds no NRRD, NIfTI or MetaImage file: choose the folder of the scans.").format(
+                folder=folder
+            )
+        )
+    return files
+
+
+def output_name(path: Path) -> str:
+    """Return the name under which the result of a file is written: the same, in a format of one file."""
+    suffix = _suffix(path)
+    return path.name[: len(path.name) - len(suffix)] + _WRITTEN_AS[suffix]
+
+
+def read_volume_file(path: Path, scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLScalarVolumeNode:
+    """Add the volume of a file to a scene, named after the file.
+
+    Slicer turns a left-handed stack of slices round on reading; every voxel stays where it was in the patient.
+
+    Raises
+    ------
+    InvalidVolumeError
+        If the file does not hold one scalar volume, or its name says that it is a label map, as Slicer takes it.
+    """
+    if _LABEL_MAP_NAME.search(path.name):
+        raise InvalidVolumeError(
+            _("'{name}' is a label map by its name, whose labels would be blended: rename it if it is a scan.").format(
+                name=path.name
+            )
+        )
+    volume = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", path.name)
+    storage = scene.AddNewNodeByClass("vtkMRMLVolumeArchetypeStorageNode")
+    storage.SetFileName(str(path))
+    if not storage.ReadData(volume) or volume.GetImageData() is None:
+        raise InvalidVolumeError(
+            _(
+                "'{name}' cannot be read as one scalar volume: it is damaged or incomplete, or holds colours or a "
+                "time series."
+            ).format(name=path.name)
+        )
+    volume.SetAndObserveStorageNodeID(storage.GetID())
+    return volume
+
+
+def write_volume_file(volume: slicer.vtkMRMLScalarVolumeNode, path: Path) -> None:
+    """Write a volume to a file, whole or not at all.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written: one sentence that says what to do.
+    """
+    try:
+        # The new file is made beside its target: a rename is whole only within one file system.
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".unfinished-") as folder:
+            unfinished = Path(folder) / path.name
+            storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
+            storage.SetFileName(str(unfinished))
+            if not storage.WriteData(volume):
+                raise OSError(None, _("Slicer's writer failed"))
+            os.replace(unfinished, path)
+    except OSError as error:
+        message = _("'{path}' could not be written ({reason}): free some space or choose another folder.")
+        raise OSError(message.format(path=path, reason=error.strerror)) from error
+
+
+def _suffix(path: Path) -> str:
+    """Return the end of a file's name that tells its format, in lower case, or nothing if it is none of ours."""
+    name = path.name.lower()
+    return max((suffix for suffix in _WRITTEN_AS if name.endswith(suffix)), key=len, default="")
