@@ -11,6 +11,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 REPOSITORY = "https://raw.githubusercontent.com/SlicerNeuralDiffusion/SlicerNeuralDiffusion/main/"
 PACKAGES = ("NeuralDiffusion", "NeuralDiffusionTraining")
+COMMAND_LINE = "CommandLine"
+"""Folder of the command-line module: a list of its own, and installed elsewhere."""
 NOT_PACKAGED = {"CMakeLists.txt"}
 
 
@@ -30,7 +32,8 @@ def variables(path: Path) -> dict[str, list[str]]:
 
 def in_the_tree(folder: Path) -> set[str]:
     files = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
-    hidden = {path for path in files if any(part.startswith((".", "__pycache__")) for part in path.parts)}
+    left_out = (".", "__pycache__", COMMAND_LINE)
+    hidden = {path for path in files if any(part.startswith(left_out) for part in path.parts)}
     return {path.as_posix() for path in files - hidden} - NOT_PACKAGED
 
 
@@ -62,8 +65,19 @@ def test_each_package_is_built_under_its_own_name(package, option):
     assert option in arguments
 
 
+def test_the_command_line_module_is_built_from_its_two_files():
+    folder = ROOT / "NeuralDiffusion" / COMMAND_LINE
+    added = [
+        arguments for name, arguments in commands(ROOT / "NeuralDiffusion" / "CMakeLists.txt") if "add_sub" in name
+    ]
+    assert added == [[COMMAND_LINE]]
+    (arguments,) = [arguments for name, arguments in commands(folder / "CMakeLists.txt") if "ScriptedCLI" in name]
+    assert arguments == ["NAME", "NeuralDiffusionCommandLine"]
+    assert in_the_tree(folder) == {"NeuralDiffusionCommandLine.py", "NeuralDiffusionCommandLine.xml"}
+
+
 def test_the_lists_are_written_by_hand():
-    for package in (".", *PACKAGES):
+    for package in (".", *PACKAGES, "NeuralDiffusion/CommandLine"):
         assert "GLOB" not in (ROOT / package / "CMakeLists.txt").read_text(encoding="utf-8")
 
 

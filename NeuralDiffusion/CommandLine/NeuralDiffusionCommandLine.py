@@ -1,0 +1,220 @@
+#!/usr/bin/env python-real
+"""Neural Diffusion as a command-line module of 3D Slicer: one volume file in, the denoised one out.
+
+Parameters are those of NeuralDiffusionCommandLine.xml. Progress goes to standard output in the words of the Slicer
+execution model. An error is one sentence on standard error, with exit status 1. Outputs replace what is there, together
+and whole: they are written under other names and renamed at the end. SIGTERM leaves nothing behind; Slicer's own Cancel
+kills the program at once, so that in the short time of writing it can leave a folder `.unfinished-*` behind.
+
+Research use only; not for diagnosis.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
+
+    from NeuralDiffusionLib import DenoiseResult, DenoiseSettings
+
+LIBRARY = "NeuralDiffusionLib"
+NAME = "Neural Diffusion"
+
+
+class RunError(Exception):
+    """One sentence for the user; the program ends with status 1 and prints nothing else on standard error."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaint is one sentence, as every other error of the program is."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse arguments that cannot be understood."""
+        raise RunError(f"The arguments cannot be understood ({message}): run {self.prog} --help.")
+
+
+def main(arguments: list[str]) -> int:
+    """Run the program and return its exit status."""
+    signal.signal(signal.SIGTERM, _stop)
+    started = time.monotonic()
+    try:
+        chosen = _parser().parse_args(arguments)
+        _add_library_path()
+        result = _denoise(chosen)
+    except RunError as error:
+        print(error, file=sys.stderr)
+        return 1
+    _report(result, chosen, time.monotonic() - started)
+    return 0
+
+
+def _parser() -> Parser:
+    parser = Parser(description="Removes noise from an MR volume with a learned Perona-Malik diffusion.")
+    parser.add_argument("inputVolume", type=Path, help="the scan; not changed")
+    parser.add_argument("outputVolume", type=Path, help="the denoised scan")
+    parser.add_argument(
+        "--conductionVolume", type=Path, help="map: 1 where it smoothed freely, 0 where it held an edge"
+    )
+    parser.add_argument("--noise", default="rician", help="rician (default), gaussian, speckle or mixed")
+    parser.add_argument("--iterations", type=int, default=16, help="diffusion steps, 1 to 64 (default 16)")
+    parser.add_argument("--neighbours", type=int, default=8, help="4 or 8 (default 8)")
+    # In the execution model a true value is a flag and a false value is no flag.
+    parser.add_argument("--refine", action="store_true", help="correct the result after the diffusion; off if left out")
+    parser.add_argument("--sigma", type=float, default=0.0, help="noise level in units of the scan; 0 estimates it")
+    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1 or mps")
+    return parser
+
+
+def _stop(*_: object) -> NoReturn:
+    """End on a signal through the clean-up of every `with`, with the status that a shell expects."""
+    raise SystemExit(128 + signal.SIGTERM)
+
+
+def _add_library_path() -> None:
+    """Let the library of this very extension be imported.
+
+    Slicer installs programs in ``cli-modules`` and the library in ``qt-scripted-modules`` beside it. A build tree of
+    Visual Studio has one more folder, named after the configuration; in the source tree the library lies one folder up.
+    Where it is in neither, PYTHONPATH may know it: Slicer puts the folders of installed extensions there.
+    """
+    here = Path(__file__).resolve().parent
+    for folder in (here.parent / "qt-scripted-modules", here.parent.parent / "qt-scripted-modules", here.parent):
+        if (folder / LIBRARY).is_dir():
+            sys.path.insert(0, str(folder))
+            return
+
+
+def _denoise(chosen: argparse.Namespace) -> DenoiseResult:
+    try:
+        from NeuralDiffusionLib import DenoiseSettings
+        from NeuralDiffusionLib.slice_planes import acquisition_axis
+    except ImportError as error:
+        raise RunError(f"{LIBRARY} is not where it was installed ({error}): install the extension again.") from error
+    try:
+        settings = DenoiseSettings(
+            noise=chosen.noise,
+            iterations=chosen.iterations,
+            neighbours=chosen.neighbours,
+            refine=chosen.refine,
+            sigma=chosen.sigma or None,
+        )
+    except ValueError as error:
+        raise RunError(str(error)) from error
+    _check_targets(chosen)
+    image = _read(chosen.inputVolume)
+    axis = acquisition_axis(image.GetSpacing()[::-1], image.GetSize()[::-1])
+    result = _run(image, settings, axis, chosen)
+    _write(image, result, chosen)
+    return result
+
+
+def _check_targets(chosen: argparse.Namespace) -> None:
+    targets = [chosen.outputVolume, *([chosen.conductionVolume] if chosen.conductionVolume else [])]
+    files = [path.resolve() for path in (chosen.inputVolume, *targets)]
+    if len(set(files)) < len(files):
+        raise RunError("The same file was named twice: name another one for each output, the input is never replaced.")
+    for path in targets:
+        if path.is_dir() or not path.parent.is_dir():
+            raise RunError(f"{path} cannot be written there: name a file in a folder that exists.")
+
+
+def _read(path: Path) -> sitk.Image:
+    import SimpleITK as sitk
+
+    # What ITK would print about an odd header counts as an error in Slicer.
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    try:
+        image = sitk.ReadImage(str(path))
+    except RuntimeError as error:
+        raise RunError(f"{path} cannot be read as an image: it is absent, damaged or of an unknown format.") from error
+    components = image.GetNumberOfComponentsPerPixel()
+    if image.GetDimension() != 3 or components > 1 or "complex" in image.GetPixelIDTypeAsString():
+        raise RunError(
+            f"{path} is no scalar volume ({image.GetDimension()} dimensions, {components} values per voxel, "
+            f"{image.GetPixelIDTypeAsString()}): choose a volume with one intensity in each voxel."
+        )
+    return image
+
+
+def _run(image: sitk.Image, settings: DenoiseSettings, axis: int, chosen: argparse.Namespace) -> DenoiseResult:
+    from dataclasses import replace
+
+    import SimpleITK as sitk
+
+    _tell("filter-start", f"<filter-name>{NAME}</filter-name>", "<filter-comment>Denoising</filter-comment>")
+    try:
+        from NeuralDiffusionLib import Denoiser, DeviceError, InvalidVolumeError, WeightsError
+    except (ImportError, OSError) as error:
+        raise RunError(
+            f"PyTorch does not load ({error}): install it with Apply in the module Neural Diffusion of Slicer."
+        ) from error
+    try:
+        return Denoiser(chosen.device)(
+            sitk.GetArrayViewFromImage(image),
+            replace(settings, slice_axis=axis),
+            lambda done, total: print(f"<filter-progress>{done / total:.4f}</filter-progress>", flush=True),
+        )
+    except InvalidVolumeError as error:
+        sentence = str(error)
+        raise RunError(f"{chosen.inputVolume}: {sentence[0].lower()}{sentence[1:]}") from error
+    except (DeviceError, WeightsError) as error:
+        raise RunError(str(error)) from error
+    except (MemoryError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0] or "no memory"
+        raise RunError(f"The run failed on {chosen.device} ({reason}): close other programs or choose cpu.") from error
+
+
+def _write(image: sitk.Image, result: DenoiseResult, chosen: argparse.Namespace) -> None:
+    import numpy as np
+    import SimpleITK as sitk
+
+    voxels = result.image
+    if "float" not in image.GetPixelIDTypeAsString():
+        voxels = np.rint(voxels)
+    # Clamp converts: what an integer type cannot hold becomes its smallest or largest value.
+    outputs = [(chosen.outputVolume, sitk.Clamp(sitk.GetImageFromArray(voxels), image.GetPixelID()))]
+    if chosen.conductionVolume is not None:
+        outputs.append((chosen.conductionVolume, sitk.GetImageFromArray(result.conduction)))
+    try:
+        with ExitStack() as folders:
+            moves = []
+            for path, output in outputs:
+                # Beside its target: a rename is whole only within one file system.
+                folder = folders.enter_context(tempfile.TemporaryDirectory(dir=path.parent, prefix=".unfinished-"))
+                output.CopyInformation(image)
+                sitk.WriteImage(output, str(Path(folder, path.name)))
+                # Some formats are two files, a header and its voxels.
+                moves += [(file, path.parent / file.name) for file in Path(folder).iterdir()]
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            for unfinished, target in moves:
+                os.replace(unfinished, target)
+    except (OSError, RuntimeError) as error:
+        names = " and ".join(str(path) for path, _ in outputs)
+        reason = getattr(error, "strerror", None) or "no writer for this kind of file, or no space"
+        raise RunError(f"{names} could not be written ({reason}): name another file or folder.") from error
+
+
+def _report(result: DenoiseResult, chosen: argparse.Namespace, seconds: float) -> None:
+    _tell("filter-end", f"<filter-name>{NAME}</filter-name>", f"<filter-time>{seconds:.2f}</filter-time>")
+    level = f"{result.sigma:.3g}" + (" of the signal" if chosen.noise == "speckle" else " in units of the scan")
+    source = "given" if chosen.sigma else "estimated"
+    done = f"Denoised {len(result.slice_sigma)} slices in {seconds:.1f} s on {result.device}"
+    print(" ".join([f"{done}; {source} noise level {level}.", *result.notes]), flush=True)
+
+
+def _tell(tag: str, *content: str) -> None:
+    """Print an element of the execution model's progress protocol."""
+    print("\n".join([f"<{tag}>", *content, f"</{tag}>"]), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
