@@ -7,7 +7,8 @@ import pytest
 import slicer
 from vtk.util.numpy_support import vtk_to_numpy
 
-from NeuralDiffusionLib.mrml_overlay import COLOUR_TABLES, ConductionOverlay, style_conduction
+from NeuralDiffusionLib.mrml_looks import Looks
+from NeuralDiffusionLib.mrml_overlay import COLOUR_TABLES, ConductionOverlay, hide_legend, show_legend, style_conduction
 
 
 @pytest.fixture
@@ -128,6 +129,18 @@ def test_forgetting_leaves_the_views_alone(views, scan, conduction):
     assert layers(views) == [(scan.GetID(), conduction.GetID(), 0.3)] * 2
 
 
+def test_it_shares_the_views_with_the_other_looks_of_a_panel(views, scan, conduction, add_volume):
+    before = layers(views)
+    denoised, looks = add_volume(name="Denoised"), Looks()
+    overlay = ConductionOverlay(looks)
+    looks.toggle(scan, denoised)
+    overlay.show(scan, conduction, 0.3)
+    assert layers(views) == [(denoised.GetID(), conduction.GetID(), 0.3)] * 2
+    looks.hide_background()
+    overlay.hide()
+    assert layers(views) == before
+
+
 @pytest.mark.parametrize("opacity", [-0.1, 1.5])
 def test_an_opacity_out_of_range_is_refused(views, scan, conduction, opacity):
     before = layers(views)
@@ -145,6 +158,34 @@ def test_the_colour_table_is_slicers_own(conduction, table):
 def test_an_unknown_colour_table_is_refused(conduction):
     with pytest.raises(ValueError, match="'Rainbow' is not known"):
         style_conduction(conduction, "Rainbow")
+
+
+class TestLegend:
+    @pytest.fixture(autouse=True)
+    def known_to_the_scene(self, scene):
+        """As Slicer's Colors module does."""
+        scene.RegisterNodeClass(slicer.vtkMRMLColorLegendDisplayNode())
+
+    def test_it_says_what_the_colours_mean(self, conduction):
+        style_conduction(conduction)
+        legend = show_legend(conduction)
+        assert legend.GetTitleText() == "Conduction\n0 held, 1 smoothed"
+        assert legend.GetVisibility()
+        assert legend.GetPrimaryDisplayNode() is conduction.GetDisplayNode()
+        assert slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(conduction) is legend
+
+    def test_shown_again_it_is_the_same_as_the_user_left_it(self, conduction):
+        legend = show_legend(conduction)
+        legend.SetTitleText("Mine")
+        hide_legend(conduction)
+        assert not legend.GetVisibility()
+        assert show_legend(conduction) is legend
+        assert (legend.GetVisibility(), legend.GetTitleText()) == (1, "Mine")
+
+    def test_hiding_what_is_not_there_changes_nothing(self, conduction, state):
+        before = state()
+        hide_legend(conduction)
+        assert state() == before
 
 
 def test_slicers_slice_logic_draws_the_map_in_colour_over_the_grey_input(scene, add_volume, conduction):

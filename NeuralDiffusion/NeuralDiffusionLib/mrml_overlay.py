@@ -1,14 +1,28 @@
-"""The conduction map in the slice views: its colours, and layers that are given back when it is switched off."""
+"""The conduction map in the slice views: its colours, their legend, and the map over the input."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 import slicer
+from slicer.i18n import tr as _
+
+from .mrml_looks import Looks
 
 COLOUR_TABLES = ("Viridis", "Inferno", "Magma", "Plasma", "Cividis")
 DEFAULT_COLOUR_TABLE = "Viridis"
 DEFAULT_OPACITY = 0.4
+_LEGEND_LABELS = 3
+
+
+def check_colour_table(colour_table: str) -> None:
+    """Check that a colour table is one of `COLOUR_TABLES`.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+    if colour_table not in COLOUR_TABLES:
+        raise ValueError(f"Colour table {colour_table!r} is not known: choose one of {', '.join(COLOUR_TABLES)}.")
 
 
 def style_conduction(conduction: slicer.vtkMRMLScalarVolumeNode, colour_table: str = DEFAULT_COLOUR_TABLE) -> None:
@@ -26,8 +40,7 @@ def style_conduction(conduction: slicer.vtkMRMLScalarVolumeNode, colour_table: s
     ValueError
         If the table is not one of them.
     """
-    if colour_table not in COLOUR_TABLES:
-        raise ValueError(f"Colour table {colour_table!r} is not known: choose one of {', '.join(COLOUR_TABLES)}.")
+    check_colour_table(colour_table)
     if conduction.GetDisplayNode() is None:
         conduction.CreateDefaultDisplayNodes()
     display = conduction.GetDisplayNode()
@@ -37,36 +50,40 @@ def style_conduction(conduction: slicer.vtkMRMLScalarVolumeNode, colour_table: s
         display.SetAndObserveColorNodeID(f"vtkMRMLColorTableNodeFile{colour_table}.txt")
 
 
-@dataclass(frozen=True)
-class _Layers:
-    """The two lower layers of one slice view."""
+def show_legend(conduction: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLColorLegendDisplayNode:
+    """Show the colours of a conduction volume in the views as a legend: 0 held, 1 smoothed.
 
-    background: str | None
-    foreground: str | None
-    opacity: float
+    A legend that the volume already has is shown as it is.
+    """
+    legend = slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(conduction)
+    if legend is None:
+        legend = slicer.vtkSlicerColorLogic.AddDefaultColorLegendDisplayNode(conduction)
+        with slicer.util.NodeModify(legend):
+            legend.SetTitleText(_("Conduction") + "\n" + _("0 held, 1 smoothed"))
+            legend.SetLabelFormat("%.1f")
+            legend.SetNumberOfLabels(_LEGEND_LABELS)
+    legend.SetVisibility(True)
+    return legend
 
-    @classmethod
-    def of(cls, view: slicer.vtkMRMLSliceCompositeNode) -> _Layers:
-        return cls(view.GetBackgroundVolumeID(), view.GetForegroundVolumeID(), view.GetForegroundOpacity())
 
-    def put_into(self, view: slicer.vtkMRMLSliceCompositeNode) -> None:
-        with slicer.util.NodeModify(view):
-            view.SetBackgroundVolumeID(self.background)
-            view.SetForegroundVolumeID(self.foreground)
-            view.SetForegroundOpacity(self.opacity)
+def hide_legend(conduction: slicer.vtkMRMLScalarVolumeNode) -> None:
+    """Hide the legend of a conduction volume; what the user changed in it is there when it is shown again."""
+    legend = slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(conduction)
+    if legend is not None:
+        legend.SetVisibility(False)
 
 
 class ConductionOverlay:
     """A conduction volume as foreground over the input in all slice views of a scene.
 
-    Remembers what each view showed before and gives it back, except a layer that was changed meanwhile: that is what
-    the user wants to see by now.
+    Parameters
+    ----------
+    looks
+        What remembers the views' layers and gives them back; shared with the other looks of a panel.
     """
 
-    def __init__(self) -> None:
-        self._scene: slicer.vtkMRMLScene | None = None
-        self._before: dict[str, _Layers] = {}
-        self._shown: _Layers | None = None
+    def __init__(self, looks: Looks | None = None) -> None:
+        self._looks = Looks() if looks is None else looks
 
     def show(
         self,
@@ -79,7 +96,7 @@ class ConductionOverlay:
         Parameters
         ----------
         input_volume
-            Background of the views.
+            Background of the views, unless another look chose one.
         conduction
             Foreground of the views.
         opacity
@@ -90,37 +107,12 @@ class ConductionOverlay:
         ValueError
             If the opacity is outside 0 to 1.
         """
-        if not 0 <= opacity <= 1:
-            raise ValueError(f"Opacity {opacity!r} is not possible: choose a number from 0 to 1.")
-        self._scene = conduction.GetScene()
-        layers = _Layers(input_volume.GetID(), conduction.GetID(), opacity)
-        # Not slicer.util.getNodesByClass, which looks into the application's scene whatever scene it is given.
-        kind = "vtkMRMLSliceCompositeNode"
-        for view in (self._scene.GetNthNodeByClass(n, kind) for n in range(self._scene.GetNumberOfNodesByClass(kind))):
-            self._before.setdefault(view.GetID(), _Layers.of(view))
-            layers.put_into(view)
-        self._shown = layers
+        self._looks.show_overlay(input_volume, conduction, opacity)
 
     def hide(self) -> None:
         """Give the slice views the layers back that they showed before; does nothing when the overlay is off."""
-        for view_id, before in self._before.items():
-            view = self._scene.GetNodeByID(view_id)
-            if view is not None:
-                self._given_back(_Layers.of(view), before).put_into(view)
-        self.forget()
+        self._looks.hide_overlay()
 
     def forget(self) -> None:
         """Let go of the views without touching them, as when their scene is closed."""
-        self._scene, self._before, self._shown = None, {}, None
-
-    def _given_back(self, now: _Layers, before: _Layers) -> _Layers:
-        layers = now
-        # A volume that was deleted has left an empty layer behind.
-        if now.background == self._still_there(self._shown.background):
-            layers = replace(layers, background=self._still_there(before.background))
-        if now.foreground == self._still_there(self._shown.foreground):
-            layers = replace(layers, foreground=self._still_there(before.foreground), opacity=before.opacity)
-        return layers
-
-    def _still_there(self, volume_id: str | None) -> str | None:
-        return volume_id if volume_id and self._scene.GetNodeByID(volume_id) else None
+        self._looks.forget()

@@ -1,0 +1,28 @@
+"""Whether two volumes are samples of the same voxels."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import slicer
+import vtk
+
+_TOLERANCE = 0.01
+"""Share of a voxel; what a geometry loses in a file with 32-bit numbers, as NIfTI is, stays below."""
+
+
+def lie_voxel_on_voxel(first: slicer.vtkMRMLScalarVolumeNode, second: slicer.vtkMRMLScalarVolumeNode) -> bool:
+    """Return whether two volumes with images have the same size and place; parent transforms do not count."""
+    size = first.GetImageData().GetDimensions()
+    if second.GetImageData().GetDimensions() != size:
+        return False
+    corners = np.array([(*corner, 1) for corner in product(*((0, count - 1) for count in size))])
+    places = [corners @ _ijk_to_ras(volume).T for volume in (first, second)]
+    return bool(np.abs(places[0] - places[1]).max() < _TOLERANCE * min(first.GetSpacing()))
+
+
+def _ijk_to_ras(volume: slicer.vtkMRMLScalarVolumeNode) -> np.ndarray:
+    matrix = vtk.vtkMatrix4x4()
+    volume.GetIJKToRASMatrix(matrix)
+    return slicer.util.arrayFromVTKMatrix(matrix)

@@ -1,0 +1,187 @@
+"""What the slice views show for this module, over what the user had in them, which comes back afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import slicer
+
+
+class _Content(NamedTuple):
+    """What lies in one layer of a slice view; the opacity is that of the foreground."""
+
+    volume: str | None
+    opacity: float = 1.0
+
+
+class _Layer(NamedTuple):
+    """One of the two lower layers of every slice view."""
+
+    read: Callable[[slicer.vtkMRMLSliceCompositeNode], _Content]
+    write: Callable[[slicer.vtkMRMLSliceCompositeNode, _Content], None]
+
+
+def _write_foreground(view: slicer.vtkMRMLSliceCompositeNode, content: _Content) -> None:
+    with slicer.util.NodeModify(view):
+        view.SetForegroundVolumeID(content.volume)
+        view.SetForegroundOpacity(content.opacity)
+
+
+_BACKGROUND = _Layer(
+    read=lambda view: _Content(view.GetBackgroundVolumeID()),
+    write=lambda view, content: view.SetBackgroundVolumeID(content.volume),
+)
+_FOREGROUND = _Layer(
+    read=lambda view: _Content(view.GetForegroundVolumeID(), view.GetForegroundOpacity()),
+    write=_write_foreground,
+)
+
+
+class _Covered(NamedTuple):
+    """What a layer of a view held before, and what was put there."""
+
+    before: _Content
+    shown: _Content
+
+
+class Looks:
+    """What all slice views of a scene show: one volume as background, one as overlay, or either alone.
+
+    Remembers what each view held before and gives it back when a look is switched off, except a layer that was
+    changed meanwhile: that is what the user wants to see by now. A background that was chosen stays under an overlay
+    that is switched on later.
+    """
+
+    def __init__(self) -> None:
+        self._scene: slicer.vtkMRMLScene | None = None
+        self._background: str | None = None
+        self._overlay: tuple[str, _Content] | None = None
+        self._covered: dict[tuple[str, _Layer], _Covered] = {}
+
+    def show_background(self, volume: slicer.vtkMRMLScalarVolumeNode) -> None:
+        """Show a volume in all slice views: the input, the denoised volume, or what was removed."""
+        self._enter(volume.GetScene())
+        self._background = volume.GetID()
+        self._update()
+
+    def hide_background(self) -> None:
+        """Give the slice views back what they showed before `show_background`; does nothing when that is off."""
+        self._background = None
+        self._update()
+
+    def toggle(self, before: slicer.vtkMRMLScalarVolumeNode, after: slicer.vtkMRMLScalarVolumeNode) -> bool:
+        """Show the volume after the run, or the one before if that after is shown, with the same window and level.
+
+        The window and level that the user set for the volume shown until then hold for both.
+
+        Returns
+        -------
+        bool
+            Whether the volume after the run is shown now.
+        """
+        after_was_shown = self._scene is after.GetScene() and self._background == after.GetID()
+        shown, hidden = (after, before) if after_was_shown else (before, after)
+        _take_over_window(hidden, shown)
+        self.show_background(before if after_was_shown else after)
+        return not after_was_shown
+
+    def show_overlay(
+        self,
+        input_volume: slicer.vtkMRMLScalarVolumeNode,
+        overlay: slicer.vtkMRMLScalarVolumeNode,
+        opacity: float,
+    ) -> None:
+        """Show a map over the input in all slice views, or change what is shown and how opaque.
+
+        Parameters
+        ----------
+        input_volume
+            Background, unless another was chosen by `show_background` or `toggle`.
+        overlay
+            Foreground.
+        opacity
+            Opacity of the foreground, 0 to 1.
+
+        Raises
+        ------
+        ValueError
+            If the opacity is outside 0 to 1.
+        """
+        if not 0 <= opacity <= 1:
+            raise ValueError(f"Opacity {opacity!r} is not possible: choose a number from 0 to 1.")
+        self._enter(overlay.GetScene())
+        self._overlay = (input_volume.GetID(), _Content(overlay.GetID(), opacity))
+        self._update()
+
+    def hide_overlay(self) -> None:
+        """Give the slice views back what they showed before `show_overlay`; does nothing when that is off."""
+        self._overlay = None
+        self._update()
+
+    def hide(self) -> None:
+        """Switch all looks off and give the slice views back what they showed before."""
+        self._background, self._overlay = None, None
+        self._update()
+        self.forget()
+
+    def forget(self) -> None:
+        """Let go of the views without touching them, as when their scene is closed."""
+        self._scene, self._background, self._overlay = None, None, None
+        self._covered = {}
+
+    def _enter(self, scene: slicer.vtkMRMLScene) -> None:
+        if self._scene is not None and self._scene is not scene:
+            self.hide()
+        self._scene = scene
+
+    def _update(self) -> None:
+        """Make every view show what is wanted, layer by layer."""
+        background, foreground = self._still_there(self._background), None
+        if self._overlay is not None and self._still_there(self._overlay[1].volume):
+            beneath, foreground = self._overlay
+            background = background or self._still_there(beneath)
+        for layer, wanted in ((_BACKGROUND, background and _Content(background)), (_FOREGROUND, foreground)):
+            if wanted is None:
+                self._give_back(layer)
+            else:
+                self._cover(layer, wanted)
+
+    def _cover(self, layer: _Layer, wanted: _Content) -> None:
+        for view in self._views():
+            key = (view.GetID(), layer)
+            covered, now = self._covered.get(key), layer.read(view)
+            before = covered.before if covered is not None and self._is_still_shown(covered, now) else now
+            self._covered[key] = _Covered(before, wanted)
+            if now != wanted:
+                layer.write(view, wanted)
+
+    def _give_back(self, layer: _Layer) -> None:
+        for key in [key for key in self._covered if key[1] is layer]:
+            covered, view = self._covered.pop(key), self._scene.GetNodeByID(key[0])
+            if view is not None and self._is_still_shown(covered, layer.read(view)):
+                layer.write(view, covered.before._replace(volume=self._still_there(covered.before.volume)))
+
+    def _is_still_shown(self, covered: _Covered, now: _Content) -> bool:
+        # A volume that was deleted has left an empty layer behind.
+        return now.volume == self._still_there(covered.shown.volume)
+
+    def _still_there(self, volume_id: str | None) -> str | None:
+        return volume_id if volume_id and self._scene.GetNodeByID(volume_id) else None
+
+    def _views(self) -> Iterator[slicer.vtkMRMLSliceCompositeNode]:
+        # Not slicer.util.getNodesByClass, which looks into the application's scene whatever scene it is given.
+        kind = "vtkMRMLSliceCompositeNode"
+        return (self._scene.GetNthNodeByClass(n, kind) for n in range(self._scene.GetNumberOfNodesByClass(kind)))
+
+
+def _take_over_window(target: slicer.vtkMRMLScalarVolumeNode, source: slicer.vtkMRMLScalarVolumeNode) -> None:
+    for volume in (target, source):
+        if volume.GetDisplayNode() is None:
+            volume.CreateDefaultDisplayNodes()
+    wanted, display = source.GetDisplayNode(), target.GetDisplayNode()
+    window, level = wanted.GetWindow(), wanted.GetLevel()
+    if (display.GetWindow(), display.GetLevel()) != (window, level):
+        with slicer.util.NodeModify(display):
+            display.AutoWindowLevelOff()
+            display.SetWindowLevel(window, level)
