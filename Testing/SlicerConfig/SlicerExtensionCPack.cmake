@@ -1,0 +1,11 @@
+# Slicer packages what was installed, with the description that the extensions server shows: what it shows must be set.
+foreach(_field IN ITEMS HOMEPAGE CONTRIBUTORS DESCRIPTION ICONURL SCREENSHOTURLS DEPENDS)
+  if(NOT EXTENSION_${_field})
+    message(FATAL_ERROR "EXTENSION_${_field} is not set.")
+  endif()
+endforeach()
+foreach(_field IN ITEMS LICENSE_FILE README_FILE)
+  if(NOT EXISTS "${EXTENSION_${_field}}")
+    message(FATAL_ERROR "EXTENSION_${_field} '${EXTENSION_${_field}}' does not exist.")
+  endif()
+endforeach()

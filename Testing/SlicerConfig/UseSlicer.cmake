@@ -1,0 +1,62 @@
+# The commands with which an extension adds its modules. Slicer switches the tests on; ctest lists them.
+include(CTest)
+
+# As in Slicer: files are given by hand, relative to the folder of the list; one that is not there is fatal. A script
+# may be named without its ending. Everything keeps its relative path under one folder that all extensions share;
+# WITH_SUBDIR puts it into a folder named after the list's own instead, which makes it a package.
+macro(slicerMacroBuildScriptedModule)
+  cmake_parse_arguments(_module "WITH_GENERIC_TESTS;WITH_SUBDIR;VERBOSE" "NAME" "SCRIPTS;RESOURCES" ${ARGN})
+  _slicer_stub_check_arguments(_module)
+  set(_module_folder "${Slicer_QTSCRIPTEDMODULES_LIB_DIR}")
+  if(_module_WITH_SUBDIR)
+    get_filename_component(_module_subdir "${CMAKE_CURRENT_SOURCE_DIR}" NAME)
+    string(APPEND _module_folder "/${_module_subdir}")
+  endif()
+  foreach(_module_file IN LISTS _module_SCRIPTS _module_RESOURCES)
+    if(NOT EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/${_module_file}")
+      string(APPEND _module_file ".py")
+    endif()
+    _slicer_stub_install("${_module_file}" "${_module_folder}")
+  endforeach()
+  if(BUILD_TESTING AND _module_WITH_GENERIC_TESTS)
+    add_test(NAME "py_nomainwindow_qSlicer${_module_NAME}ModuleGenericTest" COMMAND Slicer --no-main-window)
+  endif()
+endmacro()
+
+# As in Slicer: a scripted command-line module is two files of one name, installed beside the compiled ones.
+macro(slicerMacroBuildScriptedCLI)
+  cmake_parse_arguments(_cli "NO_INSTALL;VERBOSE" "NAME;FOLDER" "" ${ARGN})
+  _slicer_stub_check_arguments(_cli)
+  if(NOT _cli_NO_INSTALL)
+    foreach(_cli_ending IN ITEMS py xml)
+      _slicer_stub_install("${_cli_NAME}.${_cli_ending}" "${Slicer_CLIMODULES_BIN_DIR}")
+    endforeach()
+  endif()
+endmacro()
+
+# As in Slicer: a test named py_ and the script's name, which runs the script's <Module>Test class in the application.
+macro(slicer_add_python_unittest)
+  cmake_parse_arguments(_test "" "SCRIPT;TESTNAME_PREFIX" "SLICER_ARGS" ${ARGN})
+  if(NOT EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/${_test_SCRIPT}")
+    message(FATAL_ERROR "The test script '${_test_SCRIPT}' does not exist.")
+  endif()
+  get_filename_component(_test_name "${_test_SCRIPT}" NAME_WE)
+  add_test(NAME "py_${_test_TESTNAME_PREFIX}${_test_name}" COMMAND Slicer --testing)
+endmacro()
+
+function(_slicer_stub_install file folder)
+  if(NOT EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/${file}")
+    message(FATAL_ERROR "'${file}' is listed in ${CMAKE_CURRENT_SOURCE_DIR}, but does not exist.")
+  endif()
+  get_filename_component(subfolder "${file}" DIRECTORY)
+  install(FILES "${file}" DESTINATION "${folder}/${subfolder}")
+endfunction()
+
+function(_slicer_stub_check_arguments prefix)
+  if(${prefix}_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "Slicer does not know these arguments: ${${prefix}_UNPARSED_ARGUMENTS}")
+  endif()
+  if(NOT ${prefix}_NAME)
+    message(FATAL_ERROR "NAME is missing.")
+  endif()
+endfunction()
