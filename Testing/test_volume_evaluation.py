@@ -16,7 +16,6 @@ from skimage.metrics import structural_similarity
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
 from NeuralDiffusionTraining.benchmark import volume_bm4d
 from NeuralDiffusionTraining.benchmark.template import TEMPLATE_NAME
-from NeuralDiffusionTraining.benchmark.three_planes import denoise_three_planes
 from NeuralDiffusionTraining.benchmark.volume_methods import (
     NOISY_INPUT,
     OURS,
@@ -161,16 +160,6 @@ def test_noise_of_evaluation_is_fixed_and_is_not_that_of_tuning(clean):
     assert EVALUATION_SEED == 42
     assert not np.array_equal(first.voxels, add_noise(clean, 0.1, 3).voxels)
     assert not np.array_equal(first.voxels, add_noise(clean, 0.1, 2, TUNING_SEED).voxels)
-
-
-def test_three_planes_average_the_three_orientations_of_one_volume(clean):
-    denoiser, noisy = Denoiser("cpu"), add_noise(clean, SIGMA, 0).voxels[:, :20]
-    image, sigma = denoise_three_planes(denoiser, noisy, DenoiseSettings(iterations=4))
-    runs = [denoiser(noisy, DenoiseSettings(iterations=4, slice_axis=axis)) for axis in range(3)]
-    np.testing.assert_allclose(image, np.mean([run.image for run in runs], axis=0), atol=1e-6)
-    assert sigma == pytest.approx(np.mean([run.sigma for run in runs]))
-    assert image.dtype == np.float32
-    assert image.shape == noisy.shape
 
 
 def test_three_planes_beat_one_where_voxels_are_cubes(rows):

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
-
-from .three_planes import denoise_three_planes
+from NeuralDiffusionLib.slice_planes import denoise_three_planes
 
 NOISY_INPUT = "Noisy input"
 OURS = "Neural Diffusion"
@@ -69,10 +68,12 @@ def ours(denoiser: Denoiser, settings: DenoiseSettings) -> list[VolumeMethod]:
         result = denoiser(noisy.voxels, replace(settings, refine=refine))
         return result.image, result.sigma
 
+    def three_planes(noisy: NoisyVolume) -> tuple[np.ndarray, float]:
+        result = denoise_three_planes(denoiser, noisy.voxels, settings)
+        return result.image, result.sigma
+
     return [
         VolumeMethod(OURS, "estimated", lambda noisy: slice_wise(noisy, refine=True)),
         VolumeMethod(OURS_DIFFUSED, "estimated", lambda noisy: slice_wise(noisy, refine=False)),
-        VolumeMethod(
-            OURS_THREE_PLANES, "estimated", lambda noisy: denoise_three_planes(denoiser, noisy.voxels, settings)
-        ),
+        VolumeMethod(OURS_THREE_PLANES, "estimated", three_planes),
     ]
