@@ -59,13 +59,25 @@ def test_they_are_the_mean_over_the_steps_of_the_gates(denoiser):
         np.testing.assert_allclose(maps[name][:, 4:-4, 4:-4], expected[:, index, 4:-4, 4:-4], atol=1e-4)
 
 
-def test_edges_that_leave_the_slice_do_not_count(denoiser):
-    volume, settings = two_halves(), DenoiseSettings(iterations=10)
-    maps = direction_maps(denoiser, volume, settings)
+def test_steps_in_which_an_edge_leaves_the_slice_do_not_count(denoiser):
+    volume = two_halves(1)
+    maps = direction_maps(denoiser, volume, DenoiseSettings(iterations=10, intensity_range=(0, 1000)))
+    slices = torch.from_numpy(volume.astype(np.float32) / 1000).unsqueeze(1)
+    with torch.inference_mode():
+        stages = list(denoiser.network.stages(slices, "rician", 10, 8))
+    for distance in (2, 3, 4, 5):
+        inside = [stage for stage in stages if stage.reach < distance]
+        assert inside
+        expected = sum(stage.steps * stage.gates for stage in inside) / sum(stage.steps for stage in inside)
+        np.testing.assert_allclose(maps["right"][..., -distance], expected[:, 0, :, -distance], atol=1e-4)
+        np.testing.assert_allclose(maps["down"][:, -distance], expected[:, 1, -distance], atol=1e-4)
+        np.testing.assert_allclose(maps["down left"][:, :8, distance - 1], expected[:, 3, :8, distance - 1], atol=1e-4)
+
+
+def test_a_pixel_without_neighbour_in_a_direction_has_0(denoiser):
+    maps = direction_maps(denoiser, two_halves())
     assert maps["right"][..., -1].max() == maps["down"][:, -1].max() == maps["down left"][..., 0].max() == 0
-    assert maps["down right"][:, -1].max() == maps["down right"][..., -1].max() == 0
-    # With neighbours four apart these have no edge, two apart or side by side they do.
-    assert maps["right"][..., -3].min() > 0.01
+    assert maps["down right"][:, -1].max() == maps["down right"][..., -1].max() == maps["down left"][:, -1].max() == 0
 
 
 def test_without_noise_every_direction_held(denoiser):

@@ -104,10 +104,10 @@ def test_the_trace_of_one_slice_lies_where_that_slice_does(add_volume, denoiser,
     browser = add_trace(
         volume, trace_diffusion(denoiser, voxels, DenoiseSettings(iterations=4, slice_axis=axis), slice_index=2)
     )
+    first = [0, 0, 0, 1]
+    first[2 - axis] = 2
     for item in range(browser.GetNumberOfItems()):
         shown = choose(browser, item)
-        first = [0, 0, 0, 1]
-        first[2 - axis] = 2
         np.testing.assert_allclose(ijk_to_ras(proxy_of(browser)) @ [0, 0, 0, 1], ijk_to_ras(volume) @ first)
         np.testing.assert_allclose(ijk_to_ras(proxy_of(browser))[:3, :3], ijk_to_ras(volume)[:3, :3])
         assert shown.shape == tuple(1 if one == axis else size for one, size in enumerate(voxels.shape))
@@ -138,6 +138,25 @@ def test_the_images_are_not_copied_into_the_sequence(add_volume, denoiser):
     sequence = add_trace(volume, trace).GetMasterSequenceNode()
     for item, image in enumerate(trace.images):
         assert np.shares_memory(slicer.util.arrayFromVolume(sequence.GetNthDataNode(item)), image)
+
+
+class TestBeforeAnyChoice:
+    """Without Slicer's Sequences module, which brings the volume up to date as soon as there is a browser."""
+
+    def test_the_volume_of_one_slice_lies_there_already(self, add_volume, denoiser):
+        volume = add_volume()
+        place(volume, "oblique")
+        voxels = slicer.util.arrayFromVolume(volume)
+        proxy = proxy_of(add_trace(volume, trace_diffusion(denoiser, voxels, slice_index=2)))
+        np.testing.assert_allclose(ijk_to_ras(proxy) @ [0, 0, 0, 1], ijk_to_ras(volume) @ [0, 0, 2, 1])
+        np.testing.assert_array_equal(slicer.util.arrayFromVolume(proxy), voxels[2:])
+
+    def test_what_the_user_does_to_the_volume_leaves_the_sequence_alone(self, add_volume, denoiser):
+        volume = add_volume()
+        browser = add_trace(volume, trace_of(volume, denoiser))
+        slicer.util.arrayFromVolume(proxy_of(browser))[:] = 0
+        first = browser.GetMasterSequenceNode().GetNthDataNode(0)
+        np.testing.assert_array_equal(slicer.util.arrayFromVolume(first), slicer.util.arrayFromVolume(volume))
 
 
 def test_an_input_that_was_deleted_meanwhile_is_named(scene, add_volume, denoiser, state):

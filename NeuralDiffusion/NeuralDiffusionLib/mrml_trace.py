@@ -60,7 +60,7 @@ def add_trace(input_volume: slicer.vtkMRMLScalarVolumeNode, trace: DiffusionTrac
         # The sequence copies what it is given; the image is put into its copy, and is not copied.
         sequence.SetDataNodeAtValue(item, str(iteration)).SetAndObserveImageData(image)
     scene.AddNode(sequence)
-    # A copy: choosing an iteration overwrites the image of this volume.
+    # A copy: what the user does to this volume must not reach into the sequence.
     proxy = add_volume_beside(input_volume, name, make_image(trace.images[0], vtk.VTK_FLOAT))
     proxy.SetIJKToRASMatrix(geometry)
     copy_display(proxy, input_volume)
