@@ -8,8 +8,8 @@ import numpy as np
 import slicer
 import vtk
 
+# Share of a voxel; what a geometry loses in a file with 32-bit numbers, as NIfTI is, stays below.
 _TOLERANCE = 0.01
-"""Share of a voxel; what a geometry loses in a file with 32-bit numbers, as NIfTI is, stays below."""
 
 
 def lie_voxel_on_voxel(first: slicer.vtkMRMLScalarVolumeNode, second: slicer.vtkMRMLScalarVolumeNode) -> bool:
