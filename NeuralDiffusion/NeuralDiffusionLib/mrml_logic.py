@@ -1,0 +1,191 @@
+"""The logic of the module: denoises volumes of a scene, for the panel, for scripts and for batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import slicer
+from slicer import vtkMRMLScalarVolumeNode
+from slicer.i18n import tr as _
+from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
+
+from .mrml_batch import add_summary, common_scene, folder_tasks, run_batch, volume_tasks
+from .mrml_overlay import ConductionOverlay
+from .mrml_parameters import NeuralDiffusionParameterNode
+from .mrml_result import store_result
+from .mrml_volumes import check_outputs, read_volume
+from .settings import DenoiseSettings
+from .slicer_torch import torch_installed
+
+if TYPE_CHECKING:
+    from .denoiser import Denoiser, DenoiseResult
+
+
+class NeuralDiffusionLogic(ScriptedLoadableModuleLogic):
+    """Denoises volumes of a scene. Knows MRML but no Qt: it works in scripts and batches as well.
+
+    Weights are read once for each device and kept. `conductionOverlay` shows a conduction map in the slice views.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._denoisers: dict[str, Denoiser] = {}
+        self.conductionOverlay = ConductionOverlay()
+
+    def getParameterNode(self) -> NeuralDiffusionParameterNode:
+        """Return what the user chose in this scene."""
+        return NeuralDiffusionParameterNode(super().getParameterNode())
+
+    def addOutputVolume(self, inputVolume: vtkMRMLScalarVolumeNode) -> vtkMRMLScalarVolumeNode:
+        """Add an empty volume named after the input to its scene."""
+        scene = inputVolume.GetScene()
+        name = _("{name} denoised").format(name=inputVolume.GetName())
+        if scene.GetFirstNodeByName(name) is not None:
+            name = scene.GenerateUniqueName(name)
+        return scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+
+    def process(
+        self,
+        inputVolume: vtkMRMLScalarVolumeNode,
+        outputVolume: vtkMRMLScalarVolumeNode,
+        conductionVolume: vtkMRMLScalarVolumeNode | None = None,
+        settings: DenoiseSettings | None = None,
+        progress: Callable[[int, int], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        floatOutput: bool = False,
+        device: str = "auto",
+    ) -> DenoiseResult:
+        """Denoise a volume; returns when it is done.
+
+        The output takes the input's geometry, parent transform, window and level, Subject Hierarchy place and scalar
+        type (computed in float, rounded, clipped), and attributes ``NeuralDiffusion.*`` that say how it was made. The
+        outputs are written at the end, and only on success; the input is never touched.
+
+        Parameters
+        ----------
+        inputVolume
+            Scalar volume to denoise.
+        outputVolume
+            Node for the denoised volume.
+        conductionVolume
+            Node for the conduction map, float from 0 (held) to 1 (smoothed freely).
+        settings
+            What to do; the defaults of `DenoiseSettings` if left out.
+        progress
+            Called with the slices done and all slices, after each batch of slices.
+        cancelled
+            Asked before each batch; once it returns True the run stops.
+        floatOutput
+            Whether to store the denoised volume as float, instead of the input's scalar type.
+        device
+            ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
+
+        Returns
+        -------
+        DenoiseResult
+            The arrays, the noise level, the device and any notes for the user.
+
+        Raises
+        ------
+        InvalidVolumeError
+            If a volume cannot be denoised, or cannot hold a result.
+        DenoiseCancelled
+            If the run was cancelled.
+        DeviceError
+            If the device is unknown or absent.
+        WeightsError
+            If the weights cannot be used.
+        RuntimeError
+            If PyTorch is not installed.
+        """
+        settings = settings or DenoiseSettings()
+        outputs = [outputVolume] if conductionVolume is None else [outputVolume, conductionVolume]
+        voxels = read_volume(inputVolume)
+        check_outputs(outputs, inputVolume)
+        denoiser = self._denoiser(device)
+        result = denoiser(voxels, settings, progress, cancelled)
+        # The callbacks may have let the user remove a node or close the scene.
+        check_outputs(outputs, inputVolume)
+        store_result(
+            result, settings, denoiser.weights_sha256, inputVolume, outputVolume, conductionVolume, floatOutput
+        )
+        return result
+
+    def denoiseAll(
+        self,
+        volumesOrFolder: Sequence[vtkMRMLScalarVolumeNode] | str | Path,
+        outputFolder: str | Path | None = None,
+        settings: DenoiseSettings | None = None,
+        progress: Callable[[float, int], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        overwrite: bool = False,
+        device: str = "auto",
+    ) -> slicer.vtkMRMLTableNode:
+        """Denoise several volume nodes, or the image files of a folder, one after the other.
+
+        One that cannot be denoised does not stop the others, and leaves nothing behind. A volume node gets an output
+        node in its scene. A file (NRRD, NIfTI or MetaImage, not in a sub-folder) gets a file of the same name and
+        format in `outputFolder`, with its geometry and scalar type.
+
+        Parameters
+        ----------
+        volumesOrFolder
+            Volume nodes, or a folder.
+        outputFolder
+            Where the results of a folder are written; made if it is missing.
+        settings
+            What to do; the defaults of `DenoiseSettings` if left out.
+        progress
+            Called with the volumes done, as a real number, and all volumes, after each batch of slices.
+        cancelled
+            Asked before each batch of slices; once it returns True the batch stops and what is done is kept.
+        overwrite
+            Whether to replace files that are in `outputFolder` already.
+        device
+            ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
+
+        Returns
+        -------
+        vtkMRMLTableNode
+            For each volume its name, slices, estimated noise level in its own units, device, seconds and status: a
+            sentence that says what went wrong, if anything did. It is added to the scene of the volumes, or, for a
+            folder, to the application's.
+
+        Raises
+        ------
+        InvalidVolumeError
+            If there is nothing to denoise, or nowhere to write to.
+        DeviceError
+            If the device is unknown or absent.
+        WeightsError
+            If the weights cannot be used.
+        RuntimeError
+            If PyTorch is not installed.
+        """
+        cancelled = cancelled or (lambda: False)
+        self._denoiser(device)
+
+        def denoise(
+            volume: Any, output: Any, progress: Callable[[int, int], None], cancelled: Callable[[], bool]
+        ) -> DenoiseResult:
+            return self.process(volume, output, None, settings, progress, cancelled, device=device)
+
+        if isinstance(volumesOrFolder, (str, Path)):
+            scene = slicer.mrmlScene
+            target = None if outputFolder is None else Path(outputFolder)
+            tasks = folder_tasks(Path(volumesOrFolder), target, denoise, cancelled, overwrite)
+        else:
+            scene = common_scene(volumesOrFolder)
+            tasks = volume_tasks(volumesOrFolder, denoise, self.addOutputVolume, cancelled)
+        return add_summary(scene, run_batch(tasks, progress or (lambda done, total: None), cancelled))
+
+    def _denoiser(self, device: str) -> Denoiser:
+        if not torch_installed():
+            raise RuntimeError(_("PyTorch is not installed: install it in the PyTorch Utils module."))
+        if device not in self._denoisers:
+            from .denoiser import Denoiser
+
+            self._denoisers[device] = Denoiser(device)
+        return self._denoisers[device]
