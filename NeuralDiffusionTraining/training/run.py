@@ -179,7 +179,8 @@ def _provenance(config: TrainingConfig, split: Split, start: TrainedNetwork | No
         "torch": str(torch.__version__),
     }
     if start is not None:
-        made["started_from"] = start.provenance["command"]
+        before = [start.provenance[name] for name in ("command", "started_from") if name in start.provenance]
+        made["started_from"] = "; before that: ".join(before)
     return made
 
 
