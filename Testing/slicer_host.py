@@ -2,7 +2,7 @@
 
 ``pip install slicer-core`` brings the real MRML classes, logics and ``slicer.util``. What belongs to the running
 application is supplied here under Slicer's own names. Each stand-in says which behaviour of Slicer it reproduces;
-what the module does not use is left out, so that a new use fails loudly.
+what the module does not use is left out, so that a new use fails loudly. No Qt here: `panel_host` runs the panel.
 
     import slicer_host
     slicer_host.install()
@@ -13,15 +13,19 @@ what the module does not use is left out, so that a new use fails loudly.
 
 from __future__ import annotations
 
-import enum
 import sys
 import types
-import typing
-import unittest
 from pathlib import Path
 
 import numpy as np
 import slicer
+from panel_host.parameter_node import Choice, WithinRange, parameter_node_wrapper
+from panel_host.scripted_module import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
 
 MODULE_FOLDER = Path(__file__).resolve().parent.parent / "NeuralDiffusion"
 
@@ -95,136 +99,3 @@ def _provide(name: str, **members: object) -> None:
     vars(module).update(members, __all__=list(members))
     sys.modules[module.__name__] = module
     setattr(slicer, name, module)
-
-
-class ScriptedLoadableModule:
-    """As in Slicer: keeps the ``parent`` whose title, categories, help text and so on the module fills in."""
-
-    def __init__(self, parent: typing.Any) -> None:
-        self.parent = parent
-        self.moduleName = type(self).__name__
-
-
-class ScriptedLoadableModuleWidget:
-    """As in Slicer: knows its parent widget, its layout and the module's Resources folder. No Qt here."""
-
-    def __init__(self, parent: typing.Any = None) -> None:
-        self.moduleName = type(self).__name__.removesuffix("Widget")
-        self.parent = parent
-        self.layout = parent.layout() if parent else None
-
-    def setup(self) -> None:
-        """Slicer adds its developer section here."""
-
-    def resourcePath(self, filename: str) -> str:
-        return str(MODULE_FOLDER / "Resources" / filename)
-
-
-class ScriptedLoadableModuleLogic:
-    """As in Slicer: one parameter node a scene, a singleton ``vtkMRMLScriptedModuleNode`` tagged with the module."""
-
-    def __init__(self, parent: typing.Any = None) -> None:
-        self.moduleName = type(self).__name__.removesuffix("Logic")
-
-    def getParameterNode(self) -> slicer.vtkMRMLScriptedModuleNode:
-        node = slicer.mrmlScene.GetSingletonNode(self.moduleName, "vtkMRMLScriptedModuleNode")
-        if node is None:
-            node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLScriptedModuleNode")
-            node.UnRegister(None)
-            node.SetSingletonTag(self.moduleName)
-            node.SetName(slicer.mrmlScene.GenerateUniqueName(self.moduleName))
-            node = slicer.mrmlScene.AddNode(node)
-        node.SetAttribute("ModuleName", self.moduleName)
-        return node
-
-
-class ScriptedLoadableModuleTest(unittest.TestCase):
-    """As in Slicer: a ``unittest.TestCase`` that can show what it is doing; here it prints it."""
-
-    def delayDisplay(self, message: str, requestedDelay: int | None = None, msec: int | None = None) -> None:
-        print(message)
-
-
-class WithinRange:
-    """Slicer's validator for a number between two bounds, both allowed."""
-
-    def __init__(self, minimum: float, maximum: float) -> None:
-        self.minimum, self.maximum = minimum, maximum
-
-    def validate(self, value: float) -> None:
-        if not self.minimum <= value <= self.maximum:
-            raise ValueError(f"Value must be within range [{self.minimum}, {self.maximum}], is {value}")
-
-
-class Choice:
-    """Slicer's validator for one of several values."""
-
-    def __init__(self, choices: list) -> None:
-        self.choices = choices
-
-    def validate(self, value: object) -> None:
-        if value not in self.choices:
-            raise ValueError(f"Value is {value}, but must be in one of the following: {self.choices}")
-
-
-def parameter_node_wrapper(cls: type) -> type:
-    """Slicer's ``parameterNodeWrapper``: annotated members become properties kept in the parameter node.
-
-    As there, each value is a parameter of the node (text; an enumeration by member name) or a node reference, is
-    checked on writing, and has its default written when the node is first wrapped, so all of it is saved with the
-    scene.
-    """
-    members = typing.get_type_hints(cls, include_extras=True)
-    parameters = {}
-    for name, annotation in members.items():
-        value_type, *validators = typing.get_args(annotation) if hasattr(annotation, "__metadata__") else (annotation,)
-        parameters[name] = _Parameter(name, value_type, validators, getattr(cls, name, None))
-        setattr(cls, name, property(parameters[name].read, parameters[name].write))
-
-    def wrap(self: typing.Any, node: slicer.vtkMRMLScriptedModuleNode) -> None:
-        self.parameterNode = node
-        for parameter in parameters.values():
-            if not node.HasParameter(parameter.name):
-                parameter.write(self, parameter.default)
-
-    cls.__init__ = wrap
-    cls.allParameters = parameters
-    for method in ("AddObserver", "RemoveObserver", "StartModify", "EndModify", "Modified"):
-        setattr(cls, method, _forwarded(method))
-    return cls
-
-
-def _forwarded(method: str) -> typing.Callable:
-    return lambda self, *arguments: getattr(self.parameterNode, method)(*arguments)
-
-
-class _Parameter:
-    """One member of a wrapped parameter node: reads and writes it as Slicer's serializers do."""
-
-    def __init__(self, name: str, value_type: type, validators: list, default: object) -> None:
-        self.name, self.type, self.validators = name, value_type, validators
-        self.is_node = issubclass(value_type, slicer.vtkMRMLNode)
-        if default is None and not self.is_node:
-            default = next(iter(value_type)) if issubclass(value_type, enum.Enum) else value_type()
-        self.default = default
-
-    def read(self, wrapper: typing.Any) -> object:
-        if self.is_node:
-            return wrapper.parameterNode.GetNodeReference(self.name)
-        text = wrapper.parameterNode.GetParameter(self.name)
-        if issubclass(self.type, enum.Enum):
-            return self.type[text]
-        return text == "True" if self.type is bool else self.type(text)
-
-    def write(self, wrapper: typing.Any, value: object) -> None:
-        expected = (int, float) if self.type is float else self.type
-        if not isinstance(value, expected) and not (self.is_node and value is None):
-            raise TypeError(f"Value must be of type '{self.type}', is type '{type(value)}' value '{value}'")
-        for validator in self.validators:
-            validator.validate(value)
-        node = wrapper.parameterNode
-        if self.is_node:
-            node.SetParameter(self.name, "")
-            node.SetNodeReferenceID(self.name, value.GetID() if value is not None else None)
-        else:
-            node.SetParameter(self.name, value.name if isinstance(value, enum.Enum) else str(value))
