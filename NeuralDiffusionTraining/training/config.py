@@ -30,7 +30,8 @@ class SamplingConfig(Part):
     the others cover [0, max_sigma] with more weight near 0, where clinical scans lie. `native_share` are cropped from
     a version of the slice with finer pixels, `dim_share` scaled down in intensity as in a slice far from the brightest
     tissue, `masked_share` have air of exactly 0, as after skull stripping. `crop` is the side of a sample in pixels.
-    `iterations` and `neighbours` are fixed where given, else drawn for each batch.
+    `iterations` and `neighbours` are fixed where given, else drawn for each batch: `usual_iterations_share` of the
+    batches have 16 iterations, the others 1 to 64, and `eight_neighbours_share` have 8 neighbours, the others 4.
     """
 
     setting_weights: tuple[Share, Share, Share, Share] = (0.18, 0.52, 0.15, 0.15)
@@ -45,6 +46,8 @@ class SamplingConfig(Part):
     crop: int = Field(64, ge=16, le=128, multiple_of=8)
     iterations: int | None = Field(None, ge=1, le=64)
     neighbours: Literal[4, 8] | None = None
+    usual_iterations_share: Share = 0.4
+    eight_neighbours_share: Share = 0.65
 
     @model_validator(mode="after")
     def _weights_sum_to_one(self) -> SamplingConfig:

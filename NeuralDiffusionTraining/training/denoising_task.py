@@ -20,8 +20,6 @@ from .optimisers import make_optimiser
 from .training_data import MIXED
 
 _DEFAULT_ITERATIONS = 16
-_DEFAULT_SHARE = 0.4
-_EIGHT_NEIGHBOURS_SHARE = 0.65
 
 
 class DenoisingTask(L.LightningModule):
@@ -52,8 +50,8 @@ class DenoisingTask(L.LightningModule):
         sampling, weights = self.config.sampling, self.config.loss
         noisy, clean, sigma = batch["noisy"], batch["clean"], batch["sigma"]
         types, level, estimator_loss = self._noise(batch)
-        iterations = sampling.iterations or draw_iterations(generator)
-        eight = float(torch.rand((), generator=generator)) < _EIGHT_NEIGHBOURS_SHARE
+        iterations = sampling.iterations or draw_iterations(generator, sampling.usual_iterations_share)
+        eight = float(torch.rand((), generator=generator)) < sampling.eight_neighbours_share
         neighbours = sampling.neighbours or (8 if eight else 4)
         output = self.network(noisy, types, iterations=iterations, neighbours=neighbours, sigma=level)
         # The figure of merit is a mean of decibels, so an error counts relative to the noise it is left from.
@@ -109,9 +107,9 @@ class DenoisingTask(L.LightningModule):
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
 
-def draw_iterations(generator: torch.Generator) -> int:
-    """The default count in 40 % of the draws, else log-uniform from 1 to 64."""
-    if float(torch.rand((), generator=generator)) < _DEFAULT_SHARE:
+def draw_iterations(generator: torch.Generator, usual_share: float) -> int:
+    """The default count in a share of the draws, else log-uniform from 1 to 64."""
+    if float(torch.rand((), generator=generator)) < usual_share:
         return _DEFAULT_ITERATIONS
     return round(math.exp(float(torch.rand((), generator=generator)) * math.log(MAX_ITERATIONS)))
 

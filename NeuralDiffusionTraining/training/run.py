@@ -136,7 +136,9 @@ def _check_same_run(newest: Path, config: TrainingConfig) -> None:
     """Refuse to go on with a run that was started with other options."""
     if not newest.exists():
         return
-    started, now = _flat(load_trained(newest).config), _flat(config.model_dump(mode="json"))
+    # An option that came later had its default then.
+    before = TrainingConfig.model_validate(load_trained(newest).config)
+    started, now = _flat(before.model_dump(mode="json")), _flat(config.model_dump(mode="json"))
     other = [name for name in now if started.get(name) != now[name]]
     if other:
         name = other[0]
