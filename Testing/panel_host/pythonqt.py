@@ -8,7 +8,6 @@ object and answers as PythonQt does. Objects that go in and out are unwrapped an
 from __future__ import annotations
 
 import functools
-import operator
 import threading
 import types
 import weakref
@@ -16,10 +15,10 @@ from collections.abc import Callable
 from typing import Any
 
 import shiboken6
-from PySide6.QtCore import QMetaProperty, QObject, QTimer, SignalInstance
+from PySide6.QtCore import QObject, SignalInstance
 from PySide6.QtWidgets import QDialog
 
-from panel_host import popups, signals
+from panel_host import popups, properties, signals
 
 _classes: dict[type, type] = {}
 # PythonQt keeps one wrapper for each C++ object while Python sees it, so that `is` compares objects.
@@ -62,9 +61,9 @@ class PythonQtObject:
         if name.startswith("_"):
             raise AttributeError(name)
         qt_object = _living(self, name)
-        meta_property = _meta_property(qt_object, name)
+        meta_property = properties.find(qt_object, name)
         if meta_property is not None:
-            return wrap(_read(qt_object, meta_property))
+            return wrap(properties.read(qt_object, meta_property))
         plain = name.removesuffix("_")
         if isinstance(qt_object, QDialog) and plain == "exec":
             return functools.partial(popups.run, self)
@@ -82,12 +81,12 @@ class PythonQtObject:
 
     def __setattr__(self, name: str, value: Any) -> None:
         qt_object = _living(self, name)
-        meta_property = _meta_property(qt_object, name)
+        meta_property = properties.find(qt_object, name)
         kind = self.className()
         if meta_property is not None:
             if not meta_property.isWritable():
                 raise AttributeError(f"Property '{name}' of {kind} object is not writable")
-            if not _write(qt_object, meta_property, value):
+            if not properties.write(qt_object, meta_property, unwrap(value)):
                 raise AttributeError(
                     f"Property '{name}' of type '{meta_property.typeName()}' does not accept an object of type "
                     f"{type(value).__name__} ({value})"
@@ -206,41 +205,3 @@ def _living(wrapper: PythonQtObject, name: str) -> QObject:
     if not shiboken6.isValid(wrapper._qt):
         raise ValueError(f"Trying to use '{name}' of a destroyed {type(wrapper).__name__} object")
     return wrapper._qt
-
-
-def _meta_property(qt_object: QObject, name: str) -> QMetaProperty | None:
-    if isinstance(qt_object, QTimer) and name == "singleShot":
-        return None
-    meta_object = qt_object.metaObject()
-    index = meta_object.indexOfProperty("objectName" if name == "name" else name)
-    return meta_object.property(index) if index >= 0 else None
-
-
-def _read(qt_object: QObject, meta_property: QMetaProperty) -> Any:
-    if meta_property.isEnumType():
-        # PySide6 cannot read all of these through the meta object.
-        return getattr(qt_object, meta_property.name())()
-    return meta_property.read(qt_object)
-
-
-def _write(qt_object: QObject, meta_property: QMetaProperty, value: Any) -> bool:
-    """Set a property after PythonQt's conversions: anything is true or false, and a text; floats round down."""
-    value = unwrap(value)
-    convert = {"bool": bool, "int": _whole, "double": float, "QString": str, "QStringList": _texts}
-    name = meta_property.name()
-    try:
-        if meta_property.isEnumType():
-            kind = type(_read(qt_object, meta_property))
-            getattr(qt_object, f"set{name[0].upper()}{name[1:]}")(kind(value) if type(value) is int else value)
-            return True
-        return meta_property.write(qt_object, convert.get(meta_property.typeName(), lambda same: same)(value))
-    except (TypeError, ValueError):
-        return False
-
-
-def _whole(value: Any) -> int:
-    return int(value // 1) if isinstance(value, float) else operator.index(value)
-
-
-def _texts(values: Any) -> list[str]:
-    return [str(value) for value in values]

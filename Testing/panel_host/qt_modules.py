@@ -10,7 +10,7 @@ from typing import Any
 import shiboken6
 from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
 
-from panel_host import ctk_slider, ctk_widgets, module_widgets, mrml_widgets
+from panel_host import ctk_slider, ctk_widgets, module_widgets, mrml_widgets, node_selector
 from panel_host.pythonqt import unwrap, wrapper_class
 
 CTK_CLASSES = (
@@ -22,7 +22,7 @@ CTK_CLASSES = (
 )
 SLICER_CLASSES = (
     mrml_widgets.qMRMLColorTableComboBox,
-    mrml_widgets.qMRMLNodeComboBox,
+    node_selector.qMRMLNodeComboBox,
     mrml_widgets.qMRMLWidget,
     module_widgets.qSlicerScriptedLoadableModule,
     module_widgets.qSlicerScriptedLoadableModuleWidget,

@@ -15,17 +15,17 @@ from typing import Any
 
 import slicer
 import slicer_host
-from PySide6.QtCore import QEvent, QEventLoop, qInstallMessageHandler
+from PySide6.QtCore import QEvent, QEventLoop, QtMsgType, qInstallMessageHandler
 
 from panel_host import popups, qt_modules
 from panel_host.module_widgets import qSlicerScriptedLoadableModule
 from panel_host.pythonqt import unwrap, wrap
 from panel_host.slicer_application import qSlicerApplication
+from panel_host.thread_watch import ThreadWatch
 
-HARMLESS_QT_MESSAGES = re.compile("propagateSizeHints|QStandardPaths: XDG_RUNTIME_DIR")
+HARMLESS_QT_MESSAGES = re.compile("propagateSizeHints|XDG_RUNTIME_DIR|QFontDatabase")
 
 console_errors: list[str] = []
-_restore: list[Callable[[], None]] = []
 _opened: list[Any] = []
 
 
@@ -34,24 +34,23 @@ def application() -> Iterator[Any]:
     """Run the application over `slicer.mrmlScene`, and yield `slicer.app`.
 
     `qt`, `ctk`, `slicer.app`, `slicer.modules` and Slicer's widget classes are there until it ends. What would appear
-    on the console is in `console_errors`: exceptions in slots, observers and threads, and Qt's own warnings.
+    on the console is in `console_errors`: exceptions in slots, observers and threads, and Qt's own warnings; also each
+    change of the scene outside the main thread, which Slicer forbids.
     """
     slicer_host.install()
     app = wrap(qSlicerApplication.instance() or qSlicerApplication())
-    modules_before = {name: module for name, module in sys.modules.items() if _is_of_the_project(module)}
-    _provide(app)
     console_errors.clear()
     popups.forget()
-    unwrap(app)._begin(slicer.mrmlScene)
-    try:
+    with contextlib.ExitStack() as undo:
+        before = {name: module for name, module in sys.modules.items() if _is_of_the_project(module)}
+        undo.callback(_undo_reload, before)
+        _provide(app, undo)
+        _listen(undo)
+        unwrap(app)._begin(slicer.mrmlScene)
+        undo.callback(unwrap(app)._end)
+        undo.callback(ThreadWatch(slicer.mrmlScene, console_errors.append).end)
+        undo.callback(close)
         yield app
-    finally:
-        close()
-        unwrap(app)._end()
-        for undo in reversed(_restore):
-            undo()
-        _restore.clear()
-        _undo_reload(modules_before)
 
 
 def open_module(name: str) -> Any:
@@ -123,20 +122,25 @@ def set_testing(enabled: bool) -> None:
     slicer.app._qt._testing = enabled
 
 
-def _provide(app: Any) -> None:
+def _provide(app: Any, undo: contextlib.ExitStack) -> None:
+    """Put the application's modules and names where a module's code looks for them."""
     modules = types.ModuleType("slicer.modules")
     for name, module in {"qt": qt_modules.qt, "ctk": qt_modules.ctk, "slicer.modules": modules}.items():
         sys.modules[name] = module
-        _restore.append(lambda name=name: sys.modules.pop(name, None))
+        undo.callback(sys.modules.pop, name, None)
     for name, value in {"app": app, "modules": modules, "selfTests": {}, **qt_modules.slicer_classes}.items():
         setattr(slicer, name, value)
-        _restore.append(lambda name=name: delattr(slicer, name))
+        undo.callback(delattr, slicer, name)
+
+
+def _listen(undo: contextlib.ExitStack) -> None:
+    """Record in `console_errors` what would appear on the console."""
     for owner in (sys, threading):
-        _restore.append(lambda owner=owner, hook=owner.excepthook: setattr(owner, "excepthook", hook))
+        undo.callback(setattr, owner, "excepthook", owner.excepthook)
     sys.excepthook = _report
     threading.excepthook = lambda failure: _report(*failure[:3])
+    undo.callback(qInstallMessageHandler, None)
     qInstallMessageHandler(_report_qt)
-    _restore.append(lambda: qInstallMessageHandler(None))
 
 
 def _undo_reload(before: dict[str, types.ModuleType]) -> None:
@@ -153,7 +157,7 @@ def _report(kind: type[BaseException], error: BaseException, trace: types.Traceb
 
 
 def _report_qt(kind: Any, context: Any, message: str) -> None:
-    if not HARMLESS_QT_MESSAGES.search(message):
+    if kind not in (QtMsgType.QtDebugMsg, QtMsgType.QtInfoMsg) and not HARMLESS_QT_MESSAGES.search(message):
         console_errors.append(f"Qt: {message}")
 
 

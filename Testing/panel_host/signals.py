@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import re
 import sys
@@ -60,7 +59,7 @@ def connect(owner: PythonQtObject, sender: QObject, signal: str, target: Callabl
     address = shiboken6.getCppPointer(sender)[0]
     if address not in _connections:
         _connections[address] = []
-        sender.destroyed.connect(functools.partial(_connections.pop, address, None))
+        sender.destroyed.connect(lambda: _connections.pop(address, None))
     slot = receiver(target)
     _connections[address].append((text, target, slot))
     return bool(QObject.connect(sender, f"2{text}", slot))

@@ -80,6 +80,8 @@ class qSlicerApplication(QApplication):
         QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, self._folder.name)
         self._application_logic = slicer.vtkSlicerApplicationLogic()
         self._application_logic.SetMRMLScene(scene)
+        # Slicer's own: it knows the view under the mouse.
+        scene.AddNode(slicer.vtkMRMLCrosshairNode())
         self._layout_manager = qSlicerLayoutManager(scene, self._application_logic)
         self._module_manager = qSlicerModuleManager()
         self._window = qSlicerMainWindow()
