@@ -190,6 +190,15 @@ def test_without_qt_a_panel_test_is_skipped_but_fails_under_ci(tmp_path):
         assert "Qt is missing." in run.stdout
 
 
+def test_loading_qt_leaves_the_import_statement_alone(qt_loads):
+    program = (
+        "import builtins, panel_host; own = builtins.__import__; panel_host.popups; print(builtins.__import__ is own)"
+    )
+    testing = str(panel_host.__path__[0]).removesuffix("/panel_host")
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=testing)
+    assert run.stdout == "True\n", run.stderr
+
+
 def test_importing_the_package_loads_no_qt():
     program = "import sys, slicer_host, panel_host; print({'PySide6', 'qt'} & set(sys.modules))"
     testing = str(panel_host.__path__[0]).removesuffix("/panel_host")

@@ -21,7 +21,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from panel_host.qt_libraries import missing_packages, why_qt_does_not_load
+from panel_host.qt_libraries import import_qt, missing_packages, why_qt_does_not_load
 
 _PLACES = {
     "application": "session",
@@ -43,5 +43,6 @@ __all__ = ["missing_packages", "why_qt_does_not_load", *_PLACES]
 def __getattr__(name: str) -> Any:
     if name not in _PLACES:
         raise AttributeError(f"module 'panel_host' has no attribute '{name}'")
+    import_qt()
     module = importlib.import_module(f"panel_host.{_PLACES[name]}")
     return getattr(module, name, module)

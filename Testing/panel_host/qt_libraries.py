@@ -6,8 +6,8 @@ Run as a program, this file prints the Debian packages to install, one a line, a
 
 from __future__ import annotations
 
+import builtins
 import ctypes
-import ctypes.util
 import importlib.util
 import sys
 
@@ -40,17 +40,28 @@ def why_qt_does_not_load() -> str:
         return "PySide6 is not installed: install it with 'pip install PySide6-Essentials'."
     packages = missing_packages()
     error = ""
-    for name in QT_MODULES:
-        try:
-            importlib.import_module(name)
-        except ImportError as failure:
-            error = str(failure)
-            break
+    try:
+        import_qt()
+    except ImportError as failure:
+        error = str(failure)
     if not packages and not error:
         return ""
     what = error or "some of its system libraries are missing"
     cure = f"install them with 'apt-get install {' '.join(packages)}'" if packages else "install what it names"
     return f"Qt does not load ({what}): {cure}."
+
+
+def import_qt() -> None:
+    """Import Qt, and leave Python's `import` as it was; ImportError if Qt does not load.
+
+    PySide6 puts a function of its own in the place of `import`, which reads the source of each importing module.
+    """
+    own_import = builtins.__import__
+    try:
+        for name in QT_MODULES:
+            importlib.import_module(name)
+    finally:
+        builtins.__import__ = own_import
 
 
 def _loads(library: str) -> bool:
