@@ -11,7 +11,7 @@ REQUIREMENTS := pyproject.toml constraints.txt
 .DEFAULT_GOAL := help
 # A half-made environment must not pass for a whole one.
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format clean
+.PHONY: help demo test lint format clean qt-libraries
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,8 +19,18 @@ help: ## list the targets
 demo: $(VENV)/demo.installed ## denoise a real MR volume in a MRML scene, into ./demo-output (INPUT=scan.nii.gz for your own)
 	$(BIN)/python Resources/Demo/denoise_in_scene.py $(if $(INPUT),--input "$(INPUT)")
 
-test: lint ## install what the tests need, check the style and run the tests
+test: lint qt-libraries ## install what the tests need, check the style and run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
+# The panel's tests need Qt's system libraries: as root on Debian or Ubuntu they are installed.
+qt-libraries: $(VENV)/test.installed
+	@packages="$$($(BIN)/python Testing/panel_host/qt_libraries.py)" || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends $$packages || \
+			echo "Qt's system libraries could not be installed, so the panel's tests cannot run: install $$packages." >&2; \
+	else \
+		echo "Qt does not load, so the panel's tests are skipped: run 'sudo apt install $$packages' first." >&2; \
+	fi
 
 lint: $(VENV)/test.installed ## check style and formatting
 	$(BIN)/ruff check
