@@ -93,15 +93,7 @@ def write_results(folder: Path, weights: str) -> Path:
     measured = rows(evaluate([method for *_, method in variants], clean, "rician", groups=groups), resamples=50)
     for row, (variant, refined, _) in zip(measured, variants, strict=True):
         row |= {"variant": variant, "refined": refined}
-    ablation = {
-        "kind": "ablation",
-        "of": "design",
-        "rows": measured,
-        "slices": 4,
-        "split": "original",
-        "epochs": 2,
-        "crop": 64,
-    }
+    ablation = {"kind": "ablation", "of": "design", "rows": measured, "slices": 4, "split": "original", "epochs": 2}
     write_json(folder / "ablation.json", ablation | {"command": "neural-diffusion ablate"})
     volumes = [
         VolumeRow("head.nii.gz", sigma, method, level, psnr, 0.9, 1.0, psnr < 30)

@@ -151,8 +151,8 @@ def ablation_table(result: Result) -> str:
 def ablation_title(content: dict[str, Any]) -> str:
     """In words, what an ablation is of."""
     return (
-        f"Every network trained {content['epochs']} epochs on the same crops of {content['crop']} x {content['crop']} "
-        f"pixels, then measured on {content['slices']} test slices of the {content['split']} split, Rician noise."
+        f"Every network trained {content['epochs']} epochs on the same data, then measured on {content['slices']} test "
+        f"slices of the {content['split']} split, Rician noise."
     )
 
 

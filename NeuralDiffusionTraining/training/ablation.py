@@ -102,7 +102,7 @@ def train_and_measure(
     for row in rows:
         variant_name, refined = names.get(row["method"], (row["method"], False))
         row |= {"variant": variant_name, "refined": refined}
-    return rows, {**test.facts(), "epochs": first.epochs, "crop": first.sampling.crop}
+    return rows, {**test.facts(), "epochs": first.epochs}
 
 
 def configuration(path: Path | None, overrides: dict[str, Any]) -> Callable[[dict[str, Any]], TrainingConfig]:

@@ -16,7 +16,7 @@ slices_sweep=12      # of each of the 336 cells of the sweep
 slices_sweep_grouped=4
 slices_checks=24     # of the lesions and the envelope
 slices_volume=24     # middle slices of each scan
-epochs_original=3    # of 300, of the student project's own experiment
+epochs_original=4    # of 300, of the student project's own experiment
 device=cpu           # the classical filters always use the CPU: times compare only there
 RUNS=${RUNS:-}
 
@@ -44,6 +44,8 @@ if [ -n "$RUNS" ]; then
         cp "$RUNS/original-$guidance/curves.csv" "$results/original_${guidance}_curves.csv"
     done
     once ablation ablate --data "$data" --output "$RUNS" --of design
+    once ablation_whole_slices ablate --data "$data" --output "$RUNS/whole-slices" --of design --only "No context" \
+        --set sampling.crop=128 --set batch_size=8 --set epochs=2 --set validate_every=2
     once competitors ablate --data "$data" --output "$RUNS" --of competitors
     once competitors_grouped ablate --data "$data" --output "$RUNS/grouped" --of competitors --set split=grouped \
         --only "Plain U-Net" --only "U-Net with our noise level and inversion"
