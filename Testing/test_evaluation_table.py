@@ -251,7 +251,7 @@ def test_diffusion_alone_is_a_weighted_mean_of_the_input(denoiser, clean):
 
 
 def test_the_recorded_command_names_no_folder_of_this_machine():
-    typed = ["evaluate", "--data", "/somewhere/br35h", "--json=/tmp/out/a.json", "--trained", "U-Net=/x/best.ckpt"]
+    typed = ["evaluate", "--data", "../here/br35h", "--json=/tmp/out/a.json", "--trained", "U-Net=/x/best.ckpt"]
     assert command_line(typed) == ("neural-diffusion evaluate --data br35h --json=a.json --trained U-Net=best.ckpt")
 
 

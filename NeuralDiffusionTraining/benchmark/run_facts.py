@@ -22,7 +22,10 @@ def run_facts() -> dict[str, Any]:
 
 
 def command_line(arguments: list[str]) -> str:
-    """`neural-diffusion` with its arguments; of absolute paths only the name, which means something elsewhere too."""
+    """`neural-diffusion` with its arguments.
+
+    Of paths outside the working folder only the name stands, which means something elsewhere too.
+    """
     return shlex.join(["neural-diffusion", *map(_without_folder, arguments)])
 
 
@@ -36,4 +39,5 @@ def hardware() -> str:
 
 def _without_folder(argument: str) -> str:
     option, equals, value = argument.rpartition("=")
-    return f"{option}{equals}{Path(value).name}" if Path(value).is_absolute() else argument
+    path = Path(value)
+    return f"{option}{equals}{path.name}" if path.is_absolute() or ".." in path.parts else argument
