@@ -15,11 +15,15 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadab
 from slicer.util import VTKObservationMixin
 
 from NeuralDiffusionLib import DenoiseCancelled, InvalidVolumeError
+from NeuralDiffusionLib.background import Progress
 from NeuralDiffusionLib.mrml_logic import NeuralDiffusionLogic
 from NeuralDiffusionLib.mrml_parameters import NeuralDiffusionParameterNode, NoiseType
+from NeuralDiffusionLib.mrml_run import BackgroundRun
 from NeuralDiffusionLib.mrml_self_test import NeuralDiffusionTest  # noqa: F401 - Slicer looks for it here
 from NeuralDiffusionLib.mrml_volumes import check_input, check_outputs
 from NeuralDiffusionLib.slicer_torch import ensure_torch
+
+_POLL_MS = 100
 
 
 class NeuralDiffusion(ScriptedLoadableModule):
@@ -51,6 +55,9 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic = None
         self._parameterNode = None
         self._parameterNodeGuiTag = None
+        self._run = None
+        self._runNode = None
+        self._started = 0.0
 
     def setup(self) -> None:
         """Build the panel when the module is opened for the first time, or reloaded."""
@@ -61,6 +68,13 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         uiWidget.setMRMLScene(slicer.mrmlScene)
 
         self.logic = NeuralDiffusionLogic()
+        # Not at the top of the file: the logic serves scripts where there is no Qt.
+        import qt
+
+        self._timer = qt.QTimer()
+        self._timer.setInterval(_POLL_MS)
+        self._timer.connect("timeout()", self.onRunTimer)
+        self.ui.progressBar.visible = False
 
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
@@ -70,6 +84,8 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def cleanup(self) -> None:
         """Let go of the scene when the panel is destroyed or reloaded."""
+        self._forgetRun()
+        self.logic.close()
         self.logic.conductionOverlay.hide()
         self.setParameterNode(None)
         self.removeObservers()
@@ -89,7 +105,8 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ScriptedLoadableModuleWidget.onReload(self)
 
     def onSceneStartClose(self, caller: vtk.vtkObject, event: str) -> None:
-        """Forget the nodes of a scene that is about to close."""
+        """Forget the nodes of a scene that is about to close; a run ends with it."""
+        self._forgetRun()
         self.logic.conductionOverlay.forget()
         self.ui.showConductionCheckBox.checked = False
         self.ui.statusLabel.text = ""
@@ -126,9 +143,12 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Keep the buttons and the overlay in step with what is chosen."""
         if self._parameterNode is None:
             return
-        reason = self._whyNotApply()
-        self.ui.applyButton.enabled = not reason
-        self.ui.applyButton.toolTip = reason or _("Denoise the input volume.")
+        if self._run is None:
+            reason = self._whyNotApply()
+            self.ui.applyButton.enabled = not reason
+            self.ui.applyButton.toolTip = reason or _("Denoise the input volume.")
+        else:
+            self.ui.applyButton.toolTip = _("Stop before the next batch of slices; the scene stays as it is.")
         conduction = self._parameterNode.conductionVolume
         checkBox = self.ui.showConductionCheckBox
         checkBox.enabled = conduction is not None and conduction.GetImageData() is not None
@@ -145,21 +165,56 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.logic.conductionOverlay.hide()
 
     def onApplyButton(self) -> None:
-        """Denoise the input volume and show the result."""
+        """Begin to denoise the input volume or, while that goes on, cancel it."""
+        if self._run is not None:
+            self._run.cancel()
+            self.ui.applyButton.enabled = False
+            self.ui.statusLabel.text = _("Cancelling after this batch of slices...")
+            return
         with slicer.util.tryWithErrorDisplay(_("Denoising failed.")):
+            node = self._parameterNode
             # An unsuitable volume is named before PyTorch is downloaded for it.
-            check_input(self._parameterNode.inputVolume)
+            check_input(node.inputVolume)
             ensure_torch(slicer.util.confirmOkCancelDisplay)
-            checkBox = self.ui.showConductionCheckBox
-            overlayShown, checkBox.checked = checkBox.checked, False
-            self.ui.statusLabel.text = ""
+            self._started = time.monotonic()
+            self._run = self.logic.start(node.inputVolume, node.outputVolume, node.conductionVolume, node.settings())
+            self._runNode = node
+            self.ui.statusLabel.text = _("Preparing...")
+            self.ui.progressBar.value = 0
+            self._onRunStartedOrEnded()
+            self._timer.start()
+
+    def onRunTimer(self) -> None:
+        """Show how far the run is and, once it has ended, what came of it."""
+        progress = self._run.progress
+        if progress.total and self.ui.applyButton.enabled:
+            self.ui.progressBar.maximum = progress.total
+            self.ui.progressBar.value = progress.done
+            self.ui.statusLabel.text = self._progressText(progress)
+        if not self._run.finished:
+            return
+        run, node = self._run, self._runNode
+        self._forgetRun()
+        self.ui.statusLabel.text = ""
+        with slicer.util.tryWithErrorDisplay(_("Denoising failed.")):
             try:
-                self.ui.statusLabel.text = self._apply()
+                self.ui.statusLabel.text = self._store(run, node)
             except DenoiseCancelled:
                 self.ui.statusLabel.text = _("Cancelled: nothing was changed.")
-            finally:
-                self.onParametersChanged()
-                checkBox.checked = overlayShown and checkBox.enabled
+
+    def _forgetRun(self) -> None:
+        """Let go of a run that has ended, or whose result nobody waits for any more."""
+        self._timer.stop()
+        if self._run is not None:
+            self._run.cancel()
+        self._run = self._runNode = None
+        self._onRunStartedOrEnded()
+
+    def _onRunStartedOrEnded(self) -> None:
+        running = self._run is not None
+        self.ui.progressBar.visible = running
+        self.ui.applyButton.text = _("Cancel") if running else _("Apply")
+        self.onParametersChanged()
 
     def _whyNotApply(self) -> str:
         """Return why the chosen volumes cannot be denoised, or nothing."""
@@ -172,43 +227,30 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             return str(error)
         return ""
 
-    def _apply(self) -> str:
-        """Run the logic behind a progress dialog, show the denoised volume and return a line about the run."""
-        node = self._parameterNode
-        outputVolume = node.outputVolume or self.logic.addOutputVolume(node.inputVolume)
-        dialog = slicer.util.createProgressDialog(
-            labelText=_("Preparing..."), windowTitle=_("Neural Diffusion"), modal=True
-        )
+    def _progressText(self, progress: Progress) -> str:
+        text = _("{done} of {total} slices denoised").format(done=progress.done, total=progress.total)
+        if progress.seconds_left is None:
+            return text
+        return _("{text}, {seconds:.0f} s left").format(text=text, seconds=progress.seconds_left)
 
-        def progress(done: int, total: int) -> None:
-            dialog.maximum = total
-            dialog.value = done
-            dialog.labelText = _("{done} of {total} slices denoised").format(done=done, total=total)
-
-        def cancelled() -> bool:
-            slicer.app.processEvents()
-            return dialog.wasCanceled
-
-        started = time.monotonic()
+    def _store(self, run: BackgroundRun, node: NeuralDiffusionParameterNode) -> str:
+        """Write the result into the scene, show it if the module is open, and return a line about the run."""
+        checkBox = self.ui.showConductionCheckBox
+        overlayShown, checkBox.checked = checkBox.checked, False
         try:
-            result = self.logic.process(
-                node.inputVolume, outputVolume, node.conductionVolume, node.settings(), progress, cancelled
-            )
-        except BaseException:
-            if node.outputVolume is None and outputVolume.GetScene() is not None:
-                outputVolume.GetScene().RemoveNode(outputVolume)
-            raise
+            result, outputVolume = run.store()
+            node.outputVolume = outputVolume
+            if self._parameterNode is not None:
+                slicer.util.setSliceViewerLayers(background=outputVolume)
         finally:
-            dialog.close()
-            dialog.deleteLater()
-        node.outputVolume = outputVolume
-        slicer.util.setSliceViewerLayers(background=outputVolume)
+            self.onParametersChanged()
+            checkBox.checked = overlayShown and checkBox.enabled
         if node.noiseType is NoiseType.SPECKLE:
             level = _("{percent:.1f} % of the signal").format(percent=100 * result.sigma)
         else:
             level = _("{sigma:.3g} in image units").format(sigma=result.sigma)
         line = _("Denoised '{name}' in {seconds:.1f} s on {device}; estimated noise level: {level}.").format(
-            name=node.inputVolume.GetName(), seconds=time.monotonic() - started, device=result.device, level=level
+            name=node.inputVolume.GetName(), seconds=time.monotonic() - self._started, device=result.device, level=level
         )
         return " ".join([line, *result.notes])
 

@@ -14,7 +14,7 @@ import slicer
 from NeuralDiffusion import NeuralDiffusionParameterNode
 
 MODULE = Path(__file__).resolve().parent.parent / "NeuralDiffusion"
-QT_CLASSES = {"QLabel", "QComboBox", "QCheckBox", "QPushButton"}
+QT_CLASSES = {"QLabel", "QComboBox", "QCheckBox", "QPushButton", "QProgressBar"}
 SLICER_CLASSES = {"qMRMLWidget", "qMRMLNodeComboBox", "ctkCollapsibleButton", "ctkSliderWidget"}
 
 

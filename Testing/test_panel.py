@@ -7,45 +7,12 @@ import panel_host
 import pytest
 import slicer
 import slicer_host
+from panel_scenes import layers, parameters, volumes, wait_for_the_end
 
 from NeuralDiffusion import NoiseType
+from NeuralDiffusionLib import Denoiser
 
-pytest_plugins = ["panel_host.fixtures"]
-
-
-@pytest.fixture
-def add_scan(add_volume):
-    """Add a small scan: a disc of 800 on 200 in Rician noise of 40, (6, 40, 48)."""
-
-    def add(name="Scan"):
-        random = np.random.default_rng(3)
-        rows, columns = np.mgrid[:40, :48]
-        clean = np.where((rows - 20) ** 2 + (columns - 24) ** 2 < 196, 800.0, 200.0) * np.ones((6, 1, 1))
-        noisy = np.hypot(clean + random.normal(0, 40, clean.shape), random.normal(0, 40, clean.shape))
-        return add_volume(noisy.astype(np.int16), name=name)
-
-    return add
-
-
-@pytest.fixture
-def scan(slicer_app, add_scan):
-    return add_scan()
-
-
-def parameters(widget):
-    return widget._parameterNode
-
-
-def layers(*names):
-    composites = [slicer.app.layoutManager().sliceWidget(name).mrmlSliceCompositeNode() for name in names or ("Red",)]
-    return [
-        (node.GetBackgroundVolumeID(), node.GetForegroundVolumeID(), node.GetForegroundOpacity()) for node in composites
-    ]
-
-
-def volumes(scene):
-    count = scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")
-    return [scene.GetNthNodeByClass(index, "vtkMRMLScalarVolumeNode").GetName() for index in range(count)]
+pytest_plugins = ["panel_host.fixtures", "panel_scenes"]
 
 
 # Opening
@@ -203,7 +170,7 @@ def test_the_input_cannot_be_the_output(scan, open_panel):
 def test_apply_writes_a_denoised_volume_and_shows_it(scan, open_panel, scene):
     widget = open_panel()
     widget.ui.applyButton.click()
-    panel_host.wait_until(lambda: widget.ui.statusLabel.text)
+    wait_for_the_end(widget)
     assert volumes(scene) == ["Scan", "Scan denoised"]
     output = parameters(widget).outputVolume
     assert widget.ui.outputSelector.currentNode() is output
@@ -221,7 +188,7 @@ def test_a_failure_is_shown_and_leaves_nothing_behind(scan, open_panel, scene, m
     def fail(*arguments, **named):
         raise RuntimeError("The device is on fire.")
 
-    monkeypatch.setattr(widget.logic, "process", fail)
+    monkeypatch.setattr(Denoiser, "__call__", fail)
     widget.ui.applyButton.click()
     panel_host.wait_until(lambda: panel_host.popups.shown)
     (popup,) = panel_host.popups.shown
@@ -230,6 +197,7 @@ def test_a_failure_is_shown_and_leaves_nothing_behind(scan, open_panel, scene, m
     assert "RuntimeError" in popup.details
     assert volumes(scene) == ["Scan"]
     assert widget.ui.applyButton.enabled
+    assert widget.ui.applyButton.text == "Apply"
     panel_host.console_errors.clear()
 
 
@@ -244,7 +212,7 @@ def with_map(scan, open_panel, scene):
     assert not widget.ui.showConductionCheckBox.enabled
     parameters(widget).iterations = 1
     widget.ui.applyButton.click()
-    panel_host.wait_until(lambda: widget.ui.statusLabel.text)
+    wait_for_the_end(widget)
     return widget
 
 

@@ -11,11 +11,12 @@ from slicer import vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
+from .background import Worker
 from .mrml_batch import add_summary, common_scene, folder_tasks, run_batch, volume_tasks
 from .mrml_overlay import ConductionOverlay
 from .mrml_parameters import NeuralDiffusionParameterNode
-from .mrml_result import store_result
-from .mrml_volumes import check_outputs, read_volume
+from .mrml_run import BackgroundRun, VolumeRun, add_output_volume
+from .mrml_volumes import check_input, check_outputs
 from .settings import DenoiseSettings
 from .slicer_torch import torch_installed
 
@@ -32,6 +33,7 @@ class NeuralDiffusionLogic(ScriptedLoadableModuleLogic):
     def __init__(self) -> None:
         super().__init__()
         self._denoisers: dict[str, Denoiser] = {}
+        self._worker = Worker()
         self.conductionOverlay = ConductionOverlay()
 
     def getParameterNode(self) -> NeuralDiffusionParameterNode:
@@ -40,11 +42,7 @@ class NeuralDiffusionLogic(ScriptedLoadableModuleLogic):
 
     def addOutputVolume(self, inputVolume: vtkMRMLScalarVolumeNode) -> vtkMRMLScalarVolumeNode:
         """Add an empty volume named after the input to its scene."""
-        scene = inputVolume.GetScene()
-        name = _("{name} denoised").format(name=inputVolume.GetName())
-        if scene.GetFirstNodeByName(name) is not None:
-            name = scene.GenerateUniqueName(name)
-        return scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+        return add_output_volume(inputVolume)
 
     def process(
         self,
@@ -100,18 +98,33 @@ class NeuralDiffusionLogic(ScriptedLoadableModuleLogic):
         RuntimeError
             If PyTorch is not installed.
         """
-        settings = settings or DenoiseSettings()
-        outputs = [outputVolume] if conductionVolume is None else [outputVolume, conductionVolume]
-        voxels = read_volume(inputVolume)
-        check_outputs(outputs, inputVolume)
-        denoiser = self._denoiser(device)
-        result = denoiser(voxels, settings, progress, cancelled)
-        # The callbacks may have let the user remove a node or close the scene.
-        check_outputs(outputs, inputVolume)
-        store_result(
-            result, settings, denoiser.weights_sha256, inputVolume, outputVolume, conductionVolume, floatOutput
-        )
+        check_input(inputVolume)
+        # Without one, a volume of the run's own would be lost to the caller.
+        check_outputs([outputVolume], inputVolume)
+        run = self._run(inputVolume, outputVolume, conductionVolume, settings, device, floatOutput)
+        result = run.work(progress, cancelled)
+        run.store(result)
         return result
+
+    def start(
+        self,
+        inputVolume: vtkMRMLScalarVolumeNode,
+        outputVolume: vtkMRMLScalarVolumeNode | None = None,
+        conductionVolume: vtkMRMLScalarVolumeNode | None = None,
+        settings: DenoiseSettings | None = None,
+        device: str = "auto",
+    ) -> BackgroundRun:
+        """Begin to denoise a volume in a thread of its own and return at once.
+
+        Arguments, result and errors are those of `process`. Nothing is written into the scene before `store` of what
+        this returns is called, on the main thread; without an output volume, that adds one.
+        """
+        run = self._run(inputVolume, outputVolume, conductionVolume, settings, device)
+        return BackgroundRun(run, self._worker.start(run.work))
+
+    def close(self) -> None:
+        """Cancel what runs and wait for it; no run can be started any more."""
+        self._worker.close()
 
     def denoiseAll(
         self,
@@ -180,6 +193,24 @@ class NeuralDiffusionLogic(ScriptedLoadableModuleLogic):
             scene = common_scene(volumesOrFolder)
             tasks = volume_tasks(volumesOrFolder, denoise, self.addOutputVolume, cancelled)
         return add_summary(scene, run_batch(tasks, progress or (lambda done, total: None), cancelled))
+
+    def _run(
+        self,
+        inputVolume: vtkMRMLScalarVolumeNode,
+        outputVolume: vtkMRMLScalarVolumeNode | None,
+        conductionVolume: vtkMRMLScalarVolumeNode | None,
+        settings: DenoiseSettings | None,
+        device: str,
+        floatOutput: bool = False,
+    ) -> VolumeRun:
+        return VolumeRun(
+            self._denoiser(device),
+            settings or DenoiseSettings(),
+            inputVolume,
+            outputVolume,
+            conductionVolume,
+            floatOutput,
+        )
 
     def _denoiser(self, device: str) -> Denoiser:
         if not torch_installed():

@@ -1,0 +1,122 @@
+"""The panel while a run goes on: alive, cancelled, left, closed."""
+
+from __future__ import annotations
+
+import threading
+
+import panel_host
+import pytest
+from panel_scenes import layers, parameters, volumes, wait_for_the_end
+
+from NeuralDiffusionLib import DenoiseCancelled, Denoiser
+
+pytest_plugins = ["panel_host.fixtures", "panel_scenes"]
+
+
+class Gated:
+    """The real denoiser, after six batches: each release of the gate lets one through."""
+
+    def __init__(self) -> None:
+        self.denoiser, self.gate, self.threads = Denoiser("cpu"), threading.Semaphore(0), []
+        self.weights_sha256 = self.denoiser.weights_sha256
+
+    def __call__(self, voxels, settings, progress, cancelled):
+        for done in range(1, 7):
+            self.gate.acquire()
+            if cancelled():
+                raise DenoiseCancelled
+            self.threads.append(threading.current_thread())
+            progress(done, 6)
+        return self.denoiser(voxels, settings)
+
+
+@pytest.fixture
+def running(scan, open_panel):
+    """The panel in the middle of a run, and the gate."""
+    widget, gated = open_panel(), Gated()
+    widget.logic._denoisers["auto"] = gated
+    widget.ui.applyButton.click()
+    gated.gate.release(2)
+    panel_host.wait_until(lambda: widget.ui.progressBar.value == 2)
+    yield widget, gated
+    gated.gate.release(10)
+
+
+def test_the_window_stays_alive_and_shows_how_far_the_run_is(running, scene):
+    widget, gated = running
+    assert widget.ui.applyButton.text == "Cancel"
+    assert widget.ui.applyButton.enabled
+    assert widget.ui.progressBar.maximum == 6
+    assert "2 of 6 slices denoised" in widget.ui.statusLabel.text
+    assert volumes(scene) == ["Scan"]
+    assert threading.main_thread() not in gated.threads
+    gated.gate.release()
+    panel_host.wait_until(lambda: widget.ui.progressBar.value == 3)
+    assert "s left" in widget.ui.statusLabel.text
+    gated.gate.release(3)
+    wait_for_the_end(widget)
+    assert volumes(scene) == ["Scan", "Scan denoised"]
+
+
+def test_cancel_stops_before_the_next_batch_and_leaves_the_scene_as_it_was(running, scene):
+    widget, gated = running
+    before = scene.GetNumberOfNodes()
+    widget.ui.applyButton.click()
+    assert not widget.ui.applyButton.enabled
+    gated.gate.release()
+    wait_for_the_end(widget)
+    assert widget.ui.statusLabel.text == "Cancelled: nothing was changed."
+    assert len(gated.threads) == 2
+    assert scene.GetNumberOfNodes() == before
+    assert volumes(scene) == ["Scan"]
+    # And it can be started again.
+    gated.gate.release(6)
+    widget.ui.applyButton.click()
+    wait_for_the_end(widget)
+    assert volumes(scene) == ["Scan", "Scan denoised"]
+
+
+def test_choices_made_during_a_run_are_for_the_next_one(running, scene):
+    widget, gated = running
+    parameters(widget).iterations = 3
+    assert widget.ui.applyButton.text == "Cancel"
+    gated.gate.release(4)
+    wait_for_the_end(widget)
+    assert parameters(widget).outputVolume.GetAttribute("NeuralDiffusion.Iterations") == "16"
+
+
+def test_closing_the_scene_in_the_middle_of_a_run_ends_it(running, scene):
+    widget, gated = running
+    scene.Clear(0)
+    gated.gate.release(10)
+    panel_host.process_events(300)
+    assert volumes(scene) == []
+    assert widget.ui.applyButton.text == "Apply"
+    assert widget.ui.statusLabel.text == ""
+
+
+def test_leaving_the_module_lets_the_run_end_without_touching_the_views(running, scene):
+    widget, gated = running
+    before = layers("Red", "Green", "Yellow")
+    panel_host.leave_module()
+    gated.gate.release(4)
+    wait_for_the_end(widget)
+    assert volumes(scene) == ["Scan", "Scan denoised"]
+    assert layers("Red", "Green", "Yellow") == before
+
+
+def test_a_volume_that_is_deleted_during_the_run_is_named(running, scan, scene):
+    _, gated = running
+    scene.RemoveNode(scan)
+    gated.gate.release(4)
+    panel_host.wait_until(lambda: panel_host.popups.shown)
+    assert "Scan" in panel_host.popups.shown[0].text
+    assert volumes(scene) == []
+    panel_host.console_errors.clear()
+
+
+def test_ending_the_application_in_the_middle_of_a_run_waits_for_one_batch_only(running):
+    _, gated = running
+    threading.Timer(0.2, gated.gate.release).start()
+    panel_host.close()
+    assert len(gated.threads) == 2
