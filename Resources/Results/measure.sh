@@ -74,7 +74,11 @@ fi
 # The table of every method, for each noise type and split; mixed noise is the network's own judgement of the type.
 once rician evaluate --data "$data" --noise rician --methods all --limit "$slices" "${trained[@]}"
 once rician_grouped evaluate --data "$data" --noise rician --split grouped --methods published,tuned,ours \
-    --limit "$slices" "${trained_grouped[@]}"
+    --limit "$slices"
+if [ -n "$RUNS" ]; then
+    once rician_grouped_trained evaluate --data "$data" --noise rician --split grouped --neighbours 8 --methods ours \
+        "${trained_grouped[@]}"
+fi
 once rician_grouped_peers evaluate --data "$data" --noise rician --split grouped --methods peers,ours \
     --limit "$slices_peers"
 for noise in gaussian speckle; do
