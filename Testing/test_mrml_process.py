@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import slicer
 import vtk
+from mrml_geometries import GEOMETRIES, ijk_to_ras
 
 from NeuralDiffusion import NeuralDiffusionLogic
 from NeuralDiffusionLib import DenoiseCancelled, DenoiseSettings, DeviceError, InvalidVolumeError, __version__, denoiser
@@ -30,33 +31,11 @@ def conduction(scene):
     return scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Conduction")
 
 
-def matrix_of(volume):
-    matrix = vtk.vtkMatrix4x4()
-    volume.GetIJKToRASMatrix(matrix)
-    return slicer.util.arrayFromVTKMatrix(matrix)
-
-
 def set_geometry(volume, columns, spacing, origin):
     matrix = np.eye(4)
     matrix[:3, :3] = np.array(columns).T * spacing
     matrix[:3, 3] = origin
     volume.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(matrix))
-
-
-def oblique():
-    """Directions of three axes, turned about two of the scanner's."""
-    a, b = np.deg2rad(20), np.deg2rad(-35)
-    about_z = np.array([[np.cos(a), -np.sin(a), 0], [np.sin(a), np.cos(a), 0], [0, 0, 1]])
-    about_x = np.array([[1, 0, 0], [0, np.cos(b), -np.sin(b)], [0, np.sin(b), np.cos(b)]])
-    return about_z @ about_x
-
-
-GEOMETRIES = {
-    "axial": np.eye(3),
-    "oblique": oblique(),
-    "left-handed": np.diag([-1.0, 1.0, 1.0]),
-    "oblique and left-handed": oblique() @ np.diag([1.0, 1.0, -1.0]),
-}
 
 
 class TestPlace:
@@ -68,7 +47,7 @@ class TestPlace:
         volumes_logic = slicer.vtkSlicerVolumesLogic()
         for result in (output, conduction):
             assert volumes_logic.CompareVolumeGeometry(volume, result) == ""
-            np.testing.assert_array_equal(matrix_of(result), matrix_of(volume))
+            np.testing.assert_array_equal(ijk_to_ras(result), ijk_to_ras(volume))
 
     def test_the_parent_transform_is_kept(self, logic, scene, add_volume, output, conduction):
         volume = add_volume()

@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 
 from .background import Job, Progress
 from .errors import InvalidVolumeError
+from .mrml_new_volume import unused_name
 from .mrml_result import store_result
 from .mrml_volumes import check_outputs, read_volume
 from .settings import DenoiseSettings
@@ -21,9 +22,7 @@ if TYPE_CHECKING:
 def add_output_volume(input_volume: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLScalarVolumeNode:
     """Add an empty volume named after the input to its scene."""
     scene = input_volume.GetScene()
-    name = _("{name} denoised").format(name=input_volume.GetName())
-    if scene.GetFirstNodeByName(name) is not None:
-        name = scene.GenerateUniqueName(name)
+    name = unused_name(scene, _("{name} denoised").format(name=input_volume.GetName()))
     return scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
 
 
