@@ -18,6 +18,7 @@ from NeuralDiffusionLib import NOISE_TYPES, DenoiseSettings
 TESTING = Path(__file__).resolve().parent
 MODULE = TESTING.parent / "NeuralDiffusion"
 LIBRARY = sorted((MODULE / "NeuralDiffusionLib").glob("*.py"))
+PANEL = sorted((MODULE / "NeuralDiffusionPanel").glob("*.py"))
 SLICER_FILES = [path for path in LIBRARY if path.name.startswith(("mrml_", "slicer_"))]
 
 IN_A_PLAIN_INTERPRETER = """
@@ -89,7 +90,7 @@ def test_the_rest_of_the_library_knows_nothing_of_slicer(path):
     assert not imported & {"slicer", "vtk", "qt", "ctk"}
 
 
-@pytest.mark.parametrize("path", [MODULE / "NeuralDiffusion.py", *SLICER_FILES], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [MODULE / "NeuralDiffusion.py", *SLICER_FILES, *PANEL], ids=lambda path: path.name)
 def test_every_text_for_the_user_is_translatable(path):
     """Every sentence in a string literal is an argument of `_`, except documentation and programming errors."""
     tree = ast.parse(path.read_text(encoding="utf-8"))

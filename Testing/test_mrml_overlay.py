@@ -8,7 +8,7 @@ import slicer
 from vtk.util.numpy_support import vtk_to_numpy
 
 from NeuralDiffusionLib.mrml_looks import Looks
-from NeuralDiffusionLib.mrml_overlay import COLOUR_TABLES, ConductionOverlay, hide_legend, show_legend, style_conduction
+from NeuralDiffusionLib.mrml_overlay import COLOUR_TABLES, hide_legend, show_legend, style_conduction
 
 
 @pytest.fixture
@@ -41,103 +41,103 @@ def layers(views):
 
 
 def test_the_map_is_shown_over_the_input_in_every_view(views, scan, conduction):
-    overlay = ConductionOverlay()
-    overlay.show(scan, conduction, 0.3)
+    overlay = Looks()
+    overlay.show_overlay(scan, conduction, 0.3)
     assert layers(views) == [(scan.GetID(), conduction.GetID(), 0.3)] * 2
 
 
 def test_switched_off_every_view_shows_what_it_showed_before(views, scan, conduction):
     before = layers(views)
-    overlay = ConductionOverlay()
-    overlay.show(scan, conduction)
-    overlay.hide()
+    overlay = Looks()
+    overlay.show_overlay(scan, conduction)
+    overlay.hide_overlay()
     assert layers(views) == before
 
 
 def test_changing_opacity_or_map_does_not_lose_what_was_shown_before(views, scan, conduction, add_volume):
     before = layers(views)
-    overlay = ConductionOverlay()
-    overlay.show(scan, conduction, 0.3)
-    overlay.show(scan, add_volume(name="Another map"), 0.8)
+    overlay = Looks()
+    overlay.show_overlay(scan, conduction, 0.3)
+    overlay.show_overlay(scan, add_volume(name="Another map"), 0.8)
     assert {opacity for _, _, opacity in layers(views)} == {0.8}
-    overlay.hide()
+    overlay.hide_overlay()
     assert layers(views) == before
 
 
 def test_a_view_that_was_empty_is_empty_again(scene, scan, conduction):
     view = scene.AddNewNodeByClass("vtkMRMLSliceCompositeNode", "Green")
-    overlay = ConductionOverlay()
-    overlay.show(scan, conduction)
-    overlay.hide()
+    overlay = Looks()
+    overlay.show_overlay(scan, conduction)
+    overlay.hide_overlay()
     assert layers([view]) == [(None, None, 0.0)]
 
 
 def test_a_view_opened_meanwhile_is_covered_and_given_back(scene, views, scan, conduction):
-    overlay = ConductionOverlay()
-    overlay.show(scan, conduction)
+    overlay = Looks()
+    overlay.show_overlay(scan, conduction)
     opened = scene.AddNewNodeByClass("vtkMRMLSliceCompositeNode", "Green")
     opened.SetBackgroundVolumeID(scan.GetID())
-    overlay.show(scan, conduction, 0.5)
+    overlay.show_overlay(scan, conduction, 0.5)
     assert opened.GetForegroundVolumeID() == conduction.GetID()
-    overlay.hide()
+    overlay.hide_overlay()
     assert layers([opened]) == [(scan.GetID(), None, 0.0)]
 
 
 def test_layers_that_the_user_changed_meanwhile_are_left(views, scan, conduction, add_volume):
-    overlay = ConductionOverlay()
+    overlay = Looks()
     before = layers(views)
-    overlay.show(scan, conduction, 0.3)
+    overlay.show_overlay(scan, conduction, 0.3)
     chosen = add_volume(name="Chosen meanwhile")
     views[0].SetBackgroundVolumeID(chosen.GetID())
     views[1].SetForegroundVolumeID(chosen.GetID())
     views[1].SetForegroundOpacity(0.9)
-    overlay.hide()
+    overlay.hide_overlay()
     assert layers(views) == [(chosen.GetID(), *before[0][1:]), (before[1][0], chosen.GetID(), 0.9)]
 
 
 def test_a_volume_deleted_meanwhile_does_not_come_back(scene, views, scan, conduction):
-    overlay = ConductionOverlay()
-    overlay.show(scan, conduction)
+    overlay = Looks()
+    overlay.show_overlay(scan, conduction)
     scene.RemoveNode(slicer.util.getNode("In front"))
-    overlay.hide()
+    overlay.hide_overlay()
     assert [foreground for _, foreground, _ in layers(views)] == [None, None]
 
 
 def test_deleting_the_map_does_not_keep_the_views_from_being_given_back(scene, views, scan, conduction):
     before = layers(views)
-    overlay = ConductionOverlay()
-    overlay.show(scan, conduction)
+    overlay = Looks()
+    overlay.show_overlay(scan, conduction)
     scene.RemoveNode(conduction)
-    overlay.hide()
+    overlay.hide_overlay()
     assert layers(views) == before
 
 
 def test_a_view_closed_meanwhile_is_no_obstacle(scene, views, scan, conduction):
     before = layers(views[1:])
-    overlay = ConductionOverlay()
-    overlay.show(scan, conduction)
+    overlay = Looks()
+    overlay.show_overlay(scan, conduction)
     scene.RemoveNode(views[0])
-    overlay.hide()
+    overlay.hide_overlay()
     assert layers(views[1:]) == before
 
 
 def test_forgetting_leaves_the_views_alone(views, scan, conduction):
-    overlay = ConductionOverlay()
-    overlay.show(scan, conduction, 0.3)
+    overlay = Looks()
+    overlay.show_overlay(scan, conduction, 0.3)
     overlay.forget()
-    overlay.hide()
+    overlay.hide_overlay()
     assert layers(views) == [(scan.GetID(), conduction.GetID(), 0.3)] * 2
 
 
 def test_it_shares_the_views_with_the_other_looks_of_a_panel(views, scan, conduction, add_volume):
     before = layers(views)
     denoised, looks = add_volume(name="Denoised"), Looks()
-    overlay = ConductionOverlay(looks)
+    overlay = looks
     looks.toggle(scan, denoised)
-    overlay.show(scan, conduction, 0.3)
+    overlay.show_overlay(scan, conduction, 0.3)
     assert layers(views) == [(denoised.GetID(), conduction.GetID(), 0.3)] * 2
     looks.hide_background()
-    overlay.hide()
+    overlay.hide_overlay()
     assert layers(views) == before
 
 
@@ -145,7 +145,7 @@ def test_it_shares_the_views_with_the_other_looks_of_a_panel(views, scan, conduc
 def test_an_opacity_out_of_range_is_refused(views, scan, conduction, opacity):
     before = layers(views)
     with pytest.raises(ValueError, match="from 0 to 1"):
-        ConductionOverlay().show(scan, conduction, opacity)
+        Looks().show_overlay(scan, conduction, opacity)
     assert layers(views) == before
 
 
@@ -212,7 +212,7 @@ def test_slicers_slice_logic_draws_the_map_in_colour_over_the_grey_input(scene, 
     slice_node.SetDimensions(96, 80, 1)
     slice_logic.GetSliceCompositeNode().SetBackgroundVolumeID(scan.GetID())
     assert np.ptp(drawn()[:, :3], axis=1).max() == 0
-    ConductionOverlay().show(scan, conduction, 0.5)
+    Looks().show_overlay(scan, conduction, 0.5)
     red, green, blue = drawn()[:, :3].T
     # Viridis runs from violet (held) to yellow (smoothed).
     assert ((blue > green + 20) & (red > green + 20)).any()

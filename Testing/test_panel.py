@@ -9,8 +9,8 @@ import slicer
 import slicer_host
 from panel_scenes import layers, parameters, volumes, wait_for_the_end
 
-from NeuralDiffusion import NoiseType
 from NeuralDiffusionLib import Denoiser
+from NeuralDiffusionLib.mrml_parameters import Frames, NoiseType, SlicesAlong
 
 pytest_plugins = ["panel_host.fixtures", "panel_scenes"]
 
@@ -66,7 +66,20 @@ def test_label_maps_are_not_offered(open_panel, add_volume):
 
 # Bound both ways
 
-CHOICES = {"noiseType": NoiseType.SPECKLE, "iterations": 7, "neighbours": 4, "refine": False, "conductionOpacity": 0.75}
+CHOICES = {
+    "frames": Frames.ALL,
+    "noiseType": NoiseType.SPECKLE,
+    "estimateSigma": False,
+    "sigma": 12.5,
+    "iterations": 7,
+    "neighbours": 4,
+    "refine": False,
+    "slicesAlong": SlicesAlong.SUPERIOR,
+    "conductionOpacity": 0.75,
+    "colourTable": "Inferno",
+    "showLegend": False,
+}
+NODES = ("inputVolume", "maskSegmentation", "outputVolume", "conductionVolume", "referenceVolume")
 
 
 def bound_widgets(widget):
@@ -74,7 +87,7 @@ def bound_widgets(widget):
     return {name: child for name, child in named.items() if name}
 
 
-SHOWN_BY = {"QComboBox": "currentText", "QCheckBox": "checked", "ctkSliderWidget": "value"}
+SHOWN_BY = {"QComboBox": "currentText", "QCheckBox": "checked", "ctkSliderWidget": "value", "QDoubleSpinBox": "value"}
 
 
 def shown(control):
@@ -84,11 +97,11 @@ def shown(control):
     return getattr(control, SHOWN_BY[control.className()])
 
 
-def change(control, volume):
+def change(control, volume, segmentation):
     """Do to a control what a user does."""
     kind = control.className()
     if kind == "qMRMLNodeComboBox":
-        control.setCurrentNode(volume)
+        control.setCurrentNode(segmentation if "vtkMRMLSegmentationNode" in control.nodeTypes else volume)
     elif kind == "QComboBox":
         control.currentIndex = (control.currentIndex + 1) % control.count
     elif kind == "QCheckBox":
@@ -99,23 +112,25 @@ def change(control, volume):
 
 def test_every_parameter_has_a_control(open_panel):
     widget = open_panel()
-    assert sorted(bound_widgets(widget)) == sorted(parameters(widget).allParameters)
+    # The device is listed by the panel itself, once PyTorch is there to ask.
+    assert sorted([*bound_widgets(widget), "device"]) == sorted(parameters(widget).allParameters)
 
 
-def test_every_control_writes_its_own_parameter_and_no_other(scan, open_panel, add_scan):
+def test_every_control_writes_its_own_parameter_and_no_other(scan, open_panel, add_scan, scene):
     widget = open_panel()
-    other = add_scan("Other")
+    other, segmentation = add_scan("Other"), scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
     for name, control in bound_widgets(widget).items():
         before = {each: getattr(parameters(widget), each) for each in bound_widgets(widget)}
-        change(control, other)
+        change(control, other, segmentation)
         after = {each: getattr(parameters(widget), each) for each in before}
         assert {each for each in before if before[each] != after[each]} == {name}
 
 
-def test_every_parameter_is_shown_by_its_control(scan, open_panel, add_scan):
+def test_every_parameter_is_shown_by_its_control(scan, open_panel, add_scan, scene):
     widget = open_panel()
-    other = add_scan("Other")
-    values = {**CHOICES, "inputVolume": other, "outputVolume": scan, "conductionVolume": other}
+    other, segmentation = add_scan("Other"), scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    nodes = dict(zip(NODES, (other, segmentation, scan, other, other), strict=True))
+    values = {**CHOICES, **nodes}
     assert sorted(values) == sorted(bound_widgets(widget))
     for name, control in bound_widgets(widget).items():
         before = shown(control)

@@ -47,7 +47,7 @@ def test_the_window_stays_alive_and_shows_how_far_the_run_is(running, scene):
     assert widget.ui.applyButton.text == "Cancel"
     assert widget.ui.applyButton.enabled
     assert widget.ui.progressBar.maximum == 6
-    assert "2 of 6 slices denoised" in widget.ui.statusLabel.text
+    assert "2 of 6 slices done" in widget.ui.statusLabel.text
     assert volumes(scene) == ["Scan"]
     assert threading.main_thread() not in gated.threads
     gated.gate.release()

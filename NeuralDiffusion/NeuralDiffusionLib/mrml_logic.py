@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import slicer
 from slicer import vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
-from .background import Worker
+from .background import Job, Work, Worker
 from .mrml_batch import add_summary, common_scene, folder_tasks, run_batch, volume_tasks
-from .mrml_overlay import ConductionOverlay
+from .mrml_looks import Looks
 from .mrml_parameters import NeuralDiffusionParameterNode
 from .mrml_run import BackgroundRun, VolumeRun, add_output_volume
 from .mrml_volumes import check_input, check_outputs
@@ -23,18 +23,20 @@ from .slicer_torch import torch_installed
 if TYPE_CHECKING:
     from .denoiser import Denoiser, DenoiseResult
 
+T = TypeVar("T")
+
 
 class NeuralDiffusionLogic(ScriptedLoadableModuleLogic):
     """Denoises volumes of a scene. Knows MRML but no Qt: it works in scripts and batches as well.
 
-    Weights are read once for each device and kept. `conductionOverlay` shows a conduction map in the slice views.
+    Weights are read once for each device and kept. `looks` is what the slice views show for the module.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._denoisers: dict[str, Denoiser] = {}
         self._worker = Worker()
-        self.conductionOverlay = ConductionOverlay()
+        self.looks = Looks()
 
     def getParameterNode(self) -> NeuralDiffusionParameterNode:
         """Return what the user chose in this scene."""
@@ -122,6 +124,30 @@ class NeuralDiffusionLogic(ScriptedLoadableModuleLogic):
         run = self._run(inputVolume, outputVolume, conductionVolume, settings, device)
         return BackgroundRun(run, self._worker.start(run.work))
 
+    def startWork(self, work: Work[T]) -> Job[T]:
+        """Begin other work in the same thread, after what runs there already; `work` must not touch the scene."""
+        return self._worker.start(work)
+
+    def denoiser(self, device: str = "auto") -> Denoiser:
+        """Return the network on a device, with its weights.
+
+        Raises
+        ------
+        DeviceError
+            If the device is unknown or absent.
+        WeightsError
+            If the weights cannot be used.
+        RuntimeError
+            If PyTorch is not installed.
+        """
+        if not torch_installed():
+            raise RuntimeError(_("PyTorch is not installed: install it in the PyTorch Utils module."))
+        if device not in self._denoisers:
+            from .denoiser import Denoiser
+
+            self._denoisers[device] = Denoiser(device)
+        return self._denoisers[device]
+
     def close(self) -> None:
         """Cancel what runs and wait for it; no run can be started any more."""
         self._worker.close()
@@ -178,7 +204,7 @@ class NeuralDiffusionLogic(ScriptedLoadableModuleLogic):
             If PyTorch is not installed.
         """
         cancelled = cancelled or (lambda: False)
-        self._denoiser(device)
+        self.denoiser(device)
 
         def denoise(
             volume: Any, output: Any, progress: Callable[[int, int], None], cancelled: Callable[[], bool]
@@ -204,19 +230,10 @@ class NeuralDiffusionLogic(ScriptedLoadableModuleLogic):
         floatOutput: bool = False,
     ) -> VolumeRun:
         return VolumeRun(
-            self._denoiser(device),
+            self.denoiser(device),
             settings or DenoiseSettings(),
             inputVolume,
             outputVolume,
             conductionVolume,
             floatOutput,
         )
-
-    def _denoiser(self, device: str) -> Denoiser:
-        if not torch_installed():
-            raise RuntimeError(_("PyTorch is not installed: install it in the PyTorch Utils module."))
-        if device not in self._denoisers:
-            from .denoiser import Denoiser
-
-            self._denoisers[device] = Denoiser(device)
-        return self._denoisers[device]

@@ -1,11 +1,9 @@
-"""The conduction map in the slice views: its colours, their legend, and the map over the input."""
+"""How a conduction map looks in the slice views: its colours and their legend."""
 
 from __future__ import annotations
 
 import slicer
 from slicer.i18n import tr as _
-
-from .mrml_looks import Looks
 
 COLOUR_TABLES = ("Viridis", "Inferno", "Magma", "Plasma", "Cividis")
 DEFAULT_COLOUR_TABLE = "Viridis"
@@ -71,48 +69,3 @@ def hide_legend(conduction: slicer.vtkMRMLScalarVolumeNode) -> None:
     legend = slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(conduction)
     if legend is not None:
         legend.SetVisibility(False)
-
-
-class ConductionOverlay:
-    """A conduction volume as foreground over the input in all slice views of a scene.
-
-    Parameters
-    ----------
-    looks
-        What remembers the views' layers and gives them back; shared with the other looks of a panel.
-    """
-
-    def __init__(self, looks: Looks | None = None) -> None:
-        self._looks = Looks() if looks is None else looks
-
-    def show(
-        self,
-        input_volume: slicer.vtkMRMLScalarVolumeNode,
-        conduction: slicer.vtkMRMLScalarVolumeNode,
-        opacity: float = DEFAULT_OPACITY,
-    ) -> None:
-        """Show the conduction volume over the input in all slice views, or change what is shown and how opaque.
-
-        Parameters
-        ----------
-        input_volume
-            Background of the views, unless another look chose one.
-        conduction
-            Foreground of the views.
-        opacity
-            Opacity of the foreground, 0 to 1.
-
-        Raises
-        ------
-        ValueError
-            If the opacity is outside 0 to 1.
-        """
-        self._looks.show_overlay(input_volume, conduction, opacity)
-
-    def hide(self) -> None:
-        """Give the slice views the layers back that they showed before; does nothing when the overlay is off."""
-        self._looks.hide_overlay()
-
-    def forget(self) -> None:
-        """Let go of the views without touching them, as when their scene is closed."""
-        self._looks.forget()

@@ -1,0 +1,22 @@
+"""The panel of the module, one part of it a file; all that knows of Qt is here and in the module file."""
+
+from .apply_section import ApplySection
+from .comparison_section import ComparisonSection
+from .device_section import DeviceSection
+from .diffusion_section import DiffusionSection
+from .inputs_section import InputsSection
+from .look_section import LookSection
+from .preview_section import PreviewSection
+from .run_section import RunSection
+
+SECTIONS = (
+    RunSection,
+    InputsSection,
+    DiffusionSection,
+    PreviewSection,
+    ApplySection,
+    LookSection,
+    ComparisonSection,
+    DeviceSection,
+)
+"""In the order in which they are made and brought up to date; `RunSection` is the panel's `runs`."""

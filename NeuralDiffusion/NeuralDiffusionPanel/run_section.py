@@ -1,0 +1,136 @@
+"""Work that goes on in the background: how far it is, Cancel, and what came of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from NeuralDiffusionLib import DenoiseCancelled
+from NeuralDiffusionLib.background import Progress
+
+from .section import Panel, Section
+
+_POLL_MS = 100
+
+
+class Run(Protocol):
+    """Work in a thread of its own, watched from the main thread."""
+
+    @property
+    def progress(self) -> Progress: ...
+
+    @property
+    def finished(self) -> bool: ...
+
+    def cancel(self) -> None: ...
+
+
+class RunSection(Section):
+    """Shows one run at a time in the progress bar, and lets the Apply button cancel it."""
+
+    def __init__(self, panel: Panel) -> None:
+        super().__init__(panel)
+        self._run: Run | None = None
+        self._finish: Callable[[], str] = str
+        self._failure = ""
+        self._started = 0.0
+        self._timer = qt.QTimer()
+        self._timer.setInterval(_POLL_MS)
+        self._timer.connect("timeout()", self.onTimer)
+        self.ui.progressBar.visible = False
+        self.ui.warningsLabel.visible = False
+
+    @property
+    def busy(self) -> bool:
+        return self._run is not None
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the run, or the last one, was begun."""
+        return time.monotonic() - self._started
+
+    def begin(self, run: Run, finish: Callable[[], str], failure: str) -> None:
+        """Watch a run until it ends.
+
+        Parameters
+        ----------
+        run
+            What has been started.
+        finish
+            Called at the end, on the main thread: writes the result into the scene and returns a line about it. What
+            the run raised is raised by it.
+        failure
+            What to say if that fails, "Denoising failed." for instance.
+        """
+        self._run, self._finish, self._failure, self._started = run, finish, failure, time.monotonic()
+        self.say(_("Preparing..."))
+        self.ui.progressBar.value = 0
+        self._onStartedOrEnded()
+        self._timer.start()
+
+    def cancel(self) -> None:
+        """Ask the run to stop; nothing is written then."""
+        self._run.cancel()
+        self.ui.applyButton.enabled = False
+        self.say(_("Cancelling after this batch of slices..."))
+
+    def say(self, line: str) -> None:
+        """Show a line about what is done, or was; warnings of an earlier run go."""
+        self.ui.statusLabel.text = line
+        self.warn([])
+
+    def warn(self, sentences: list[str]) -> None:
+        """Show warnings below the line."""
+        self.ui.warningsLabel.text = "\n".join(sentences)
+        self.ui.warningsLabel.visible = bool(sentences)
+
+    def onTimer(self) -> None:
+        """Show how far the run is and, once it has ended, what came of it."""
+        progress = self._run.progress
+        if progress.total and self.ui.applyButton.enabled:
+            self.ui.progressBar.maximum = progress.total
+            self.ui.progressBar.value = progress.done
+            self.ui.statusLabel.text = _progressText(progress)
+        if not self._run.finished:
+            return
+        finish, failure = self._finish, self._failure
+        self._end()
+        self.say("")
+        with slicer.util.tryWithErrorDisplay(failure):
+            try:
+                line = finish()
+            except DenoiseCancelled:
+                line = _("Cancelled: nothing was changed.")
+            self.ui.statusLabel.text = line
+
+    def forget(self) -> None:
+        """End the run with the scene; nobody waits for its result."""
+        self._end()
+        self.say("")
+
+    def close(self) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        self._timer.stop()
+        if self._run is not None:
+            self._run.cancel()
+        self._run, self._finish = None, str
+        self._onStartedOrEnded()
+
+    def _onStartedOrEnded(self) -> None:
+        self.ui.progressBar.visible = self.busy
+        self.ui.applyButton.text = _("Cancel") if self.busy else _("Apply")
+        self.panel.update()
+
+
+def _progressText(progress: Progress) -> str:
+    text = _("{done} of {total} slices done").format(done=progress.done, total=progress.total)
+    if progress.seconds_left is None:
+        return text
+    return _("{text}, {seconds:.0f} s left").format(text=text, seconds=progress.seconds_left)
