@@ -145,6 +145,73 @@ class TestToggle:
         assert bare.GetDisplayNode().GetWindow() == before.GetDisplayNode().GetWindow()
 
 
+class TestOverlay:
+    def test_it_is_shown_over_the_input_in_every_view(self, views, before, conduction):
+        Looks().show_overlay(before, conduction, 0.3)
+        assert layers(views) == [(before.GetID(), conduction.GetID(), 0.3)] * 2
+
+    def test_switched_off_after_changes_every_view_shows_what_it_showed_before(
+        self, views, before, conduction, add_volume
+    ):
+        were = layers(views)
+        looks = Looks()
+        looks.show_overlay(before, conduction, 0.3)
+        looks.show_overlay(before, add_volume(name="Another map"), 0.8)
+        assert {opacity for _, _, opacity in layers(views)} == {0.8}
+        looks.hide_overlay()
+        assert layers(views) == were
+
+    def test_a_view_that_was_empty_is_empty_again(self, scene, before, conduction):
+        view = scene.AddNewNodeByClass("vtkMRMLSliceCompositeNode", "Green")
+        looks = Looks()
+        looks.show_overlay(before, conduction, 0.3)
+        looks.hide_overlay()
+        assert layers([view]) == [(None, None, 0.0)]
+
+    def test_a_view_opened_meanwhile_is_covered_and_given_back(self, scene, views, before, conduction):
+        looks = Looks()
+        looks.show_overlay(before, conduction, 0.3)
+        opened = scene.AddNewNodeByClass("vtkMRMLSliceCompositeNode", "Green")
+        opened.SetBackgroundVolumeID(before.GetID())
+        looks.show_overlay(before, conduction, 0.5)
+        assert opened.GetForegroundVolumeID() == conduction.GetID()
+        looks.hide_overlay()
+        assert layers([opened]) == [(before.GetID(), None, 0.0)]
+
+    def test_a_view_closed_meanwhile_is_no_obstacle(self, scene, views, before, conduction):
+        were = layers(views[1:])
+        looks = Looks()
+        looks.show_overlay(before, conduction, 0.3)
+        scene.RemoveNode(views[0])
+        looks.hide_overlay()
+        assert layers(views[1:]) == were
+
+    def test_each_layer_that_the_user_changed_meanwhile_is_left(self, views, own, before, conduction, add_volume):
+        looks = Looks()
+        looks.show_overlay(before, conduction, 0.3)
+        chosen = add_volume(name="Chosen meanwhile")
+        views[0].SetBackgroundVolumeID(chosen.GetID())
+        views[1].SetForegroundVolumeID(chosen.GetID())
+        views[1].SetForegroundOpacity(0.9)
+        looks.hide_overlay()
+        assert layers(views) == [(chosen.GetID(), own[1].GetID(), 0.7), (own[0].GetID(), chosen.GetID(), 0.9)]
+
+    def test_a_volume_of_the_user_deleted_meanwhile_does_not_come_back(self, scene, views, own, before, conduction):
+        looks = Looks()
+        looks.show_overlay(before, conduction, 0.3)
+        scene.RemoveNode(own[1])
+        looks.hide_overlay()
+        assert [foreground for _, foreground, _ in layers(views)] == [None, None]
+
+    def test_deleting_the_map_does_not_keep_the_views_from_being_given_back(self, scene, views, before, conduction):
+        were = layers(views)
+        looks = Looks()
+        looks.show_overlay(before, conduction, 0.3)
+        scene.RemoveNode(conduction)
+        looks.hide_overlay()
+        assert layers(views) == were
+
+
 class TestOverlayTogetherWithBackground:
     @pytest.mark.parametrize("background_first", [True, False])
     def test_the_chosen_background_stays_under_the_overlay(self, views, before, after, conduction, background_first):
@@ -196,12 +263,13 @@ def test_switching_off_what_is_off_changes_nothing(views):
     assert [view.GetMTime() for view in views] == were
 
 
-def test_forgetting_leaves_the_views_alone(views, before):
+def test_forgetting_leaves_the_views_alone(views, before, after, conduction):
     looks = Looks()
-    looks.show_background(before)
+    looks.show_background(after)
+    looks.show_overlay(before, conduction, 0.3)
     looks.forget()
     looks.hide()
-    assert backgrounds(views) == [before.GetID()] * 2
+    assert layers(views) == [(after.GetID(), conduction.GetID(), 0.3)] * 2
 
 
 def test_views_of_another_scene_get_their_own_back_when_the_scene_changes(views, before):
