@@ -14,9 +14,12 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadab
 from slicer.util import VTKObservationMixin
 
 from NeuralDiffusionLib.mrml_logic import NeuralDiffusionLogic
+from NeuralDiffusionLib.mrml_noisy_copy import add_noisy_copy
 from NeuralDiffusionLib.mrml_parameters import NeuralDiffusionParameterNode
 from NeuralDiffusionLib.mrml_self_test import NeuralDiffusionTest  # noqa: F401 - Slicer looks for it here
 
+_MR_HEAD = "https://github.com/Slicer/SlicerTestingData/releases/download/SHA256/"
+_MR_HEAD_SHA256 = "cc211f0dfd9a05ca3841ce1141b292898b2dd2d3f08286affadf823a7e58df93"
 _PACKAGES = ("NeuralDiffusionLib", "NeuralDiffusionPanel")
 
 
@@ -38,6 +41,34 @@ class NeuralDiffusion(ScriptedLoadableModule):
             "The diffusion equation is that of P. Perona and J. Malik, Scale-Space and Edge Detection Using "
             "Anisotropic Diffusion, IEEE TPAMI 12(7), 1990."
         )
+        # Sample Data is a module as well: it is there once all modules are.
+        slicer.app.connect("startupCompleted()", registerSampleData)
+
+
+def registerSampleData() -> None:
+    """Offer Slicer's MRHead with noise in the Sample Data module."""
+    import SampleData
+
+    SampleData.SampleDataLogic.registerCustomSampleDataSource(
+        category="Neural Diffusion",
+        sampleName="Noisy MRHead",
+        uris=_MR_HEAD + _MR_HEAD_SHA256,
+        fileNames="MR-head.nrrd",
+        checksums=f"SHA256:{_MR_HEAD_SHA256}",
+        nodeNames="MRHead",
+        customDownloader=loadNoisyHead,
+    )
+
+
+def loadNoisyHead(source: Any) -> None:
+    """Load MRHead through the Sample Data module, and a copy of it with Rician noise of 9 % beside it."""
+    import SampleData
+
+    with slicer.util.tryWithErrorDisplay(_("MRHead could not be loaded.")):
+        heads = SampleData.SampleDataLogic().downloadFromSource(source)
+        if not heads:
+            raise RuntimeError(_("It could not be downloaded: check the network connection, then try again."))
+        slicer.util.setSliceViewerLayers(background=add_noisy_copy(heads[0]), fit=True)
 
 
 class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-import types
 import unittest
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 import NeuralDiffusion as module_file
 from NeuralDiffusionLib import NOISE_TYPES, DenoiseSettings
+from NeuralDiffusionLib.mrml_parameters import NoiseType
 
 TESTING = Path(__file__).resolve().parent
 MODULE = TESTING.parent / "NeuralDiffusion"
@@ -112,17 +112,9 @@ def test_the_file_is_no_command_line_program():
     assert not (MODULE / "NeuralDiffusion.py").read_text(encoding="utf-8").startswith("#!")
 
 
-def test_the_module_stands_under_filtering_and_says_what_it_is_not_for():
-    parent = types.SimpleNamespace()
-    module_file.NeuralDiffusion(parent)
-    assert parent.title == "Neural Diffusion"
-    assert parent.categories == ["Filtering.Denoising"]
-    assert "not for diagnosis" in parent.helpText
-
-
 def test_every_noise_type_can_be_chosen_and_has_a_label_of_its_own():
-    assert {noise.value for noise in module_file.NoiseType} == set(NOISE_TYPES)
-    assert len({noise.label() for noise in module_file.NoiseType}) == len(NOISE_TYPES)
+    assert {noise.value for noise in NoiseType} == set(NOISE_TYPES)
+    assert len({noise.label() for noise in NoiseType}) == len(NOISE_TYPES)
 
 
 def test_the_panel_starts_with_the_defaults_of_the_library(scene):

@@ -31,6 +31,7 @@ def test_the_module_says_where_it_belongs_and_has_its_icon(open_panel):
     module = slicer.modules.neuraldiffusion
     assert module.title == "Neural Diffusion"
     assert module.categories == ["Filtering.Denoising"]
+    assert "not for diagnosis" in module.helpText
     assert not module.icon.isNull()
 
 

@@ -9,6 +9,7 @@ from .look_section import LookSection
 from .preview_section import PreviewSection
 from .run_section import RunSection
 
+# In the order in which they are made and brought up to date; the first is the panel's `runs`.
 SECTIONS = (
     RunSection,
     InputsSection,
@@ -19,4 +20,3 @@ SECTIONS = (
     ComparisonSection,
     DeviceSection,
 )
-"""In the order in which they are made and brought up to date; `RunSection` is the panel's `runs`."""

@@ -18,7 +18,6 @@ from rich.table import Table
 from scan import (
     HEAD_PSNR,
     TEMPLATE_NAME,
-    add_rician_noise,
     display_range,
     head_mask,
     keep_middle_slices,
@@ -33,6 +32,7 @@ from NeuralDiffusion import NeuralDiffusionLogic
 from NeuralDiffusionLib import DenoiseSettings
 from NeuralDiffusionLib.mrml_overlay import DEFAULT_OPACITY
 from NeuralDiffusionLib.mrml_volumes import copy_display
+from NeuralDiffusionLib.rician_noise import add_rician_noise
 
 SCENE_FILE = "scene.mrml"
 README_ORIENTATIONS = ("Axial", "Coronal")
@@ -120,7 +120,8 @@ def prepare(scene: slicer.vtkMRMLScene, input_path: Path | None, noise_percent: 
     reference = slicer.util.arrayFromVolume(loaded).copy()
     sigma = noise_percent / 100 * brightest
     loaded.SetName(f"{TEMPLATE_NAME} with noise")
-    slicer.util.updateVolumeFromArray(loaded, add_rician_noise(reference, sigma))
+    noisy = np.rint(add_rician_noise(reference, sigma)).astype(np.int16)
+    slicer.util.updateVolumeFromArray(loaded, noisy)
     return Case(loaded, reference, noise_percent, sigma)
 
 

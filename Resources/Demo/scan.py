@@ -77,13 +77,6 @@ def keep_middle_slices(volume: slicer.vtkMRMLScalarVolumeNode, count: int) -> No
     slicer.util.updateVolumeFromArray(volume, kept)
 
 
-def add_rician_noise(clean: np.ndarray, sigma: float, seed: int = 42) -> np.ndarray:
-    """Magnitude of the scan after Gaussian noise in both channels of the receiver; int16, in the scan's units."""
-    generator = np.random.default_rng(seed)
-    real, imaginary = (sigma * generator.standard_normal(clean.shape, dtype=np.float32) for _ in range(2))
-    return np.rint(np.hypot(clean + real, imaginary)).astype(np.int16)
-
-
 def head_mask(scan: np.ndarray) -> np.ndarray:
     """Boolean array of the scan's shape: the largest object above Otsu's threshold, holes filled; or all of it."""
     image = sitk.GetImageFromArray(scan.astype(np.float32))

@@ -17,7 +17,7 @@ import slicer
 import slicer_host
 from PySide6.QtCore import QEvent, QEventLoop, QtMsgType, qInstallMessageHandler
 
-from panel_host import popups, qt_modules
+from panel_host import popups, qt_modules, sample_data
 from panel_host.module_widgets import qSlicerScriptedLoadableModule
 from panel_host.pythonqt import unwrap, wrap
 from panel_host.slicer_application import qSlicerApplication
@@ -67,6 +67,7 @@ def open_module(name: str) -> Any:
         module = manager._modules[name] = qSlicerScriptedLoadableModule(python_module.__file__, manager)
         setattr(slicer.modules, name.lower(), wrap(module))
         getattr(python_module, name)(wrap(module))
+        unwrap(slicer.app).startupCompleted.emit()
     representation = manager._modules[name].widgetRepresentation()
     slicer.app._qt._window._add(representation)
     _opened[:] = [representation]
@@ -125,7 +126,8 @@ def set_testing(enabled: bool) -> None:
 def _provide(app: Any, undo: contextlib.ExitStack) -> None:
     """Put the application's modules and names where a module's code looks for them."""
     modules = types.ModuleType("slicer.modules")
-    for name, module in {"qt": qt_modules.qt, "ctk": qt_modules.ctk, "slicer.modules": modules}.items():
+    provided = {"qt": qt_modules.qt, "ctk": qt_modules.ctk, "slicer.modules": modules, "SampleData": sample_data}
+    for name, module in provided.items():
         sys.modules[name] = module
         undo.callback(sys.modules.pop, name, None)
     for name, value in {"app": app, "modules": modules, "selfTests": {}, **qt_modules.slicer_classes}.items():

@@ -7,7 +7,7 @@ import tempfile
 from typing import Any
 
 import slicer
-from PySide6.QtCore import Property, QObject, QSettings, Signal
+from PySide6.QtCore import SIGNAL, Property, QObject, QSettings, Signal
 from PySide6.QtWidgets import QApplication, QMainWindow, QScrollArea, QVBoxLayout, QWidget
 
 from panel_host.module_widgets import qSlicerScriptedLoadableModule
@@ -57,8 +57,11 @@ class qSlicerApplication(QApplication):
     """`slicer.app`: Slicer's QApplication, which knows the scene, the views, the modules and the settings.
 
     The settings start empty and are thrown away. In testing mode (`slicer.app.testingEnabled()`), which is off at
-    first, `slicer.util` logs its messages instead of showing them.
+    first, `slicer.util` logs its messages instead of showing them. `startupCompleted()` is emitted once all modules are
+    loaded, here after each module's class is made.
     """
+
+    startupCompleted = Signal()
 
     def __init__(self) -> None:
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -90,6 +93,8 @@ class qSlicerApplication(QApplication):
     def _end(self) -> None:
         from panel_host.qt_modules import delete
 
+        if self.receivers(SIGNAL("startupCompleted()")):
+            self.startupCompleted.disconnect()
         self._layout_manager._let_go()
         for qt_object in (self._window, self._layout_manager, self._module_manager, self._settings):
             delete(qt_object)

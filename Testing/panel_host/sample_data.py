@@ -1,0 +1,36 @@
+"""Slicer's module `SampleData`, without a network: what an address gives is put into `files` beforehand."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import slicer
+
+files: dict[str, Path] = {}
+
+
+class SampleDataLogic:
+    """Slicer's logic of the Sample Data module.
+
+    `registerCustomSampleDataSource` adds a source to `slicer.modules.sampleDataSources`, once; the button of a source
+    calls its `customDownloader` with it. `downloadFromSource` loads one file as a volume under its node name and
+    returns the nodes; where a file cannot be had, or has another checksum, the list is empty and the log says why.
+    """
+
+    @staticmethod
+    def registerCustomSampleDataSource(category: str = "Custom", **source: Any) -> None:
+        sources = slicer.modules.__dict__.setdefault("sampleDataSources", {}).setdefault(category, [])
+        if SimpleNamespace(**source) not in sources:
+            sources.append(SimpleNamespace(**source))
+
+    def downloadFromSource(self, source: Any) -> list[slicer.vtkMRMLNode]:
+        path = files.get(source.uris)
+        if path is None or f"SHA256:{hashlib.sha256(path.read_bytes()).hexdigest()}" != source.checksums:
+            return []
+        storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
+        storage.SetFileName(str(path))
+        volume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", source.nodeNames)
+        return [volume] if storage.ReadData(volume) else []
