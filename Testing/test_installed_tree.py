@@ -13,6 +13,8 @@ import pytest
 import SimpleITK as sitk
 from shell import ROOT, write
 
+pytest_plugins = ["panel_host.fixtures"]
+
 CONFIG = ROOT / "Testing" / "SlicerConfig"
 LIBRARIES = Path("lib", "Slicer-5.12")
 MODULES = LIBRARIES / "qt-scripted-modules"
@@ -22,21 +24,28 @@ SOURCES = ("CMakeLists.txt", "LICENSE.txt", "README.md", "NeuralDiffusion", "Neu
 IN_THE_TREE = """
 import importlib, pkgutil, sys
 from pathlib import Path
-tree = Path(sys.argv[1])
-sys.path.insert(0, str(tree))
-sys.path.append(sys.argv[2])
+tree, testing, *packages = sys.argv[1:]
+sys.path.insert(0, tree)
+sys.path.append(testing)
 import slicer_host
-slicer_host.MODULE_FOLDER = tree
+slicer_host.MODULE_FOLDER = Path(tree)
 slicer_host.install()
-names = ["NeuralDiffusion"]
-for package in ("NeuralDiffusionLib", "NeuralDiffusionTraining"):
-    found = importlib.import_module(package)
-    names += [package, *(info.name for info in pkgutil.walk_packages(found.__path__, package + "."))]
-for name in names:
-    if not name.endswith("__main__"):
-        module = importlib.import_module(name)
-        assert Path(module.__file__).is_relative_to(tree), module.__file__
-print(len(names))
+
+def import_all():
+    for name in ("NeuralDiffusion", *packages):
+        for found in pkgutil.walk_packages(getattr(importlib.import_module(name), "__path__", ()), name + "."):
+            if not found.name.endswith("__main__"):
+                importlib.import_module(found.name)
+
+if "NeuralDiffusionPanel" in packages:
+    import panel_host
+    with panel_host.application():
+        panel_host.open_module("NeuralDiffusion")
+        import_all()
+    assert panel_host.console_errors == []
+else:
+    import_all()
+print(*(module.__file__ for name, module in sys.modules.items() if name.startswith("NeuralDiffusion")), sep="\\n")
 """
 
 LIBRARY_OF_PROGRAM = """
@@ -109,10 +118,19 @@ def test_the_tree_holds_every_file_of_the_packages_and_nothing_else(tree):
     assert len(programs) == 2
 
 
-def test_module_library_and_training_package_are_imported_from_the_tree_alone(tree):
-    done = python(IN_THE_TREE, tree / MODULES, ROOT / "Testing")
+def check_imported_from(tree, *packages, left_out):
+    done = python(IN_THE_TREE, tree / MODULES, ROOT / "Testing", *packages)
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout.splitlines()[-1]) == len(list((tree / MODULES).rglob("*.py")))
+    files = {path for path in (tree / MODULES).rglob("*.py") if path.name != "__main__.py"}
+    assert set(map(Path, done.stdout.splitlines())) == {path for path in files if left_out not in path.parts}
+
+
+def test_module_library_and_training_package_are_imported_from_the_tree_alone(tree):
+    check_imported_from(tree, "NeuralDiffusionLib", "NeuralDiffusionTraining", left_out="NeuralDiffusionPanel")
+
+
+def test_the_panel_opens_from_the_tree_alone(qt_loads, tree):
+    check_imported_from(tree, "NeuralDiffusionLib", "NeuralDiffusionPanel", left_out="NeuralDiffusionTraining")
 
 
 def test_the_program_uses_the_library_that_was_installed_with_it(tree):
