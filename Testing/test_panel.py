@@ -211,6 +211,7 @@ def test_a_failure_is_shown_and_leaves_nothing_behind(scan, open_panel, scene, m
     assert popup.kind == "critical"
     assert "The device is on fire." in popup.text
     assert "RuntimeError" in popup.details
+    assert widget.ui.statusLabel.text == "Denoising failed. The device is on fire."
     assert volumes(scene) == ["Scan"]
     assert widget.ui.applyButton.enabled
     assert widget.ui.applyButton.text == "Apply"

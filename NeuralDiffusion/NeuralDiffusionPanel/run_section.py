@@ -106,6 +106,10 @@ class RunSection(Section):
                 line = finish()
             except DenoiseCancelled:
                 line = _("Cancelled: nothing was changed.")
+            except Exception as error:
+                # Still there to be read when the pop-up is closed.
+                self.say(f"{failure} {error}")
+                raise
             self.ui.statusLabel.text = line
 
     def forget(self) -> None:
