@@ -11,10 +11,10 @@ REQUIREMENTS := pyproject.toml constraints.txt
 .DEFAULT_GOAL := help
 # A half-made environment must not pass for a whole one.
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format clean qt-libraries
+.PHONY: help demo test lint format clean qt-libraries screenshots
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/demo.installed ## denoise a real MR volume in a MRML scene, into ./demo-output (INPUT=scan.nii.gz for your own)
 	$(BIN)/python Resources/Demo/denoise_in_scene.py $(if $(INPUT),--input "$(INPUT)")
@@ -39,6 +39,9 @@ lint: $(VENV)/test.installed ## check style and formatting
 format: $(VENV)/test.installed ## put the code into the project's format
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+screenshots: $(VENV)/demo.installed qt-libraries ## draw the panel in its states, into ./Resources/Screenshots
+	$(BIN)/python Testing/panel_screenshots.py
 
 clean: ## remove the environment and everything that was built or written
 	rm -rf $(VENV) demo-output build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
