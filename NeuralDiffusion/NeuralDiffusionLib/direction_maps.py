@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from .denoiser import Denoiser
-from .neighbourhood import OFFSETS, directions
+from .neighbourhood import directions, edges_inside
 from .settings import DenoiseSettings
 from .slice_run import SliceRun
 
@@ -58,7 +58,7 @@ def direction_maps(
             inputs, settings.noise, settings.iterations, settings.neighbours, run.given_sigma(inputs)
         )
         for stage in stages:
-            inside = _edges_inside(*inputs.shape[-2:], len(names), stage.reach).to(inputs.device)
+            inside = edges_inside(inputs, stage.reach, len(names))
             total += stage.steps * inside * stage.gates
             count += stage.steps * inside
         mean = (total / count.clamp_min(1)).clamp(0, 1)
@@ -66,10 +66,3 @@ def direction_maps(
 
     denoiser.each_batch(run, average, progress, cancelled)
     return {name: run.in_place(one) for name, one in zip(names, maps, strict=True)}
-
-
-def _edges_inside(rows: int, columns: int, count: int, reach: int) -> torch.Tensor:
-    """(directions, rows, columns), True where the edge that starts at a pixel ends inside the slice."""
-    row, column = torch.arange(rows).view(-1, 1), torch.arange(columns).view(1, -1)
-    ends = [(row + reach * down, column + reach * right) for down, right in OFFSETS[:count]]
-    return torch.stack([(end < rows) & (other >= 0) & (other < columns) for end, other in ends])
