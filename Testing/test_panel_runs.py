@@ -18,7 +18,7 @@ class Gated:
 
     def __init__(self) -> None:
         self.denoiser, self.gate, self.threads = Denoiser("cpu"), threading.Semaphore(0), []
-        self.weights_sha256 = self.denoiser.weights_sha256
+        self.weights_sha256, self.network = self.denoiser.weights_sha256, self.denoiser.network
 
     def __call__(self, voxels, settings, progress, cancelled):
         for done in range(1, 7):

@@ -148,6 +148,10 @@ class NeuralDiffusionLogic(ScriptedLoadableModuleLogic):
             self._denoisers[device] = Denoiser(device)
         return self._denoisers[device]
 
+    def loadedDenoiser(self, device: str = "auto") -> Denoiser | None:
+        """Return the network on a device if its weights have been read already; nothing is imported or read."""
+        return self._denoisers.get(device)
+
     def close(self) -> None:
         """Cancel what runs and wait for it; no run can be started any more."""
         self._worker.close()
