@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from NeuralDiffusionLib import DenoiseCancelled
-from NeuralDiffusionLib.classical_filters import estimate_sigma, gradient_anisotropic_diffusion, non_local_means
+from NeuralDiffusionLib.classical_filters import (
+    estimate_sigma,
+    gradient_anisotropic_diffusion,
+    non_local_means,
+    stable_time_step,
+)
 from NeuralDiffusionTraining.benchmark import slicer_diffusion
 
 
@@ -65,6 +70,19 @@ class TestGradientAnisotropicDiffusion:
             gradient_anisotropic_diffusion(noisy, (0.1, 0.1, 0.5))
         result = gradient_anisotropic_diffusion(noisy, (0.1, 0.1, 0.5), conductance=10, time_step=0.022, iterations=30)
         assert noisy.min() <= result.min() < result.max() <= noisy.max()
+        assert stable_time_step((0.1, 0.1, 0.5)) == 0.022
+        assert stable_time_step((0.7, 0.9, 3.5)) == 0.0625
+
+    def test_progress_counts_iterations_and_cancel_stops_between_them(self):
+        told, answers = [], iter([False, False, True])
+        with pytest.raises(DenoiseCancelled, match="after 2 of 5 iterations"):
+            gradient_anisotropic_diffusion(
+                disc()[1],
+                (1, 1, 1),
+                progress=lambda done, total: told.append((done, total)),
+                cancelled=lambda: next(answers),
+            )
+        assert told == [(1, 5), (2, 5)]
 
 
 def by_definition(picture, row, column, sigma):

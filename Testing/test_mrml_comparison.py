@@ -8,158 +8,272 @@ import numpy as np
 import pytest
 import slicer
 from mrml_geometries import GEOMETRIES, ijk_to_ras, place, put_into_study
+from mrml_segments import add_mask
 
 from NeuralDiffusionLib import DenoiseCancelled, InvalidVolumeError
 from NeuralDiffusionLib.classical_filters import estimate_sigma, gradient_anisotropic_diffusion, non_local_means
-from NeuralDiffusionLib.mrml_comparison import (
-    add_gradient_anisotropic_diffusion,
-    add_non_local_means,
-    compare_with_reference,
-)
+from NeuralDiffusionLib.mrml_comparison import Comparison, compare
+from NeuralDiffusionLib.mrml_filtered import Filter, find_filtered
+from NeuralDiffusionLib.mrml_provenance import PREFIX
 from NeuralDiffusionLib.similarity import psnr, ssim
 
-FILTERS = {
-    "gradient anisotropic diffusion": add_gradient_anisotropic_diffusion,
-    "non-local means slice by slice": add_non_local_means,
+NAMES = {
+    Filter.DIFFUSION: "Scan, gradient anisotropic diffusion",
+    Filter.NON_LOCAL_MEANS: "Scan, non-local means slice by slice",
 }
 
 
-def rows_of(table):
-    contents = table.GetTable()
-    names = [contents.GetColumnName(index) for index in range(contents.GetNumberOfColumns())]
-    rows = [
-        tuple(contents.GetValue(row, column).ToString() for column in range(len(names)))
-        for row in range(contents.GetNumberOfRows())
-    ]
-    return names, rows
+def voxels_of(volume):
+    return slicer.util.arrayFromVolume(volume)
+
+
+def names(scene, kind="vtkMRMLScalarVolumeNode"):
+    return [scene.GetNthNodeByClass(n, kind).GetName() for n in range(scene.GetNumberOfNodesByClass(kind))]
+
+
+@pytest.fixture
+def reference(add_volume):
+    rows, columns = np.mgrid[:20, :24]
+    clean = np.where((rows - 10) ** 2 + (columns - 12) ** 2 < 49, 100, 20) * np.ones((3, 1, 1))
+    return add_volume(clean.astype(np.int16), name="Truth")
 
 
 class TestFilters:
-    @pytest.mark.parametrize("method", FILTERS)
     @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32])
-    def test_the_result_is_named_after_input_and_method_in_the_inputs_scalar_type(self, add_volume, method, dtype):
-        volume = add_volume(name="T1 head", dtype=dtype)
-        before = slicer.util.arrayFromVolume(volume).copy()
-        result = FILTERS[method](volume)
-        assert result.GetName() == f"T1 head, {method}"
-        assert result.GetImageData().GetScalarType() == volume.GetImageData().GetScalarType()
-        assert slicer.util.arrayFromVolume(result).std() < before.std()
-        np.testing.assert_array_equal(slicer.util.arrayFromVolume(volume), before)
+    def test_the_results_are_named_after_input_and_filter_in_the_inputs_scalar_type(self, add_volume, dtype):
+        volume = add_volume(dtype=dtype)
+        before = voxels_of(volume).copy()
+        stored = compare(volume)
+        assert {each: result.GetName() for each, result in stored.filtered.items()} == NAMES
+        assert (stored.table, stored.rows) == (None, [])
+        for result in stored.filtered.values():
+            assert result.GetImageData().GetScalarType() == volume.GetImageData().GetScalarType()
+            assert voxels_of(result).std() < before.std()
+        np.testing.assert_array_equal(voxels_of(volume), before)
 
-    @pytest.mark.parametrize("method", FILTERS)
     @pytest.mark.parametrize("geometry", GEOMETRIES)
-    def test_it_lies_voxel_on_voxel_over_the_input_and_moves_with_it(self, scene, add_volume, method, geometry):
+    def test_they_lie_voxel_on_voxel_over_the_input_and_move_with_it(self, scene, add_volume, geometry):
         volume = add_volume()
         hierarchy, study = put_into_study(scene, volume)
         transform = place(volume, geometry)
-        result = FILTERS[method](volume)
-        np.testing.assert_array_equal(ijk_to_ras(result), ijk_to_ras(volume))
-        assert result.GetParentTransformNode() is transform
-        assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(result)) == study
+        for result in compare(volume).filtered.values():
+            np.testing.assert_array_equal(ijk_to_ras(result), ijk_to_ras(volume))
+            assert result.GetParentTransformNode() is transform
+            assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(result)) == study
 
-    @pytest.mark.parametrize("method", FILTERS)
-    def test_it_compares_under_the_window_of_the_input(self, add_volume, method):
+    def test_they_compare_under_the_window_of_the_input(self, add_volume):
         volume = add_volume()
         volume.GetDisplayNode().AutoWindowLevelOff()
         volume.GetDisplayNode().SetWindowLevel(90, 55)
-        display = FILTERS[method](volume).GetDisplayNode()
-        assert (display.GetWindow(), display.GetLevel(), display.GetAutoWindowLevel()) == (90, 55, 0)
+        for result in compare(volume).filtered.values():
+            display = result.GetDisplayNode()
+            assert (display.GetWindow(), display.GetLevel(), display.GetAutoWindowLevel()) == (90, 55, 0)
 
-    def test_the_diffusion_takes_the_spacing_of_the_volume_and_the_parameters(self, add_volume):
+    def test_the_diffusion_is_slicers_at_the_spacing_of_the_volume(self, add_volume):
         volume = add_volume(dtype=np.float32)
         place(volume, "oblique")
-        voxels = slicer.util.arrayFromVolume(volume)
-        for parameters in ((1.0, 5, 0.0625), (3.0, 2, 0.03)):
-            result = add_gradient_anisotropic_diffusion(volume, *parameters)
-            np.testing.assert_array_equal(
-                slicer.util.arrayFromVolume(result),
-                gradient_anisotropic_diffusion(voxels, (0.7, 0.9, 3.5), *parameters),
-            )
-        assert result.GetDescription() == "Conductance 3, 2 iterations, time step 0.03."
+        result = compare(volume).filtered[Filter.DIFFUSION]
+        expected = gradient_anisotropic_diffusion(voxels_of(volume), (0.7, 0.9, 3.5), 1.0, 5, 0.0625)
+        np.testing.assert_array_equal(voxels_of(result), expected)
+        assert result.GetDescription() == "Conductance 1, 5 iterations, time step 0.0625."
 
-    def test_non_local_means_says_which_noise_level_it_took(self, add_volume):
+    def test_a_time_step_that_is_not_stable_is_lowered_and_that_is_said(self, add_volume):
         volume = add_volume(dtype=np.float32)
-        voxels = slicer.util.arrayFromVolume(volume)
-        for sigma in (None, 7.0):
-            result = add_non_local_means(volume, sigma)
-            np.testing.assert_array_equal(slicer.util.arrayFromVolume(result), non_local_means(voxels, sigma))
-            level = estimate_sigma(voxels) if sigma is None else sigma
-            assert result.GetDescription() == f"Patches of 5 x 5 pixels in 13 x 13, noise level {level:.3g}."
+        volume.SetSpacing(0.1, 0.1, 0.5)
+        comparison = Comparison(volume)
+        result = comparison.store(comparison.work()).filtered[Filter.DIFFUSION]
+        expected = gradient_anisotropic_diffusion(voxels_of(volume), (0.1, 0.1, 0.5), time_step=0.022)
+        np.testing.assert_array_equal(voxels_of(result), expected)
+        assert result.GetDescription().endswith("time step 0.022.")
+        assert comparison.notes == [
+            "The diffusion took time steps of 0.022 instead of Slicer's 0.0625, which is not stable for voxels of "
+            "0.1 x 0.1 x 0.5 mm."
+        ]
+        volume.SetSpacing(1, 1, 1)
+        assert Comparison(volume).notes == []
 
-    def test_a_second_run_does_not_take_the_name_of_the_first(self, add_volume):
-        volume = add_volume()
-        assert len({add_gradient_anisotropic_diffusion(volume).GetName() for _ in range(3)}) == 3
+    @pytest.mark.parametrize("sigma", [None, 7.0])
+    def test_non_local_means_says_which_noise_level_it_took(self, add_volume, sigma):
+        volume = add_volume(dtype=np.float32)
+        result = compare(volume, sigma=sigma).filtered[Filter.NON_LOCAL_MEANS]
+        np.testing.assert_array_equal(voxels_of(result), non_local_means(voxels_of(volume), sigma))
+        level = estimate_sigma(voxels_of(volume)) if sigma is None else sigma
+        assert result.GetDescription() == f"Patches of 5 x 5 pixels in 13 x 13, noise level {level:.3g}."
 
-    @pytest.mark.parametrize(
-        "attempt",
-        [
-            lambda volume: add_gradient_anisotropic_diffusion(volume, conductance=11),
-            lambda volume: add_non_local_means(volume, -1),
-            lambda volume: add_non_local_means(volume, cancelled=lambda: True),
-        ],
-    )
-    def test_a_run_that_fails_leaves_the_scene_as_it_was(self, add_volume, state, attempt):
-        volume = add_volume()
-        before = state()
-        with pytest.raises((ValueError, DenoiseCancelled)):
-            attempt(volume)
+    def test_nothing_is_written_before_the_end_and_progress_counts_all_slices(self, add_volume, reference, state):
+        comparison = Comparison(add_volume(), reference=reference)
+        before, told = state(), []
+        compared = comparison.work(lambda done, total: told.append((done, total)))
+        assert state() == before
+        # Three slices through two filters, and once for the figures.
+        assert {total for _done, total in told} == {9}
+        assert [done for done, _total in told] == sorted(done for done, _total in told)
+        assert told[-1] == (9, 9)
+        comparison.store(compared)
+        assert state() != before
+
+    @pytest.mark.parametrize("asked", [0, 3, 6, 9])
+    def test_a_cancelled_run_leaves_the_scene_as_it_was(self, add_volume, reference, state, asked):
+        comparison = Comparison(add_volume(), reference=reference)
+        before, answers = state(), iter([False] * asked + [True])
+        with pytest.raises(DenoiseCancelled):
+            comparison.work(cancelled=lambda: next(answers))
         assert state() == before
 
-    @pytest.mark.parametrize("method", FILTERS)
-    def test_what_cannot_be_filtered_is_named(self, scene, method):
+    def test_an_input_that_is_deleted_meanwhile_is_named(self, scene, add_volume, reference):
+        for gone in (add_volume(), reference):
+            comparison = Comparison(add_volume(name="Other") if gone is reference else gone, reference=reference)
+            compared = comparison.work()
+            scene.RemoveNode(gone)
+            count = scene.GetNumberOfNodes()
+            with pytest.raises(InvalidVolumeError, match=f"'{gone.GetName()}' left the scene while it was compared"):
+                comparison.store(compared)
+            assert scene.GetNumberOfNodes() == count
+
+    def test_what_cannot_be_filtered_is_named(self, scene):
         with pytest.raises(InvalidVolumeError, match="'Empty' has no image data"):
-            FILTERS[method](scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Empty"))
+            Comparison(scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Empty"))
 
 
-class TestComparison:
-    @pytest.fixture
-    def reference(self, add_volume):
-        rows, columns = np.mgrid[:20, :24]
-        clean = np.where((rows - 10) ** 2 + (columns - 12) ** 2 < 49, 100, 20) * np.ones((3, 1, 1))
-        return add_volume(clean.astype(np.int16), name="Truth")
+class TestASecondTime:
+    def test_the_same_nodes_are_used_and_the_filters_do_not_run_again(self, scene, add_volume, state):
+        volume = add_volume()
+        first = compare(volume)
+        before, again = state(), Comparison(volume)
+        assert again.filters_are_up_to_date
+        assert again.work().images == {}
+        assert again.store(again.work()).filtered == first.filtered
+        assert state() == before
 
+    def new_voxels(self, volume, filtered):
+        voxels_of(volume)[1] += 3
+
+    def new_spacing(self, volume, filtered):
+        volume.SetSpacing(1, 2, 2)
+
+    def new_place(self, volume, filtered):
+        place(volume, "oblique")
+
+    def edited_result(self, volume, filtered):
+        voxels_of(filtered[Filter.DIFFUSION])[0] = 0
+
+    def lost_image(self, volume, filtered):
+        filtered[Filter.NON_LOCAL_MEANS].SetAndObserveImageData(None)
+
+    def lost_volume(self, volume, filtered):
+        volume.GetScene().RemoveNode(filtered[Filter.NON_LOCAL_MEANS])
+
+    @pytest.mark.parametrize("change", [new_voxels, new_spacing, new_place, edited_result, lost_image, lost_volume])
+    def test_they_run_again_into_the_same_nodes_when_something_changed(self, scene, add_volume, change):
+        volume = add_volume()
+        first = compare(volume).filtered
+        change(self, volume, first)
+        assert not Comparison(volume).filters_are_up_to_date
+        second = compare(volume).filtered
+        assert second[Filter.DIFFUSION] is first[Filter.DIFFUSION]
+        assert names(scene) == ["Scan", *NAMES.values()]
+        expected = gradient_anisotropic_diffusion(voxels_of(volume), volume.GetSpacing())
+        np.testing.assert_array_equal(voxels_of(second[Filter.DIFFUSION]), np.rint(expected))
+        np.testing.assert_array_equal(ijk_to_ras(second[Filter.NON_LOCAL_MEANS]), ijk_to_ras(volume))
+        assert Comparison(volume).filters_are_up_to_date
+
+    def test_another_noise_level_is_another_filter(self, add_volume):
+        volume = add_volume()
+        compare(volume)
+        assert not Comparison(volume, sigma=2.0).filters_are_up_to_date
+
+    def test_a_renamed_volume_is_found_and_keeps_its_name(self, scene, add_volume):
+        volume = add_volume()
+        compare(volume).filtered[Filter.DIFFUSION].SetName("Mine")
+        voxels_of(volume)[1] += 3
+        assert compare(volume).filtered[Filter.DIFFUSION].GetName() == "Mine"
+
+    def test_a_volume_that_a_run_has_written_to_is_left_alone(self, add_volume):
+        volume = add_volume()
+        taken = compare(volume).filtered[Filter.DIFFUSION]
+        taken.SetAttribute(f"{PREFIX}InputVolume", "Scan")
+        before = taken.GetImageData().GetMTime()
+        filtered = compare(volume).filtered
+        assert taken not in filtered.values()
+        assert taken.GetImageData().GetMTime() == before
+
+    def test_each_input_has_volumes_of_its_own(self, add_volume):
+        first, second = compare(add_volume()).filtered, compare(add_volume(name="Other")).filtered
+        assert not set(first.values()) & set(second.values())
+
+    def test_they_are_found_in_a_scene_that_was_saved_and_loaded(self, scene, add_volume, reference, tmp_path):
+        volume = add_volume(dtype=np.float32)
+        compare(volume, reference=reference)
+        for each in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
+            each.AddDefaultStorageNode()
+            each.GetStorageNode().SetFileName(str(tmp_path / f"{each.GetName()}.nrrd"))
+            assert each.GetStorageNode().WriteData(each)
+        scene.SetURL(str(tmp_path / "scene.mrml"))
+        scene.Commit()
+        scene.Clear(0)
+        scene.Import()
+        loaded, truth = scene.GetFirstNodeByName("Scan"), scene.GetFirstNodeByName("Truth")
+        assert {each: result.GetName() for each, result in find_filtered(loaded).items()} == NAMES
+        assert Comparison(loaded).filters_are_up_to_date
+        compare(loaded, reference=truth)
+        assert names(scene, "vtkMRMLTableNode") == ["Scan compared with Truth"]
+
+
+class TestReference:
     def test_there_is_one_row_for_each_volume_with_psnr_and_ssim(self, reference, add_volume):
-        volumes = [add_volume(), add_gradient_anisotropic_diffusion(add_volume(name="Other"))]
-        table = compare_with_reference(reference, volumes)
-        assert table.GetName() == "Comparison with Truth"
-        names, rows = rows_of(table)
-        assert names == ["Volume", "PSNR (dB)", "SSIM"]
-        assert [row[0] for row in rows] == ["Scan", "Other, gradient anisotropic diffusion"]
-        wanted = slicer.util.arrayFromVolume(reference)
-        for volume, (_, decibel, similarity) in zip(volumes, rows, strict=True):
-            voxels = slicer.util.arrayFromVolume(volume)
-            assert float(decibel) == pytest.approx(psnr(wanted, voxels), rel=1e-4)
-            assert float(similarity) == pytest.approx(ssim(wanted, voxels), rel=1e-4)
+        volume, denoised = add_volume(), add_volume(name="Scan denoised")
+        voxels_of(denoised)[...] = (voxels_of(denoised) + voxels_of(reference)) // 2
+        stored = compare(volume, denoised, reference)
+        assert stored.table.GetName() == "Scan compared with Truth"
+        assert stored.table.GetUseColumnTitleAsColumnHeader()
+        contents = stored.table.GetTable()
+        assert [contents.GetColumnName(index) for index in range(3)] == ["Volume", "PSNR (dB)", "SSIM"]
+        assert [row.volume for row in stored.rows] == ["Scan", "Scan denoised", *NAMES.values()]
+        compared = [volume, denoised, *stored.filtered.values()]
+        for index, (row, each) in enumerate(zip(stored.rows, compared, strict=True)):
+            assert row.psnr == psnr(voxels_of(reference), voxels_of(each))
+            assert row.ssim == ssim(voxels_of(reference), voxels_of(each))
+            assert tuple(contents.GetColumn(column).GetValue(index) for column in range(3)) == row
+
+    def test_without_a_denoised_volume_its_row_is_left_out(self, reference, add_volume):
+        assert [row.volume for row in compare(add_volume(), reference=reference).rows] == ["Scan", *NAMES.values()]
 
     def test_the_figures_are_numbers_that_slicers_plots_can_use(self, reference, add_volume):
-        contents = compare_with_reference(reference, [add_volume()]).GetTable()
-        assert [contents.GetColumn(index).GetClassName() for index in range(3)] == [
-            "vtkStringArray",
-            "vtkDoubleArray",
-            "vtkDoubleArray",
-        ]
+        contents = compare(add_volume(), reference=reference).table.GetTable()
+        kinds = [contents.GetColumn(index).GetClassName() for index in range(3)]
+        assert kinds == ["vtkStringArray", "vtkDoubleArray", "vtkDoubleArray"]
 
     def test_the_reference_itself_is_infinitely_close(self, reference):
-        contents = compare_with_reference(reference, [reference]).GetTable()
-        assert contents.GetColumn(1).GetValue(0) == math.inf
-        assert contents.GetColumn(2).GetValue(0) == pytest.approx(1)
+        row = compare(reference, reference=reference).rows[0]
+        assert (row.psnr, row.ssim) == (math.inf, pytest.approx(1))
 
-    def test_only_the_voxels_of_a_mask_count(self, reference, add_volume):
+    def test_a_second_click_fills_the_same_table_and_another_reference_gets_its_own(self, scene, reference, add_volume):
+        volume, other = add_volume(), add_volume(name="Other truth")
+        first = compare(volume, reference=reference).table
+        table = compare(volume, add_volume(name="Scan denoised"), reference).table
+        assert table is first
+        assert table.GetNumberOfRows() == 4
+        again = Comparison(volume, reference=other)
+        assert again.filters_are_up_to_date
+        again.store(again.work())
+        assert names(scene, "vtkMRMLTableNode") == ["Scan compared with Truth", "Scan compared with Other truth"]
+
+    def test_only_the_voxels_of_a_mask_count(self, scene, reference, add_volume):
         volume = add_volume()
-        wanted, voxels = slicer.util.arrayFromVolume(reference), slicer.util.arrayFromVolume(volume)
-        mask = wanted > 50
-        voxels[~mask] = 0
-        contents = compare_with_reference(reference, [volume], mask).GetTable()
-        assert contents.GetColumn(1).GetValue(0) == psnr(wanted, voxels, mask)
-        assert contents.GetColumn(2).GetValue(0) == ssim(wanted, voxels, mask)
-        assert contents.GetColumn(1).GetValue(0) > psnr(wanted, voxels) + 3
+        inside = voxels_of(reference) > 50
+        voxels_of(volume)[~inside] = 0
+        stored = compare(volume, reference=reference, mask=add_mask(scene, inside))
+        for row, each in zip(stored.rows, [volume, *stored.filtered.values()], strict=True):
+            assert row.psnr == psnr(voxels_of(reference), voxels_of(each), inside)
+            assert row.ssim == ssim(voxels_of(reference), voxels_of(each), inside)
+        assert stored.rows[0].psnr > psnr(voxels_of(reference), voxels_of(volume)) + 3
 
     def test_volumes_under_the_same_transform_compare(self, reference, add_volume):
         volume = add_volume()
         for node in (reference, volume):
             place(node, "oblique and left-handed")
         volume.SetAndObserveTransformNodeID(reference.GetTransformNodeID())
-        assert compare_with_reference(reference, [volume]).GetNumberOfRows() == 1
+        assert len(compare(volume, reference=reference).rows) == 3
 
     def moved(self, volume):
         volume.SetOrigin(1, 0, 0)
@@ -169,46 +283,47 @@ class TestComparison:
         volume.SetAndObserveTransformNodeID(transform.GetID())
 
     def smaller(self, volume):
-        slicer.util.updateVolumeFromArray(volume, np.zeros((3, 20, 23), np.int16))
+        slicer.util.updateVolumeFromArray(volume, np.arange(3 * 20 * 23, dtype=np.int16).reshape(3, 20, 23))
 
     def emptied(self, volume):
         volume.SetAndObserveImageData(None)
 
+    def flattened(self, volume):
+        voxels_of(volume)[...] = 5
+
+    def shrunk(self, volume):
+        slicer.util.updateVolumeFromArray(volume, np.arange(300, dtype=np.int16).reshape(3, 10, 10))
+
     @pytest.mark.parametrize(
         ("change", "complaint"),
         [
-            (moved, "'Scan' does not lie voxel on voxel over 'Truth': resample it"),
-            (smaller, "'Scan' does not lie voxel on voxel over 'Truth': resample it"),
+            (moved, "'Truth' does not lie voxel on voxel over 'Scan': resample it"),
+            (smaller, "'Truth' does not lie voxel on voxel over 'Scan': resample it"),
             (transformed, "'Scan' and 'Truth' are under different transforms: put both"),
-            (emptied, "'Scan' has no image data"),
+            (emptied, "'Truth' has no image data"),
+            (flattened, "'Truth' has the same value everywhere"),
+            (shrunk, "'Truth' has slices of 10 x 10 pixels: the SSIM needs 11 x 11"),
         ],
     )
-    def test_a_volume_that_does_not_fit_is_named_and_no_table_is_made(
+    def test_a_reference_that_does_not_fit_is_refused_before_the_filters_run(
         self, reference, add_volume, state, change, complaint
     ):
-        fits, volume = add_volume(name="Fits"), add_volume()
-        change(self, volume)
+        volume = add_volume()
+        change(self, reference)
         before = state()
         with pytest.raises(InvalidVolumeError, match=complaint) as refusal:
-            compare_with_reference(reference, [fits, volume])
+            Comparison(volume, reference=reference)
         assert str(refusal.value).count(".") == 1
         assert state() == before
 
-    def test_a_reference_that_says_nothing_is_refused(self, add_volume):
-        with pytest.raises(InvalidVolumeError, match="'Flat' has the same value everywhere"):
-            compare_with_reference(add_volume(np.ones((3, 20, 24), np.int16), name="Flat"), [add_volume()])
-        tiny = add_volume(np.arange(300, dtype=np.int16).reshape(3, 10, 10), name="Tiny")
-        with pytest.raises(InvalidVolumeError, match="'Tiny' has slices of 10 x 10 pixels: the SSIM needs 11 x 11"):
-            compare_with_reference(tiny, [tiny])
+    def test_a_denoised_volume_that_lies_elsewhere_is_named(self, reference, add_volume):
+        denoised = add_volume(name="Elsewhere")
+        denoised.SetOrigin(5, 0, 0)
+        with pytest.raises(InvalidVolumeError, match="'Truth' does not lie voxel on voxel over 'Elsewhere'"):
+            Comparison(add_volume(), denoised, reference)
 
-    @pytest.mark.parametrize(
-        ("mask", "complaint"),
-        [(np.ones((3, 20, 23), bool), "does not have the size of 'Truth'"), (np.zeros((3, 20, 24), bool), "is empty")],
-    )
-    def test_a_mask_that_does_not_fit_is_refused(self, reference, add_volume, mask, complaint):
-        with pytest.raises(InvalidVolumeError, match=complaint):
-            compare_with_reference(reference, [add_volume()], mask)
-
-    def test_nothing_to_compare_is_refused(self, reference):
-        with pytest.raises(InvalidVolumeError, match="No volume was given to compare"):
-            compare_with_reference(reference, [])
+    def test_an_empty_mask_is_refused(self, scene, reference, add_volume):
+        volume = add_volume()
+        mask = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Nothing")
+        with pytest.raises(InvalidVolumeError, match="The mask 'Nothing' is empty"):
+            Comparison(volume, reference=reference, mask=mask)

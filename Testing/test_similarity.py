@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from NeuralDiffusionLib import DenoiseCancelled
 from NeuralDiffusionLib.similarity import psnr, ssim
 
 
@@ -97,3 +98,15 @@ def test_a_mask_at_the_rim_leaves_no_window(reference, noisy):
     mask = np.zeros(reference.shape, bool)
     mask[:, :4] = True
     assert math.isnan(ssim(reference, noisy, mask))
+
+
+def test_progress_of_ssim_counts_slices_and_cancel_stops_between_them(reference, noisy):
+    told, answers = [], iter([False, True])
+    with pytest.raises(DenoiseCancelled, match="after 1 of 2 slices"):
+        ssim(
+            reference,
+            noisy,
+            progress=lambda done, total: told.append((done, total)),
+            cancelled=lambda: next(answers),
+        )
+    assert told == [(1, 2)]

@@ -26,6 +26,8 @@ def gradient_anisotropic_diffusion(
     conductance: float = CONDUCTANCE,
     iterations: int = ITERATIONS,
     time_step: float = TIME_STEP,
+    progress: Callable[[int, int], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
 ) -> np.ndarray:
     """Run ITK's filter as Slicer's module of that name does: in three dimensions, in float, with the image's spacing.
 
@@ -43,6 +45,10 @@ def gradient_anisotropic_diffusion(
         1 to 30.
     time_step
         More than 0, at most 0.0625.
+    progress
+        Called with the iterations done and all iterations.
+    cancelled
+        Asked before each iteration; once it returns True the run stops.
 
     Returns
     -------
@@ -53,6 +59,8 @@ def gradient_anisotropic_diffusion(
     ------
     ValueError
         If a parameter is outside what Slicer's module allows, or the time step is not stable at this spacing.
+    DenoiseCancelled
+        If the run was cancelled.
     """
     if not 0 <= conductance <= 10:
         raise ValueError(f"Conductance {conductance:g} is not possible: choose a number from 0 to 10.")
@@ -60,17 +68,33 @@ def gradient_anisotropic_diffusion(
         raise ValueError(f"Iteration count {iterations} is not possible: choose a whole number from 1 to 30.")
     if not 0 < time_step <= TIME_STEP:
         raise ValueError(f"Time step {time_step:g} is not possible: choose a number above 0, at most {TIME_STEP:g}.")
-    # Each step moves time step / spacing of every difference; beyond a sum of 1 the values swing.
-    largest = 1 / sum(2 / size for size in spacing)
-    if time_step > largest:
+    if time_step > _stability_limit(spacing):
         sizes = " x ".join(f"{size:.3g}" for size in spacing)
         raise ValueError(
             f"Time step {time_step:g} is not stable for voxels of {sizes} mm: "
-            f"choose {_rounded_down(largest):g} or less."
+            f"choose {stable_time_step(spacing):g} or less."
         )
     image = sitk.GetImageFromArray(volume.astype(np.float32))
     image.SetSpacing(spacing)
-    return sitk.GetArrayFromImage(sitk.GradientAnisotropicDiffusion(image, time_step, conductance, 1, iterations))
+    for done in range(iterations):
+        if cancelled is not None and cancelled():
+            raise DenoiseCancelled(f"The diffusion was cancelled after {done} of {iterations} iterations.")
+        # One at a time gives bit for bit what all at once do: the filter carries nothing from one to the next.
+        image = sitk.GradientAnisotropicDiffusion(image, time_step, conductance, 1, 1)
+        if progress is not None:
+            progress(done + 1, iterations)
+    return sitk.GetArrayFromImage(image)
+
+
+def stable_time_step(spacing: tuple[float, float, float]) -> float:
+    """Largest stable time step of the diffusion at a spacing in mm (I, J, K), at most Slicer's default."""
+    limit = _stability_limit(spacing)
+    return TIME_STEP if limit >= TIME_STEP else _rounded_down(limit)
+
+
+def _stability_limit(spacing: tuple[float, float, float]) -> float:
+    # Each step moves time step / spacing of every difference; beyond a sum of 1 the values swing.
+    return 1 / sum(2 / size for size in spacing)
 
 
 def non_local_means(

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import slicer
-import vtk
 from slicer.i18n import tr as _
 
 from .errors import DenoiseCancelled, InvalidVolumeError
+from .mrml_tables import add_table
 from .mrml_volume_files import find_volume_files, output_name, read_volume_file, write_volume_file
 from .mrml_volumes import check_input
 
@@ -183,21 +183,12 @@ def _run_one(name: str, run: Callable[[Progress], DenoiseResult], progress: Prog
 
 def add_summary(scene: slicer.vtkMRMLScene, rows: Sequence[BatchRow]) -> slicer.vtkMRMLTableNode:
     """Add a table with one row for each volume to a scene."""
-    table = scene.AddNewNodeByClass("vtkMRMLTableNode", scene.GenerateUniqueName(_("Neural Diffusion batch")))
     columns = (
-        (_("Name"), vtk.vtkStringArray, [row.name for row in rows]),
-        (_("Slices"), vtk.vtkIntArray, [row.slices for row in rows]),
-        (_("Estimated noise level"), vtk.vtkDoubleArray, [row.noise_level for row in rows]),
-        (_("Device"), vtk.vtkStringArray, [row.device for row in rows]),
-        (_("Seconds"), vtk.vtkDoubleArray, [row.seconds for row in rows]),
-        (_("Status"), vtk.vtkStringArray, [row.status for row in rows]),
+        (_("Name"), str, [row.name for row in rows]),
+        (_("Slices"), int, [row.slices for row in rows]),
+        (_("Estimated noise level"), float, [row.noise_level for row in rows]),
+        (_("Device"), str, [row.device for row in rows]),
+        (_("Seconds"), float, [row.seconds for row in rows]),
+        (_("Status"), str, [row.status for row in rows]),
     )
-    with slicer.util.NodeModify(table):
-        for title, array_type, values in columns:
-            column = array_type()
-            column.SetName(title)
-            for value in values:
-                column.InsertNextValue(value)
-            table.AddColumn(column)
-        table.SetUseColumnTitleAsColumnHeader(True)
-    return table
+    return add_table(scene, _("Neural Diffusion batch"), columns)

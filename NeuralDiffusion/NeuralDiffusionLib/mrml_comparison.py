@@ -1,224 +1,225 @@
-"""A volume denoised by classical filters, and how close volumes come to a reference."""
+"""A volume beside what classical filters make of it, and how close all come to a reference."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import slicer
 import vtk
 from slicer.i18n import tr as _
+from vtk.util.numpy_support import vtk_to_numpy
 
 from .errors import InvalidVolumeError
-from .mrml_geometry import lie_voxel_on_voxel
-from .mrml_new_volume import add_volume_beside, scene_of, unused_name
-from .mrml_volumes import check_input, copy_display, make_image, read_volume
+from .mrml_filtered import Filter, Filtered, checksum, find_filtered, is_up_to_date, store_filtered
+from .mrml_mask import mask_of_segmentation
+from .mrml_new_volume import scene_of
+from .mrml_reference import Closeness, read_reference, write_closeness
+from .mrml_volumes import make_image, read_volume
+
+Progress = Callable[[int, int], None]
+Cancelled = Callable[[], bool]
 
 
-def add_gradient_anisotropic_diffusion(
-    input_volume: slicer.vtkMRMLScalarVolumeNode,
-    conductance: float = 1.0,
-    iterations: int = 5,
-    time_step: float = 0.0625,
-) -> slicer.vtkMRMLScalarVolumeNode:
-    """Add the volume that Slicer's module Gradient Anisotropic Diffusion makes of the input, with its own defaults.
+class Compared(NamedTuple):
+    """What `Comparison.work` gives: images of the filters that had to run, the noise level taken, PSNR and SSIM."""
 
-    The same ITK filter as in the module runs, through SimpleITK; the result is rounded to the input's scalar type.
+    images: dict[Filter, vtk.vtkImageData]
+    sigma: float
+    closeness: list[tuple[float, float]]
 
-    Parameters
-    ----------
-    input_volume
-        Volume to denoise; it is not changed.
-    conductance, iterations, time_step
-        As for `classical_filters.gradient_anisotropic_diffusion`.
 
-    Returns
-    -------
-    vtkMRMLScalarVolumeNode
-        "<input>, gradient anisotropic diffusion", beside the input and with its display; the parameters stand in its
-        description.
+class Stored(NamedTuple):
+    """What `Comparison.store` leaves in the scene.
 
-    Raises
-    ------
-    InvalidVolumeError
-        If the input cannot be read.
-    ValueError
-        If a parameter is not possible.
+    The volume of each filter; and, with a reference, the table and its rows: the input, the denoised volume if there
+    is one, and the filters.
     """
-    from .classical_filters import gradient_anisotropic_diffusion
 
-    voxels = gradient_anisotropic_diffusion(
-        read_volume(input_volume), input_volume.GetSpacing(), conductance, iterations, time_step
-    )
-    description = _("Conductance {conductance:g}, {iterations} iterations, time step {time_step:g}.").format(
-        conductance=conductance, iterations=iterations, time_step=time_step
-    )
-    return add_filtered(input_volume, voxels, _("gradient anisotropic diffusion"), description)
+    filtered: Filtered
+    table: slicer.vtkMRMLTableNode | None
+    rows: list[Closeness]
 
 
-def add_non_local_means(
+def compare(
     input_volume: slicer.vtkMRMLScalarVolumeNode,
+    denoised: slicer.vtkMRMLScalarVolumeNode | None = None,
+    reference: slicer.vtkMRMLScalarVolumeNode | None = None,
+    mask: slicer.vtkMRMLSegmentationNode | None = None,
     sigma: float | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    cancelled: Callable[[], bool] | None = None,
-) -> slicer.vtkMRMLScalarVolumeNode:
-    """Add the input denoised by non-local means, slice by slice.
+) -> Stored:
+    """Put a volume beside what classical filters make of it; returns when it is done.
+
+    Parameters, result and errors are those of `Comparison`.
+    """
+    comparison = Comparison(input_volume, denoised, reference, mask, sigma)
+    return comparison.store(comparison.work())
+
+
+class Comparison:
+    """Takes a copy of a volume, filters it, measures it against a reference, and writes all that back once it is whole.
+
+    The diffusion is Slicer's gradient anisotropic diffusion with its module's defaults, but for a time step that would
+    not be stable at the spacing. Filters do not run again while the volumes that they made are up to date.
 
     Parameters
     ----------
     input_volume
-        Volume to denoise; it is not changed.
-    sigma
-        Standard deviation of the noise in the units of the input; estimated if left out.
-    progress, cancelled
-        As for `classical_filters.non_local_means`.
-
-    Returns
-    -------
-    vtkMRMLScalarVolumeNode
-        "<input>, non-local means slice by slice", beside the input and with its display; the parameters stand in its
-        description.
-
-    Raises
-    ------
-    InvalidVolumeError
-        If the input cannot be read.
-    ValueError
-        If sigma is not possible.
-    DenoiseCancelled
-        If the run was cancelled.
-    """
-    from .classical_filters import PATCH, SEARCH, estimate_sigma, non_local_means
-
-    voxels = read_volume(input_volume)
-    sigma = estimate_sigma(voxels) if sigma is None else sigma
-    filtered = non_local_means(voxels, sigma, progress, cancelled)
-    description = _("Patches of {patch} x {patch} pixels in {search} x {search}, noise level {sigma:.3g}.").format(
-        patch=PATCH, search=SEARCH, sigma=sigma
-    )
-    return add_filtered(input_volume, filtered, _("non-local means slice by slice"), description)
-
-
-def add_filtered(
-    input_volume: slicer.vtkMRMLScalarVolumeNode, voxels: np.ndarray, method: str, description: str
-) -> slicer.vtkMRMLScalarVolumeNode:
-    """Add the result of a filter that ran elsewhere, in a thread for instance, as "<input>, <method>".
-
-    Parameters
-    ----------
-    input_volume
-        Volume that was filtered.
-    voxels
-        (K, J, I), in the units of the input; rounded and clipped to its scalar type.
-    method, description
-        Name of the filter, and its parameters in a sentence.
-
-    Raises
-    ------
-    InvalidVolumeError
-        If the input is in no scene.
-    """
-    image = make_image(voxels, input_volume.GetImageData().GetScalarType())
-    volume = add_volume_beside(input_volume, f"{input_volume.GetName()}, {method}", image)
-    volume.SetDescription(description)
-    copy_display(volume, input_volume)
-    return volume
-
-
-def compare_with_reference(
-    reference: slicer.vtkMRMLScalarVolumeNode,
-    volumes: Sequence[slicer.vtkMRMLScalarVolumeNode],
-    mask: np.ndarray | None = None,
-) -> slicer.vtkMRMLTableNode:
-    """Add a table of how close volumes come to a reference.
-
-    Parameters
-    ----------
+        Volume to filter; it is never touched.
+    denoised
+        What the network made of it, or ``None``.
     reference
-        The volume without noise.
-    volumes
-        Volumes that lie voxel on voxel over it, in the same units.
+        The volume without noise, or ``None``.
     mask
-        Boolean, shape (K, J, I) of the reference: the voxels that count; all if left out.
-
-    Returns
-    -------
-    vtkMRMLTableNode
-        "Comparison with <reference>", one row for each volume: Volume, PSNR (dB), SSIM. The peak of the PSNR is the
-        range of the reference; the SSIM is taken slice by slice along K (see `similarity`).
+        Segmentation inside which voxels are compared with the reference; ``None`` for all voxels.
+    sigma
+        Noise level for non-local means in the units of the input; ``None`` estimates it.
 
     Raises
     ------
     InvalidVolumeError
-        If there is no volume to compare, one cannot be read, lies elsewhere than the reference or is smaller than the
-        window of the SSIM, the reference has one value everywhere, or the mask does not fit or leaves nothing.
+        If a volume cannot be read, lies elsewhere than the reference or is not in the scene, or the mask is empty.
     """
-    from .similarity import psnr, ssim
 
-    if not volumes:
-        raise InvalidVolumeError(_("No volume was given to compare: choose one or more."))
-    wanted = read_volume(reference)
-    scene = scene_of(reference)
-    _check_reference(reference, wanted, mask)
-    for volume in volumes:
-        _check_place(volume, reference)
-    rows = []
-    for volume in volumes:
-        voxels = read_volume(volume)
-        rows.append((volume.GetName(), psnr(wanted, voxels, mask), ssim(wanted, voxels, mask)))
-    return _add_table(scene, _("Comparison with {name}").format(name=reference.GetName()), rows)
+    def __init__(
+        self,
+        input_volume: slicer.vtkMRMLScalarVolumeNode,
+        denoised: slicer.vtkMRMLScalarVolumeNode | None = None,
+        reference: slicer.vtkMRMLScalarVolumeNode | None = None,
+        mask: slicer.vtkMRMLSegmentationNode | None = None,
+        sigma: float | None = None,
+    ) -> None:
+        from .classical_filters import stable_time_step
 
-
-def _check_reference(reference: slicer.vtkMRMLScalarVolumeNode, voxels: np.ndarray, mask: np.ndarray | None) -> None:
-    from .similarity import WINDOW
-
-    name = reference.GetName()
-    if voxels.min() == voxels.max():
-        raise InvalidVolumeError(
-            _("'{name}' has the same value everywhere: choose another reference.").format(name=name)
+        self._input, self._reference, self._sigma = input_volume, reference, sigma
+        voxels = read_volume(input_volume)
+        scene_of(input_volume)
+        self._spacing, self._scalar_type = input_volume.GetSpacing(), input_volume.GetImageData().GetScalarType()
+        self._time_step = stable_time_step(self._spacing)
+        self._volumes = [(input_volume.GetName(), voxels)]
+        if denoised is not None:
+            self._volumes.append((denoised.GetName(), read_volume(denoised)))
+        self._wanted = self._mask = None
+        if reference is not None:
+            self._wanted = read_reference(reference, [input_volume] + ([] if denoised is None else [denoised]))
+            self._mask = None if mask is None else mask_of_segmentation(mask, input_volume)
+        self._of = checksum(voxels, self._spacing, sigma)
+        filtered = find_filtered(input_volume)
+        current = len(filtered) == len(Filter) and all(
+            is_up_to_date(volume, input_volume, self._of) for volume in filtered.values()
         )
-    if min(voxels.shape[1:]) < WINDOW:
-        raise InvalidVolumeError(
-            _("'{name}' has slices of {columns} x {rows} pixels: the SSIM needs {window} x {window} or more.").format(
-                name=name, columns=voxels.shape[2], rows=voxels.shape[1], window=WINDOW
-            )
-        )
-    if mask is not None and mask.shape != voxels.shape:
-        raise InvalidVolumeError(
-            _("The mask does not have the size of '{name}': choose one that was drawn on it.").format(name=name)
-        )
-    if mask is not None and not mask.any():
-        raise InvalidVolumeError(_("The mask is empty: draw what is to be compared first."))
+        self._kept = [read_volume(volume) for volume in filtered.values()] if current else []
 
+    @property
+    def notes(self) -> list[str]:
+        """Sentences that the user should read."""
+        from .classical_filters import TIME_STEP
 
-def _check_place(volume: slicer.vtkMRMLScalarVolumeNode, reference: slicer.vtkMRMLScalarVolumeNode) -> None:
-    check_input(volume)
-    names = {"name": volume.GetName(), "reference": reference.GetName()}
-    if not lie_voxel_on_voxel(reference, volume):
-        raise InvalidVolumeError(
-            _("'{name}' does not lie voxel on voxel over '{reference}': resample it to that volume first.").format(
-                **names
-            )
+        if self._time_step == TIME_STEP:
+            return []
+        sizes = " x ".join(f"{size:.3g}" for size in self._spacing)
+        return [
+            _(
+                "The diffusion took time steps of {step:g} instead of Slicer's {default:g}, which is not stable for "
+                "voxels of {sizes} mm."
+            ).format(step=self._time_step, default=TIME_STEP, sizes=sizes)
+        ]
+
+    @property
+    def filters_are_up_to_date(self) -> bool:
+        """Whether the filters need not run."""
+        return bool(self._kept)
+
+    def work(self, progress: Progress | None = None, cancelled: Cancelled | None = None) -> Compared:
+        """Filter and measure, without looking at the scene.
+
+        Parameters
+        ----------
+        progress
+            Called with the slices done and all slices.
+        cancelled
+            Asked before each slice, and each iteration of the diffusion; once it returns True the run stops.
+
+        Raises
+        ------
+        DenoiseCancelled
+            If the run was cancelled.
+        """
+        progress = progress or (lambda done, total: None)
+        voxels, filters = self._volumes[0][1], 0 if self._kept else len(Filter)
+        parts = filters + (self._wanted is not None)
+
+        def part(number: float, share: float = 1.0) -> Progress:
+            count = len(voxels)
+            return lambda done, total: progress(round(count * (number + share * done / total)), count * parts)
+
+        images, sigma = ({}, 0.0) if self._kept else self._filter(voxels, part, cancelled)
+        if self._wanted is None:
+            return Compared(images, sigma, [])
+        compared = [each for _name, each in self._volumes]
+        compared += self._kept or [
+            vtk_to_numpy(image.GetPointData().GetScalars()).reshape(voxels.shape) for image in images.values()
+        ]
+        share = 1 / len(compared)
+        closeness = [
+            self._closeness(each, part(filters + index * share, share), cancelled)
+            for index, each in enumerate(compared)
+        ]
+        return Compared(images, sigma, closeness)
+
+    def store(self, compared: Compared) -> Stored:
+        """Write the result into the scene, all of it or nothing.
+
+        Raises
+        ------
+        InvalidVolumeError
+            If the input or the reference has left the scene meanwhile.
+        """
+        for volume in (self._input, self._reference):
+            if volume is not None and volume.GetScene() is None:
+                raise InvalidVolumeError(
+                    _("'{name}' left the scene while it was compared, so nothing was written: load it again.").format(
+                        name=volume.GetName()
+                    )
+                )
+        filtered = store_filtered(self._input, compared.images, self._descriptions(compared.sigma), self._of)
+        if self._reference is None:
+            return Stored(filtered, None, [])
+        names = [name for name, _voxels in self._volumes] + [volume.GetName() for volume in filtered.values()]
+        rows = [Closeness(name, *figures) for name, figures in zip(names, compared.closeness, strict=True)]
+        return Stored(filtered, write_closeness(self._input, self._reference, rows), rows)
+
+    def _filter(
+        self, voxels: np.ndarray, part: Callable[[float], Progress], cancelled: Cancelled | None
+    ) -> tuple[dict[Filter, vtk.vtkImageData], float]:
+        from .classical_filters import estimate_sigma, gradient_anisotropic_diffusion, non_local_means
+
+        sigma = estimate_sigma(voxels) if self._sigma is None else self._sigma
+        diffused = gradient_anisotropic_diffusion(
+            voxels, self._spacing, time_step=self._time_step, progress=part(0), cancelled=cancelled
         )
-    if volume.GetParentTransformNode() is not reference.GetParentTransformNode():
-        raise InvalidVolumeError(
-            _("'{name}' and '{reference}' are under different transforms: put both under the same first.").format(
-                **names
-            )
+        images = {Filter.DIFFUSION: make_image(diffused, self._scalar_type)}
+        averaged = non_local_means(voxels, sigma, part(1), cancelled)
+        images[Filter.NON_LOCAL_MEANS] = make_image(averaged, self._scalar_type)
+        return images, sigma
+
+    def _closeness(self, voxels: np.ndarray, progress: Progress, cancelled: Cancelled | None) -> tuple[float, float]:
+        from .similarity import psnr, ssim
+
+        return (
+            psnr(self._wanted, voxels, self._mask),
+            ssim(self._wanted, voxels, self._mask, progress, cancelled),
         )
 
+    def _descriptions(self, sigma: float) -> dict[Filter, str]:
+        from .classical_filters import CONDUCTANCE, ITERATIONS, PATCH, SEARCH
 
-def _add_table(
-    scene: slicer.vtkMRMLScene, name: str, rows: Sequence[tuple[str, float, float]]
-) -> slicer.vtkMRMLTableNode:
-    contents = vtk.vtkTable()
-    arrays = (vtk.vtkStringArray, _("Volume")), (vtk.vtkDoubleArray, _("PSNR (dB)")), (vtk.vtkDoubleArray, _("SSIM"))
-    for (array_type, title), values in zip(arrays, zip(*rows, strict=True), strict=True):
-        column = array_type()
-        column.SetName(title)
-        for value in values:
-            column.InsertNextValue(value)
-        contents.AddColumn(column)
-    table = scene.AddNewNodeByClass("vtkMRMLTableNode", unused_name(scene, name))
-    table.SetAndObserveTable(contents)
-    return table
+        return {
+            Filter.DIFFUSION: _(
+                "Conductance {conductance:g}, {iterations} iterations, time step {time_step:g}."
+            ).format(conductance=CONDUCTANCE, iterations=ITERATIONS, time_step=self._time_step),
+            Filter.NON_LOCAL_MEANS: _(
+                "Patches of {patch} x {patch} pixels in {search} x {search}, noise level {sigma:.3g}."
+            ).format(patch=PATCH, search=SEARCH, sigma=sigma),
+        }

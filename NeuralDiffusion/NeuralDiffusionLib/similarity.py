@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
+
+from .errors import DenoiseCancelled
 
 WINDOW = 11
 """Rows and columns of the Gaussian window of the SSIM; slices must have as many."""
@@ -35,7 +38,13 @@ def psnr(reference: np.ndarray, volume: np.ndarray, mask: np.ndarray | None = No
     return math.inf if mean_square == 0 else 20 * math.log10(reference_range(reference)) - 10 * math.log10(mean_square)
 
 
-def ssim(reference: np.ndarray, volume: np.ndarray, mask: np.ndarray | None = None) -> float:
+def ssim(
+    reference: np.ndarray,
+    volume: np.ndarray,
+    mask: np.ndarray | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> float:
     """Structural similarity of Wang, Bovik, Sheikh and Simoncelli, IEEE TIP 13(4), 2004, slice by slice; at most 1.
 
     11 x 11 Gaussian window of standard deviation 1.5 pixels, constants 0.01 and 0.03 of the range of the whole
@@ -47,14 +56,27 @@ def ssim(reference: np.ndarray, volume: np.ndarray, mask: np.ndarray | None = No
         (slices, rows, columns), 11 x 11 or more, same shape and units.
     mask
         Boolean, same shape: the voxels around which windows count; all if left out. NaN where none is left.
+    progress
+        Called with the slices done and all slices.
+    cancelled
+        Asked before each slice; once it returns True the run stops.
+
+    Raises
+    ------
+    DenoiseCancelled
+        If the run was cancelled.
     """
     data_range = reference_range(reference)
     inner = (slice(_RADIUS, -_RADIUS), slice(_RADIUS, -_RADIUS))
     total, count = 0.0, 0
     for index, (first, second) in enumerate(zip(reference, volume, strict=True)):
+        if cancelled is not None and cancelled():
+            raise DenoiseCancelled(f"The comparison was cancelled after {index} of {len(reference)} slices.")
         similarity = _ssim_map(first.astype(np.float64), second.astype(np.float64), data_range)[inner]
         counted = similarity if mask is None else similarity[mask[index][inner]]
         total, count = total + float(counted.sum()), count + counted.size
+        if progress is not None:
+            progress(index + 1, len(reference))
     return total / count if count else math.nan
 
 
