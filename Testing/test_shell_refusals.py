@@ -16,8 +16,6 @@ import pytest
 import SimpleITK as sitk
 from shell import command, environment, head, image, refused, run, write
 
-from NeuralDiffusionTraining.files.whole_files import write_whole
-
 
 @pytest.fixture
 def unchanged(tmp_path):
@@ -213,20 +211,3 @@ def test_refuses_an_unknown_command_in_one_sentence():
     assert done.returncode == 2
     assert "denoize" in done.stderr
     assert done.stderr.count("\n") == 1
-
-
-def test_files_that_belong_together_are_replaced_together_or_not_at_all(unchanged, tmp_path, monkeypatch):
-    (tmp_path / "first.txt").write_text("old")
-    folder = unchanged()
-    replace = os.replace
-
-    def fails_for_the_third(source: Path, target: Path) -> None:
-        if target == folder / "third.txt":
-            raise OSError("the disk fails")
-        replace(source, target)
-
-    monkeypatch.setattr(os, "replace", fails_for_the_third)
-    with pytest.raises(OSError, match="the disk fails"):
-        write_whole(
-            [(folder / f"{name}.txt", lambda path: path.write_text("new")) for name in ("first", "second", "third")]
-        )

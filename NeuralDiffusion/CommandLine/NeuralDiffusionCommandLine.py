@@ -12,12 +12,10 @@ Research use only; not for diagnosis.
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
-import tempfile
 import time
-from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -177,6 +175,8 @@ def _write(image: sitk.Image, result: DenoiseResult, chosen: argparse.Namespace)
     import numpy as np
     import SimpleITK as sitk
 
+    from NeuralDiffusionLib.whole_files import write_whole
+
     voxels = result.image
     if "float" not in image.GetPixelIDTypeAsString():
         voxels = np.rint(voxels)
@@ -184,19 +184,13 @@ def _write(image: sitk.Image, result: DenoiseResult, chosen: argparse.Namespace)
     outputs = [(chosen.outputVolume, sitk.Clamp(sitk.GetImageFromArray(voxels), image.GetPixelID()))]
     if chosen.conductionVolume is not None:
         outputs.append((chosen.conductionVolume, sitk.GetImageFromArray(result.conduction)))
+    for _, output in outputs:
+        output.CopyInformation(image)
     try:
-        with ExitStack() as folders:
-            moves = []
-            for path, output in outputs:
-                # Beside its target: a rename is whole only within one file system.
-                folder = folders.enter_context(tempfile.TemporaryDirectory(dir=path.parent, prefix=".unfinished-"))
-                output.CopyInformation(image)
-                sitk.WriteImage(output, str(Path(folder, path.name)))
-                # Some formats are two files, a header and its voxels.
-                moves += [(file, path.parent / file.name) for file in Path(folder).iterdir()]
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            for unfinished, target in moves:
-                os.replace(unfinished, target)
+        write_whole(
+            [(path, partial(sitk.WriteImage, output)) for path, output in outputs],
+            on_written=lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN),
+        )
     except (OSError, RuntimeError) as error:
         names = " and ".join(str(path) for path, _ in outputs)
         reason = getattr(error, "strerror", None) or "no writer for this kind of file, or no space"

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from pathlib import Path
 
 import slicer
 from slicer.i18n import tr as _
 
 from .errors import InvalidVolumeError
+from .whole_files import write_whole
 
 # What each format is written as: one file each, so that it can appear whole.
 _WRITTEN_AS = {
@@ -88,15 +87,15 @@ def write_volume_file(volume: slicer.vtkMRMLScalarVolumeNode, path: Path) -> Non
     OSError
         If the file cannot be written: one sentence that says what to do.
     """
+
+    def write(unfinished: Path) -> None:
+        storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
+        storage.SetFileName(str(unfinished))
+        if not storage.WriteData(volume):
+            raise OSError(None, _("Slicer's writer failed"))
+
     try:
-        # The new file is made beside its target: a rename is whole only within one file system.
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".unfinished-") as folder:
-            unfinished = Path(folder) / path.name
-            storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
-            storage.SetFileName(str(unfinished))
-            if not storage.WriteData(volume):
-                raise OSError(None, _("Slicer's writer failed"))
-            os.replace(unfinished, path)
+        write_whole([(path, write)])
     except OSError as error:
         message = _("'{path}' could not be written ({reason}): free some space or choose another folder.")
         raise OSError(message.format(path=path, reason=error.strerror)) from error

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from NeuralDiffusionLib import MAX_ITERATIONS, NEIGHBOURHOODS, NOISE_TYPES, DenoiseSettings, InvalidVolumeError
+from NeuralDiffusionLib.whole_files import write_whole
 
 from ..files.command_error import CommandError
 
@@ -299,7 +300,6 @@ def _denoise(
 
 def _write(output: Path, maps: dict[str, Path], scan: Scan, run: _Run, as_float: bool) -> None:
     from ..files.image_files import write_denoised, write_map
-    from ..files.whole_files import write_whole
 
     write = {
         "conduction": partial(write_map, scan=scan, values=run.result.conduction, window=(0.0, 1.0)),

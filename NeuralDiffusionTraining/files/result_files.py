@@ -9,8 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from NeuralDiffusionLib.whole_files import write_whole
+
 from .command_error import CommandError
-from .whole_files import write_whole
 
 
 def check_folder_of(path: Path | None) -> None:

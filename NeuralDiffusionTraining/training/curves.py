@@ -7,7 +7,7 @@ from pathlib import Path
 import lightning as L
 import pandas as pd
 
-from ..files.whole_files import write_whole
+from NeuralDiffusionLib.whole_files import write_whole
 
 FOLDER = "curves"
 """Lightning's CSV logger starts a new sub-folder here at every start."""
