@@ -20,44 +20,32 @@ _PREFIX = "network."
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A network with the weights of a checkpoint, ready for use, its name, and how it was made."""
+    """A network with the weights of a checkpoint, ready for use, its name, and how it was made.
+
+    `fresh` names the parts that an older checkpoint lacks: their weights are new.
+    """
 
     network: nn.Module
     name: str
     config: dict[str, Any]
     provenance: dict[str, str]
+    fresh: tuple[str, ...] = ()
 
 
-def load_trained(path: Path) -> TrainedNetwork:
+def load_trained(path: Path, may_be_older: bool = False) -> TrainedNetwork:
     """Read a checkpoint that `train` wrote; of the best epoch or the newest.
 
-    Raises
-    ------
-    CommandError
-        If it does not exist or was not written by this version.
-    """
-    trained, missing = load_start(path)
-    if missing:
-        raise CommandError(
-            f"Checkpoint '{path}' is of an older network, without {', '.join(missing)}: "
-            "train again, from it with --init if you like."
-        )
-    return trained
-
-
-def load_start(path: Path) -> tuple[TrainedNetwork, list[str]]:
-    """Read a checkpoint to start a run from.
-
-    Returns
-    -------
-    tuple
-        The network, and the names of the parts that the checkpoint lacks, since they were added to the network later:
-        they have fresh weights.
+    Parameters
+    ----------
+    path
+        The file.
+    may_be_older
+        Whether it may lack parts that were added to the network later: these are `fresh` then.
 
     Raises
     ------
     CommandError
-        If it does not exist or fits no network of this version.
+        If it does not exist, fits no network of this version, or lacks parts that it may not lack.
     """
     if not path.is_file():
         raise CommandError(f"Checkpoint '{path}' does not exist: give the {BEST} of a training run.")
@@ -67,12 +55,17 @@ def load_start(path: Path) -> tuple[TrainedNetwork, list[str]]:
         network = build_network(config["network"])
         state = {name.removeprefix(_PREFIX): tensor for name, tensor in content["state_dict"].items()}
         missing, unexpected = network.load_state_dict(state, strict=False)
-        lacking = list(dict.fromkeys(".".join(name.split(".")[:2]) for name in missing))
-        if unexpected or any(name.startswith(f"{part}.") for part in lacking for name in state):
+        fresh = tuple(dict.fromkeys(".".join(name.split(".")[:2]) for name in missing))
+        if unexpected or any(name.startswith(f"{part}.") for part in fresh for name in state):
             raise KeyError("state_dict")
         done = {"epochs_done": str(content["epoch"] + 1), "steps_done": str(content["global_step"])}
     except (KeyError, TypeError, ValueError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise CommandError(
             f"Checkpoint '{path}' was not written by this version's train command: train again."
         ) from error
-    return TrainedNetwork(network.eval(), config["network"], config, {**made, **done}), lacking
+    if fresh and not may_be_older:
+        raise CommandError(
+            f"Checkpoint '{path}' is of an older network, without {', '.join(fresh)}: "
+            "train again, from it with --init if you like."
+        )
+    return TrainedNetwork(network.eval(), config["network"], config, {**made, **done}, fresh)

@@ -22,7 +22,7 @@ from NeuralDiffusionLib.devices import resolve_device
 from ..data.slices import load_slices
 from ..data.splits import Split, load_split
 from ..files.command_error import CommandError
-from .checkpoints import BEST, NEWEST, TrainedNetwork, load_start, load_trained
+from .checkpoints import BEST, NEWEST, TrainedNetwork, load_trained
 from .config import TrainingConfig
 from .curves import FOLDER as CURVES
 from .curves import CurveFiles
@@ -156,11 +156,11 @@ def _flat(options: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _start(path: Path, network: str) -> TrainedNetwork:
-    trained, missing = load_start(path)
+    trained = load_trained(path, may_be_older=True)
     if trained.name != network:
         raise CommandError(f"Checkpoint '{path}' is of the network '{trained.name}', not '{network}': name another.")
-    if missing:
-        _tell(f"Checkpoint '{path}' lacks {', '.join(missing)}: starting that with fresh weights.")
+    if trained.fresh:
+        _tell(f"Checkpoint '{path}' lacks {', '.join(trained.fresh)}: starting that with fresh weights.")
     return trained
 
 
