@@ -2,8 +2,157 @@
 
 from __future__ import annotations
 
-from .section import Section
+import slicer
+from slicer.i18n import tr as _
+
+from NeuralDiffusionLib import InvalidVolumeError
+from NeuralDiffusionLib.background import Job
+from NeuralDiffusionLib.mrml_comparison import Compared, Comparison, Stored
+from NeuralDiffusionLib.mrml_filtered import Filter, find_filtered
+from NeuralDiffusionLib.mrml_parameters import NoiseType
+from NeuralDiffusionLib.mrml_removed import check_pair
+from NeuralDiffusionLib.mrml_side_by_side import SideBySide, views_in_layout
+from NeuralDiffusionLib.mrml_volumes import check_input
+
+from .section import Panel, Section
 
 
 class ComparisonSection(Section):
-    """Compares with Slicer's classical filters."""
+    """Runs the classical filters, fills the table, and shows the results beside each other."""
+
+    def __init__(self, panel: Panel) -> None:
+        super().__init__(panel)
+        self._sideBySide = SideBySide(self._showWhetherSideBySide)
+        self._shown: list[slicer.vtkMRMLScalarVolumeNode] = []
+        self._compares = self._wasBusy = False
+        self._tips = {each: each.toolTip for each in (self.ui.compareButton, self.ui.sideBySideCheckBox)}
+        self.ui.compareButton.connect("clicked(bool)", self.onCompareButton)
+        self.ui.sideBySideCheckBox.connect("toggled(bool)", self.onSideBySideToggled)
+        # Pressed comes before clicked: the views have the user's layers again when the other look remembers them.
+        for other in (
+            self.ui.beforeAfterButton,
+            self.ui.removedButton,
+            self.ui.showConductionCheckBox,
+            self.ui.previewCheckBox,
+        ):
+            other.connect("pressed()", self._hideSideBySide)
+
+    def update(self) -> None:
+        busy, ended = self.panel.runs.busy, self._wasBusy and not self.panel.runs.busy
+        self._wasBusy = busy
+        if ended:
+            if not self._compares:
+                # What another run has made is about to be shown.
+                self._hideSideBySide()
+            self._compares = False
+        if self.parameterNode is None:
+            return
+        reason = _("Wait until the run has ended, or cancel it.") if busy else self._whyNotCompare()
+        self.ui.compareButton.enabled = not reason
+        self.ui.compareButton.toolTip = reason or self._tips[self.ui.compareButton]
+        volumes = self._volumes()
+        if self._sideBySide.is_on and volumes != self._shown:
+            self._hideSideBySide()
+        checkBox = self.ui.sideBySideCheckBox
+        checkBox.enabled = bool(volumes)
+        missing = _("Press Apply for the denoised volume and Compare for the others first.")
+        checkBox.toolTip = self._tips[checkBox] if volumes else missing
+
+    def onCompareButton(self) -> None:
+        """Begin to filter the input volume, and to measure all volumes against the reference if there is one."""
+        with slicer.util.tryWithErrorDisplay(_("Comparing failed.")):
+            node = self.parameterNode
+            levelIsGiven = not node.estimateSigma and node.noiseType is not NoiseType.SPECKLE
+            comparison = Comparison(
+                node.inputVolume,
+                self._denoised(),
+                node.referenceVolume,
+                node.maskSegmentation,
+                node.sigma if levelIsGiven else None,
+            )
+            job = self.logic.startWork(comparison.work)
+            self._compares = True
+            self.panel.runs.begin(job, lambda: self._store(comparison, job), _("Comparing failed."))
+
+    def onSideBySideToggled(self, checked: bool) -> None:
+        """Show the denoised volume and those of the filters beside each other, or what the views showed before."""
+        if not checked:
+            self._hideSideBySide()
+            return
+        with slicer.util.tryWithErrorDisplay(_("The volumes cannot be shown side by side.")):
+            volumes = self._volumes()
+            if volumes:
+                # The other looks first, so that what is given back later is the user's own.
+                self.logic.looks.hide()
+                self._sideBySide.show(self.parameterNode.inputVolume, volumes)
+                self._shown = volumes
+        self._showWhetherSideBySide()
+
+    def forget(self) -> None:
+        self._sideBySide.forget()
+        self._showWhetherSideBySide()
+
+    def close(self) -> None:
+        self._sideBySide.hide()
+
+    def _whyNotCompare(self) -> str:
+        """Return why the input volume cannot be filtered, or nothing."""
+        try:
+            check_input(self.parameterNode.inputVolume)
+        except InvalidVolumeError as error:
+            return str(error)
+        return ""
+
+    def _denoised(self) -> slicer.vtkMRMLScalarVolumeNode | None:
+        """Return the output volume if it is one of the input volume."""
+        node = self.parameterNode
+        try:
+            check_pair(node.inputVolume, node.outputVolume)
+        except InvalidVolumeError:
+            return None
+        return None if node.outputVolume in find_filtered(node.inputVolume).values() else node.outputVolume
+
+    def _volumes(self) -> list[slicer.vtkMRMLScalarVolumeNode]:
+        """Return the denoised volume and those of the filters, or nothing if one is missing."""
+        denoised = self._denoised()
+        filtered = find_filtered(self.parameterNode.inputVolume) if denoised else {}
+        return [denoised, *filtered.values()] if len(filtered) == len(Filter) else []
+
+    def _store(self, comparison: Comparison, job: Job[Compared]) -> str:
+        """Write what was compared into the scene, and return what was done and how close the volumes are."""
+        stored = comparison.store(job.result())
+        self.panel.update()
+        self.panel.runs.warn(comparison.notes)
+        names = {"first": stored.filtered[Filter.DIFFUSION].GetName()}
+        names["second"] = stored.filtered[Filter.NON_LOCAL_MEANS].GetName()
+        if comparison.filters_are_up_to_date:
+            line = _("'{first}' and '{second}' are up to date.").format(**names)
+        else:
+            line = _("Made '{first}' and '{second}' in {seconds:.1f} s.").format(
+                seconds=self.panel.runs.seconds, **names
+            )
+        return "\n".join([line, *self._figures(stored)])
+
+    def _figures(self, stored: Stored) -> list[str]:
+        if stored.table is None:
+            return []
+        where = _("PSNR and SSIM are in the table '{table}' (Tables module):").format(table=stored.table.GetName())
+        row = _("{volume}: {psnr:.1f} dB, {ssim:.3f}")
+        return [where, *(row.format(**each._asdict()) for each in stored.rows)]
+
+    def _hideSideBySide(self) -> None:
+        self._sideBySide.hide()
+        self._showWhetherSideBySide()
+
+    def _showWhetherSideBySide(self) -> None:
+        isOn, checkBox, note = self._sideBySide.is_on, self.ui.sideBySideCheckBox, ""
+        wasBlocked = checkBox.blockSignals(True)
+        checkBox.checked = isOn
+        checkBox.blockSignals(wasBlocked)
+        if isOn:
+            note = _("Red: denoised. Green: {diffusion}. Yellow: {means}.").format(
+                diffusion=Filter.DIFFUSION.label(), means=Filter.NON_LOCAL_MEANS.label()
+            )
+            if not views_in_layout(slicer.mrmlScene):
+                note += " " + _("Choose a layout that has these three views, Four-Up for instance.")
+        self.ui.sideBySideNoteLabel.text = note

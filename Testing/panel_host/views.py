@@ -52,7 +52,8 @@ class qMRMLSliceWidget(QWidget):
 class qSlicerLayoutManager(QObject):
     """Slicer's layout manager in its usual layout as far as slices go: views Red, Yellow and Green of 256 x 256 pixels.
 
-    As there, the nodes of a view are singletons of the scene, named after it, and stay when the scene is closed.
+    As there, the nodes of a view are singletons of the scene, named after it, and stay when the scene is closed; they
+    say that the layout has them (`IsMappedInLayout`).
     """
 
     def __init__(self, scene: slicer.vtkMRMLScene, application_logic: slicer.vtkSlicerApplicationLogic) -> None:
@@ -68,6 +69,7 @@ class qSlicerLayoutManager(QObject):
             node = logic.AddSliceNode(name)
             node.SetOrientation(orientation)
             node.SetDimensions(*VIEW_SIZE, 1)
+            node.SetMappedInLayout(1)
             self._logics.AddItem(logic)
             self._widgets[name] = qMRMLSliceWidget(logic)
         application_logic.SetSliceLogics(self._logics)
