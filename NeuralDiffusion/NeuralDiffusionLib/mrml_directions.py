@@ -9,7 +9,10 @@ from slicer.i18n import tr as _
 
 from .mrml_new_volume import add_volume_beside
 from .mrml_overlay import DEFAULT_COLOUR_TABLE, check_colour_table, style_conduction
+from .mrml_provenance import PREFIX
 from .mrml_volumes import make_image
+
+_DIRECTION = PREFIX + "Direction"
 
 
 def add_direction_volumes(
@@ -32,7 +35,8 @@ def add_direction_volumes(
     Returns
     -------
     dict
-        From the name of a direction to its new volume, named "<input> conduction <direction>".
+        From the name of a direction to its new volume, named "<input> conduction <direction>". An attribute, saved
+        with the scene, lets `direction_volumes` find it.
 
     Raises
     ------
@@ -54,5 +58,13 @@ def add_direction_volumes(
     for direction, image in images.items():
         volume = add_volume_beside(input_volume, names[direction].format(name=input_volume.GetName()), image)
         style_conduction(volume, colour_table)
+        volume.SetAttribute(_DIRECTION, direction)
         volumes[direction] = volume
     return volumes
+
+
+def direction_volumes(scene: slicer.vtkMRMLScene) -> list[slicer.vtkMRMLScalarVolumeNode]:
+    """Return all volumes of a scene that `add_direction_volumes` added."""
+    kind = "vtkMRMLScalarVolumeNode"
+    volumes = [scene.GetNthNodeByClass(n, kind) for n in range(scene.GetNumberOfNodesByClass(kind))]
+    return [volume for volume in volumes if volume.GetAttribute(_DIRECTION) is not None]

@@ -59,19 +59,35 @@ class Looks:
         self._overlay: tuple[str, _Content] | None = None
         self._covered: dict[tuple[str, _Layer], _Covered] = {}
 
+    @property
+    def background(self) -> slicer.vtkMRMLScalarVolumeNode | None:
+        """The volume that `show_background` or `toggle` put into the views, while one of them still shows it."""
+        self._end_what_was_replaced()
+        return self._scene.GetNodeByID(self._background) if self._background else None
+
+    def in_background(self, volume: slicer.vtkMRMLScalarVolumeNode) -> bool:
+        """Return whether a slice view shows a volume as its background, whoever put it there."""
+        return any(_BACKGROUND.read(view).volume == volume.GetID() for view in _views(volume.GetScene()))
+
+    def in_foreground(self, volume: slicer.vtkMRMLScalarVolumeNode) -> bool:
+        """Return whether a slice view shows a volume in front, whoever put it there."""
+        return any(_FOREGROUND.read(view).volume == volume.GetID() for view in _views(volume.GetScene()))
+
     def show_background(self, volume: slicer.vtkMRMLScalarVolumeNode) -> None:
         """Show a volume in all slice views: the input, the denoised volume, or what was removed."""
         self._enter(volume.GetScene())
+        self._end_what_was_replaced()
         self._background = volume.GetID()
         self._update()
 
     def hide_background(self) -> None:
         """Give the slice views back what they showed before `show_background`; does nothing when that is off."""
+        self._end_what_was_replaced()
         self._background = None
         self._update()
 
     def toggle(self, before: slicer.vtkMRMLScalarVolumeNode, after: slicer.vtkMRMLScalarVolumeNode) -> bool:
-        """Show the volume after the run, or the one before if that after is shown, with the same window and level.
+        """Show the volume after the run, or the one before if a view shows that after, with the same window and level.
 
         The window and level that the user set for the volume shown until then hold for both.
 
@@ -80,7 +96,7 @@ class Looks:
         bool
             Whether the volume after the run is shown now.
         """
-        after_was_shown = self._scene is after.GetScene() and self._background == after.GetID()
+        after_was_shown = self.in_background(after)
         shown, hidden = (after, before) if after_was_shown else (before, after)
         _take_over_window(hidden, shown)
         self.show_background(before if after_was_shown else after)
@@ -111,13 +127,22 @@ class Looks:
         if not 0 <= opacity <= 1:
             raise ValueError(f"Opacity {opacity!r} is not possible: choose a number from 0 to 1.")
         self._enter(overlay.GetScene())
+        self._end_what_was_replaced()
         self._overlay = (input_volume.GetID(), _Content(overlay.GetID(), opacity))
         self._update()
 
-    def hide_overlay(self) -> None:
-        """Give the slice views back what they showed before `show_overlay`; does nothing when that is off."""
+    def hide_overlay(self, overlay: slicer.vtkMRMLScalarVolumeNode | None = None) -> None:
+        """Give the slice views back what they showed before `show_overlay`; does nothing when that is off.
+
+        A map that is given here is taken out of views as well that showed it before, as those of a loaded scene may.
+        """
+        self._end_what_was_replaced()
         self._overlay = None
         self._update()
+        if overlay is not None:
+            for view in _views(overlay.GetScene()):
+                if _FOREGROUND.read(view).volume == overlay.GetID():
+                    view.SetForegroundVolumeID(None)
 
     def hide(self) -> None:
         """Switch all looks off and give the slice views back what they showed before."""
@@ -135,6 +160,16 @@ class Looks:
             self.hide()
         self._scene = scene
 
+    def _end_what_was_replaced(self) -> None:
+        """End a look that no view shows any more: something else was put in its place everywhere."""
+        if self._scene is None:
+            return
+        views = list(_views(self._scene))
+        if not any(_BACKGROUND.read(view).volume == self._background for view in views):
+            self._background = None
+        if self._overlay and not any(_FOREGROUND.read(view).volume == self._overlay[1].volume for view in views):
+            self._overlay = None
+
     def _update(self) -> None:
         """Make every view show what is wanted, layer by layer."""
         background, foreground = self._still_there(self._background), None
@@ -148,7 +183,7 @@ class Looks:
                 self._cover(layer, wanted)
 
     def _cover(self, layer: _Layer, wanted: _Content) -> None:
-        for view in self._views():
+        for view in _views(self._scene):
             key = (view.GetID(), layer)
             covered, now = self._covered.get(key), layer.read(view)
             before = covered.before if covered is not None and self._is_still_shown(covered, now) else now
@@ -169,10 +204,11 @@ class Looks:
     def _still_there(self, volume_id: str | None) -> str | None:
         return volume_id if volume_id and self._scene.GetNodeByID(volume_id) else None
 
-    def _views(self) -> Iterator[slicer.vtkMRMLSliceCompositeNode]:
-        # Not slicer.util.getNodesByClass, which looks into the application's scene whatever scene it is given.
-        kind = "vtkMRMLSliceCompositeNode"
-        return (self._scene.GetNthNodeByClass(n, kind) for n in range(self._scene.GetNumberOfNodesByClass(kind)))
+
+def _views(scene: slicer.vtkMRMLScene) -> Iterator[slicer.vtkMRMLSliceCompositeNode]:
+    # Not slicer.util.getNodesByClass, which looks into the application's scene whatever scene it is given.
+    kind = "vtkMRMLSliceCompositeNode"
+    return (scene.GetNthNodeByClass(n, kind) for n in range(scene.GetNumberOfNodesByClass(kind)))
 
 
 def _take_over_window(target: slicer.vtkMRMLScalarVolumeNode, source: slicer.vtkMRMLScalarVolumeNode) -> None:

@@ -45,7 +45,28 @@ def style_conduction(conduction: slicer.vtkMRMLScalarVolumeNode, colour_table: s
     with slicer.util.NodeModify(display):
         display.AutoWindowLevelOff()
         display.SetWindowLevelMinMax(0.0, 1.0)
-        display.SetAndObserveColorNodeID(f"vtkMRMLColorTableNodeFile{colour_table}.txt")
+        display.SetAndObserveColorNodeID(_node_id(colour_table))
+
+
+def recolour_conduction(conduction: slicer.vtkMRMLScalarVolumeNode, colour_table: str) -> None:
+    """Show a conduction volume in another of `COLOUR_TABLES`.
+
+    One that is shown in any other colours is left as it is: the user chose those, or it holds no map yet.
+
+    Raises
+    ------
+    ValueError
+        If the table is not one of them.
+    """
+    check_colour_table(colour_table)
+    display = conduction.GetDisplayNode()
+    shown = None if display is None else display.GetColorNodeID()
+    if shown != _node_id(colour_table) and shown in [_node_id(table) for table in COLOUR_TABLES]:
+        style_conduction(conduction, colour_table)
+
+
+def _node_id(colour_table: str) -> str:
+    return f"vtkMRMLColorTableNodeFile{colour_table}.txt"
 
 
 def show_legend(conduction: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLColorLegendDisplayNode:

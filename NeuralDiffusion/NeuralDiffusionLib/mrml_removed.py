@@ -7,13 +7,33 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
+from .display_range import usual_magnitude
 from .errors import InvalidVolumeError
 from .mrml_geometry import lie_voxel_on_voxel
 from .mrml_volumes import check_input, check_outputs, make_image, write_volume
 
-_PERCENTILE = 99.5
-_ENOUGH_VOXELS = 4_000_000
 _GREY = "vtkMRMLColorTableNodeGrey"
+
+
+def check_pair(
+    input_volume: slicer.vtkMRMLScalarVolumeNode | None, denoised: slicer.vtkMRMLScalarVolumeNode | None
+) -> None:
+    """Check that two volumes show the same voxels before and after a run, as far as size and place tell.
+
+    Raises
+    ------
+    InvalidVolumeError
+        If one is missing or has no image, both are the same, or they do not lie voxel on voxel.
+    """
+    check_input(input_volume)
+    check_outputs([denoised], input_volume)
+    check_input(denoised)
+    if not lie_voxel_on_voxel(input_volume, denoised):
+        raise InvalidVolumeError(
+            _("'{denoised}' does not lie voxel on voxel over '{name}': choose the result of that volume.").format(
+                denoised=denoised.GetName(), name=input_volume.GetName()
+            )
+        )
 
 
 def make_removed(
@@ -38,39 +58,24 @@ def make_removed(
     Raises
     ------
     InvalidVolumeError
-        If the two volumes do not lie voxel on voxel, or `removed` cannot hold the result.
+        As from `check_pair`, or if `removed` cannot hold the result.
     """
-    check_input(input_volume)
-    check_input(denoised)
+    check_pair(input_volume, denoised)
     check_outputs([denoised, removed], input_volume)
-    if not lie_voxel_on_voxel(input_volume, denoised):
-        raise InvalidVolumeError(
-            _("'{denoised}' does not lie voxel on voxel over '{name}': choose the result of that volume.").format(
-                denoised=denoised.GetName(), name=input_volume.GetName()
-            )
-        )
     before, after = slicer.util.arrayFromVolume(input_volume), slicer.util.arrayFromVolume(denoised)
     voxels = np.empty(before.shape, np.float32)
     for plane, first, second in zip(voxels, before, after, strict=True):
         # In float64, where no integer type wraps; plane by plane, to hold little of it.
         plane[...] = first.astype(np.float64) - second
     write_volume(removed, make_image(voxels, vtk.VTK_FLOAT), input_volume)
-    _show_centred(removed, _spread(voxels))
+    _show_centred(removed, usual_magnitude(voxels))
 
 
-def _spread(voxels: np.ndarray) -> float:
-    """Absolute value that few voxels exceed, more than 0."""
-    stride = -(-voxels.size // _ENOUGH_VOXELS)
-    # An odd stride does not fall into step with rows and columns of even length.
-    sample = np.abs(voxels.reshape(-1)[:: stride + (stride % 2 == 0)])
-    return float(np.percentile(sample, _PERCENTILE)) or float(sample.max()) or 1.0
-
-
-def _show_centred(volume: slicer.vtkMRMLScalarVolumeNode, spread: float) -> None:
+def _show_centred(volume: slicer.vtkMRMLScalarVolumeNode, extreme: float) -> None:
     if volume.GetDisplayNode() is None:
         volume.CreateDefaultDisplayNodes()
     display = volume.GetDisplayNode()
     with slicer.util.NodeModify(display):
         display.AutoWindowLevelOff()
-        display.SetWindowLevelMinMax(-spread, spread)
+        display.SetWindowLevelMinMax(-extreme, extreme)
         display.SetAndObserveColorNodeID(_GREY)

@@ -6,6 +6,8 @@ from .device_section import DeviceSection
 from .diffusion_section import DiffusionSection
 from .inputs_section import InputsSection
 from .look_section import LookSection
+from .maps_section import MapsSection
+from .overlay_section import OverlaySection
 from .preview_section import PreviewSection
 from .run_section import RunSection
 
@@ -17,6 +19,8 @@ SECTIONS = (
     PreviewSection,
     ApplySection,
     LookSection,
+    OverlaySection,
+    MapsSection,
     ComparisonSection,
     DeviceSection,
 )

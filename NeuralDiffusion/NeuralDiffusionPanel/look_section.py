@@ -1,44 +1,119 @@
-"""What the slice views show: before and after, what was removed, and the conduction map over the input."""
+"""Which volume the slice views show: before or after the run, or what was removed by it."""
 
 from __future__ import annotations
 
+import slicer
+from slicer.i18n import tr as _
+
+from NeuralDiffusionLib import InvalidVolumeError
+from NeuralDiffusionLib.mrml_removed import check_pair
+from NeuralDiffusionLib.mrml_removed_volumes import RemovedVolumes
+
 from .section import Panel, Section
+from .slice_view_watch import SliceViewWatch
 
 
 class LookSection(Section):
-    """Switches looks on and off; off, the views show again what the user had in them."""
+    """Switches between before and after, and what was removed on and off; the buttons say what the views show.
+
+    Both stay in the views when the module is left: they are what the user wants to see.
+    """
 
     def __init__(self, panel: Panel) -> None:
         super().__init__(panel)
-        self.ui.showConductionCheckBox.connect("toggled(bool)", self.onShowConductionToggled)
+        self._removed = RemovedVolumes()
+        # The volumes whose difference is shown, and what was shown in its place before.
+        self._pair: tuple[str, str] | None = None
+        self._beneath: str | None = None
+        self._tips = {button: button.toolTip for button in (self.ui.beforeAfterButton, self.ui.removedButton)}
+        self._watch = SliceViewWatch(self.onViewsChanged, self.update)
+        self.ui.beforeAfterButton.connect("clicked(bool)", self.onBeforeAfterButton)
+        self.ui.removedButton.connect("clicked(bool)", self.onRemovedButton)
 
     def update(self) -> None:
-        node = self.parameterNode
-        if node is None:
+        if self.parameterNode is None:
+            self._watch.stop()
             return
-        conduction = node.conductionVolume
-        checkBox = self.ui.showConductionCheckBox
-        checkBox.enabled = conduction is not None and conduction.GetImageData() is not None
-        if not checkBox.enabled:
-            checkBox.checked = False
-        elif checkBox.checked:
-            self._showConduction()
+        self._watch.start()
+        if slicer.mrmlScene.IsImporting():
+            return
+        if self._pair is not None and self._pair != self._chosenPair():
+            self._hideRemoved()
+        self.onViewsChanged()
 
-    def onShowConductionToggled(self, checked: bool) -> None:
-        """Show the conduction map over the input, or give the slice views their layers back."""
-        if checked:
-            self._showConduction()
-        else:
-            self.logic.looks.hide_overlay()
+    def onViewsChanged(self) -> None:
+        """Say with the buttons what the views show, and what a click will show."""
+        reason = self._whyNot()
+        for button, tip in self._tips.items():
+            button.enabled = not reason
+            button.toolTip = reason or tip
+        output = None if reason else self.parameterNode.outputVolume
+        afterIsShown = output is not None and self.logic.looks.in_background(output)
+        self.ui.beforeAfterButton.text = _("Show before") if afterIsShown else _("Show after")
+        removed = None if output is None else self._removed.find(output)
+        self.ui.removedButton.checked = removed is not None and self.logic.looks.in_background(removed)
+
+    def onBeforeAfterButton(self) -> None:
+        """Show the volume before the run or after it, as the button says."""
+        looks, node = self.logic.looks, self.parameterNode
+        if self.ui.removedButton.checked:
+            self._hideRemoved()
+            if looks.in_background(node.outputVolume):
+                return
+        looks.toggle(node.inputVolume, node.outputVolume)
+
+    def onRemovedButton(self, checked: bool) -> None:
+        """Show what was removed, or again what was shown before."""
+        with slicer.util.tryWithErrorDisplay(_("What was removed cannot be shown.")):
+            if checked:
+                self._showRemoved()
+            else:
+                self._hideRemoved()
+        self.onViewsChanged()
 
     def forget(self) -> None:
+        self._watch.stop()
         self.logic.looks.forget()
-        self.ui.showConductionCheckBox.checked = False
+        self._pair = None
 
     def close(self) -> None:
+        self._watch.stop()
         self.logic.looks.hide()
 
-    def _showConduction(self) -> None:
+    def _showRemoved(self) -> None:
+        node, looks = self.parameterNode, self.logic.looks
+        removed = self._removed.up_to_date(node.inputVolume, node.outputVolume)
+        beneath = looks.background
+        self._beneath = None if beneath is None else beneath.GetID()
+        looks.show_background(removed)
+        self._pair = self._chosenPair()
+
+    def _hideRemoved(self) -> None:
+        looks, output = self.logic.looks, self.parameterNode.outputVolume
+        beneath = self._beneath and slicer.mrmlScene.GetNodeByID(self._beneath)
+        if beneath and looks.background is not None:
+            looks.show_background(beneath)
+        else:
+            looks.hide_background()
+        self._pair = None
+        removed = output and self._removed.find(output)
+        if removed and looks.in_background(removed):
+            # It was there already when the scene was loaded.
+            slicer.util.setSliceViewerLayers(background=output)
+
+    def _chosenPair(self) -> tuple[str, str] | None:
         node = self.parameterNode
-        if node and node.inputVolume and node.conductionVolume:
-            self.logic.looks.show_overlay(node.inputVolume, node.conductionVolume, node.conductionOpacity)
+        return None if self._whyNot() else (node.inputVolume.GetID(), node.outputVolume.GetID())
+
+    def _whyNot(self) -> str:
+        """Return why there is no before and after to show, or nothing."""
+        node = self.parameterNode
+        if node is None:
+            return _("Open the module to compare before and after.")
+        if node.inputVolume is not None and (node.outputVolume is None or node.outputVolume.GetImageData() is None):
+            return _("There is no denoised volume yet: press Apply.")
+        try:
+            check_pair(node.inputVolume, node.outputVolume)
+        except InvalidVolumeError as error:
+            return str(error)
+        return ""

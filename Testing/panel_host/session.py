@@ -20,6 +20,7 @@ from PySide6.QtCore import QEvent, QEventLoop, QtMsgType, qInstallMessageHandler
 from panel_host import popups, qt_modules, sample_data
 from panel_host.module_widgets import qSlicerScriptedLoadableModule
 from panel_host.pythonqt import unwrap, wrap
+from panel_host.sequences_module import qSlicerSequencesModule
 from panel_host.slicer_application import qSlicerApplication
 from panel_host.thread_watch import ThreadWatch
 
@@ -126,6 +127,7 @@ def set_testing(enabled: bool) -> None:
 def _provide(app: Any, undo: contextlib.ExitStack) -> None:
     """Put the application's modules and names where a module's code looks for them."""
     modules = types.ModuleType("slicer.modules")
+    modules.sequences = wrap(qSlicerSequencesModule())
     provided = {"qt": qt_modules.qt, "ctk": qt_modules.ctk, "slicer.modules": modules, "SampleData": sample_data}
     for name, module in provided.items():
         sys.modules[name] = module

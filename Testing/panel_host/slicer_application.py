@@ -85,6 +85,8 @@ class qSlicerApplication(QApplication):
         self._application_logic.SetMRMLScene(scene)
         # Slicer's own: it knows the view under the mouse.
         scene.AddNode(slicer.vtkMRMLCrosshairNode())
+        # As Slicer's Colors module does.
+        scene.RegisterNodeClass(slicer.vtkMRMLColorLegendDisplayNode())
         self._layout_manager = qSlicerLayoutManager(scene, self._application_logic)
         self._module_manager = qSlicerModuleManager()
         self._window = qSlicerMainWindow()

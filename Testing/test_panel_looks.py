@@ -1,0 +1,377 @@
+"""What the panel shows in the slice views: before and after, what was removed, the conduction map; and the way back."""
+
+from __future__ import annotations
+
+import numpy as np
+import panel_host
+import pytest
+import slicer
+from panel_scenes import layers, parameters, volumes, wait_for_the_end
+
+pytest_plugins = ["panel_host.fixtures", "panel_scenes"]
+
+VIEWS = ("Red", "Green", "Yellow")
+
+
+def add(name, voxels, like):
+    volume = slicer.util.addVolumeFromArray(voxels, name=name)
+    volume.CopyOrientation(like)
+    return volume
+
+
+@pytest.fixture
+def own(scan, add_scan):
+    """What the user has in the views: another volume behind, and one in front of it."""
+    behind, front = add_scan("Behind"), add_scan("Front")
+    slicer.util.setSliceViewerLayers(background=behind, foreground=front, foregroundOpacity=0.3)
+    return behind, front
+
+
+@pytest.fixture
+def done(scan, own, open_panel):
+    """The panel in a scene with a result: denoised volume and conduction map."""
+    widget, voxels = open_panel(), slicer.util.arrayFromVolume(scan)
+    parameters(widget).inputVolume = scan
+    parameters(widget).outputVolume = add("Scan denoised", voxels - 7, scan)
+    parameters(widget).conductionVolume = add("Conduction", np.full(voxels.shape, 0.5, np.float32), scan)
+    return widget
+
+
+def backgrounds():
+    return [background for background, _, _ in layers(*VIEWS)]
+
+
+def foregrounds():
+    return [foreground for _, foreground, _ in layers(*VIEWS)]
+
+
+def removed_of(scene):
+    return scene.GetFirstNodeByName("Scan removed")
+
+
+def save_and_load(scene, folder):
+    scene.SetURL(str(folder / "scene.mrml"))
+    scene.SetRootDirectory(str(folder))
+    for volume in slicer.util.getNodesByClass("vtkMRMLVolumeNode"):
+        volume.AddDefaultStorageNode()
+        volume.GetStorageNode().SetFileName(str(folder / f"{volume.GetName()}.nrrd"))
+        assert volume.GetStorageNode().WriteData(volume)
+    scene.Commit()
+    scene.Clear(0)
+    scene.SetURL(str(folder / "scene.mrml"))
+    scene.Import()
+
+
+class TestBeforeAndAfter:
+    def test_one_click_shows_the_one_and_the_next_the_other(self, done, scan):
+        button, output = done.ui.beforeAfterButton, parameters(done).outputVolume
+        for text, shown in (("Show after", output), ("Show before", scan), ("Show after", output)):
+            assert button.text == text
+            button.click()
+            assert backgrounds() == [shown.GetID()] * 3
+
+    def test_the_layer_in_front_stays(self, done, own):
+        done.ui.beforeAfterButton.click()
+        assert foregrounds() == [own[1].GetID()] * 3
+
+    def test_window_and_level_are_the_same_on_both_sides(self, done, scan):
+        output = parameters(done).outputVolume
+        for volume, window in ((scan, 300), (output, 700), (scan, 200)):
+            volume.GetDisplayNode().AutoWindowLevelOff()
+            volume.GetDisplayNode().SetWindowLevel(window, 450)
+            done.ui.beforeAfterButton.click()
+            assert {each.GetDisplayNode().GetWindow() for each in (scan, output)} == {window}
+
+    def test_after_a_run_the_first_click_shows_before(self, scan, open_panel):
+        widget = open_panel()
+        parameters(widget).iterations = 1
+        assert not widget.ui.beforeAfterButton.enabled
+        widget.ui.applyButton.click()
+        wait_for_the_end(widget)
+        assert widget.ui.beforeAfterButton.text == "Show before"
+        widget.ui.beforeAfterButton.click()
+        assert backgrounds() == [scan.GetID()] * 3
+
+    def test_a_run_shows_its_result_and_no_look_of_before_comes_back(self, done, scan):
+        done.ui.beforeAfterButton.click()
+        done.ui.beforeAfterButton.click()
+        assert backgrounds() == [scan.GetID()] * 3
+        parameters(done).iterations = 1
+        done.ui.applyButton.click()
+        wait_for_the_end(done)
+        output = parameters(done).outputVolume
+        assert backgrounds() == [output.GetID()] * 3
+        parameters(done).conductionOpacity = 0.9
+        assert backgrounds() == [output.GetID()] * 3
+
+    def test_the_button_follows_what_the_user_puts_into_the_views(self, done, scan):
+        output = parameters(done).outputVolume
+        slicer.util.setSliceViewerLayers(background=output)
+        assert done.ui.beforeAfterButton.text == "Show before"
+        slicer.util.setSliceViewerLayers(background=scan)
+        assert done.ui.beforeAfterButton.text == "Show after"
+
+    def test_disabled_it_says_why(self, done, add_scan, scene):
+        button, enabled = done.ui.beforeAfterButton, done.ui.beforeAfterButton.toolTip
+        other = add_scan("Other")
+        other.SetOrigin(50, 0, 0)
+        output = parameters(done).outputVolume
+        empty = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Empty")
+        for volume, reason in (
+            (None, "There is no denoised volume yet: press Apply."),
+            (empty, "There is no denoised volume yet: press Apply."),
+            (other, "'Other' does not lie voxel on voxel over 'Scan': choose the result of that volume."),
+            (parameters(done).inputVolume, "'Scan' is both input and output"),
+        ):
+            parameters(done).outputVolume = volume
+            for each in (button, done.ui.removedButton):
+                assert not each.enabled
+                assert reason in each.toolTip
+        parameters(done).outputVolume = output
+        assert button.enabled
+        assert button.toolTip == enabled
+
+    def test_without_an_input_it_says_so(self, open_panel):
+        assert "input" in open_panel().ui.beforeAfterButton.toolTip
+
+
+class TestRemoved:
+    def test_input_minus_output_is_shown_and_switched_off_the_layers_come_back(self, done, scene):
+        before = layers(*VIEWS)
+        done.ui.removedButton.click()
+        removed = removed_of(scene)
+        assert done.ui.removedButton.checked
+        assert backgrounds() == [removed.GetID()] * 3
+        assert (slicer.util.arrayFromVolume(removed) == 7).all()
+        done.ui.removedButton.click()
+        assert not done.ui.removedButton.checked
+        assert layers(*VIEWS) == before
+
+    def test_there_is_one_volume_of_it_made_anew_only_when_input_or_output_changed(self, done, scan, scene):
+        def show():
+            done.ui.removedButton.click()
+            image = removed_of(scene).GetImageData()
+            done.ui.removedButton.click()
+            return image
+
+        first = show()
+        count = len(volumes(scene))
+        assert show() is first
+        for volume, difference in ((parameters(done).outputVolume, 9), (scan, 10)):
+            slicer.util.arrayFromVolume(volume)[:] += 1 if volume is scan else -2
+            slicer.util.arrayFromVolumeModified(volume)
+            assert show() is not first
+            assert (slicer.util.arrayFromVolume(removed_of(scene)) == difference).all()
+        assert len(volumes(scene)) == count
+
+    def test_the_conduction_map_stays_over_it(self, done, scene):
+        done.ui.showConductionCheckBox.click()
+        done.ui.removedButton.click()
+        conduction = parameters(done).conductionVolume.GetID()
+        assert layers(*VIEWS) == [(removed_of(scene).GetID(), conduction, 0.4)] * 3
+        done.ui.removedButton.click()
+        assert layers(*VIEWS) == [(parameters(done).inputVolume.GetID(), conduction, 0.4)] * 3
+
+    def test_before_and_after_come_back_from_under_it(self, done, scan):
+        for _ in range(2):
+            done.ui.beforeAfterButton.click()
+        done.ui.removedButton.click()
+        done.ui.removedButton.click()
+        assert backgrounds() == [scan.GetID()] * 3
+
+    @pytest.mark.parametrize("clicks", [0, 1, 2])
+    def test_from_it_the_other_button_shows_what_it_says(self, done, clicks):
+        for _ in range(clicks):
+            done.ui.beforeAfterButton.click()
+        done.ui.removedButton.click()
+        assert done.ui.beforeAfterButton.text == "Show after"
+        done.ui.beforeAfterButton.click()
+        assert backgrounds() == [parameters(done).outputVolume.GetID()] * 3
+        assert not done.ui.removedButton.checked
+
+    def test_it_goes_with_the_pair_that_it_was_made_of(self, done, add_scan):
+        before = layers(*VIEWS)
+        done.ui.removedButton.click()
+        parameters(done).inputVolume = add_scan("Next")
+        assert not done.ui.removedButton.checked
+        assert layers(*VIEWS) == before
+
+    def test_a_volume_of_the_users_own_in_its_place_is_left(self, done, own):
+        done.ui.removedButton.click()
+        slicer.util.setSliceViewerLayers(background=own[1])
+        assert not done.ui.removedButton.checked
+        parameters(done).outputVolume = None
+        assert backgrounds() == [own[1].GetID()] * 3
+
+    def test_deleted_it_is_made_again(self, done, scene):
+        done.ui.removedButton.click()
+        scene.RemoveNode(removed_of(scene))
+        assert not done.ui.removedButton.checked
+        done.ui.removedButton.click()
+        assert backgrounds() == [removed_of(scene).GetID()] * 3
+
+    def test_a_loaded_scene_has_it_still_and_it_can_be_switched_off(self, done, scene, tmp_path):
+        done.ui.removedButton.click()
+        save_and_load(scene, tmp_path)
+        assert done.ui.removedButton.checked
+        count = len(volumes(scene))
+        done.ui.removedButton.click()
+        assert backgrounds() == [parameters(done).outputVolume.GetID()] * 3
+        done.ui.removedButton.click()
+        assert backgrounds() == [removed_of(scene).GetID()] * 3
+        assert len(volumes(scene)) == count
+
+
+class TestOverlay:
+    @pytest.fixture
+    def shown(self, done):
+        done.ui.showConductionCheckBox.click()
+        return done
+
+    def legend(self, widget):
+        return slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(parameters(widget).conductionVolume)
+
+    def test_disabled_it_says_what_is_missing(self, done):
+        checkBox, tip = done.ui.showConductionCheckBox, done.ui.showConductionCheckBox.toolTip
+        parameters(done).conductionVolume = None
+        assert not checkBox.enabled
+        assert "There is no conduction map yet" in checkBox.toolTip
+        assert tip != checkBox.toolTip
+
+    def test_the_table_is_that_of_the_panel_at_once_and_when_it_changes(self, done, shown):
+        display = parameters(done).conductionVolume.GetDisplayNode()
+        assert display.GetColorNode().GetName() == "Viridis"
+        assert (display.GetWindowLevelMin(), display.GetWindowLevelMax()) == (0, 1)
+        done.ui.colourTableComboBox.setCurrentText("Magma")
+        assert display.GetColorNode().GetName() == "Magma"
+
+    def test_a_new_map_of_a_run_takes_the_chosen_table(self, scan, open_panel):
+        widget = open_panel()
+        parameters(widget).iterations, parameters(widget).colourTable = 1, "Inferno"
+        widget.ui.conductionSelector.addNode()
+        widget.ui.applyButton.click()
+        wait_for_the_end(widget)
+        assert parameters(widget).conductionVolume.GetDisplayNode().GetColorNode().GetName() == "Inferno"
+
+    def test_a_volume_that_is_only_chosen_to_be_overwritten_keeps_its_colours(self, done, add_scan):
+        other = add_scan("Other")
+        other.GetDisplayNode().SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
+        parameters(done).conductionVolume = other
+        parameters(done).colourTable = "Magma"
+        assert other.GetDisplayNode().GetColorNodeID() == "vtkMRMLColorTableNodeGrey"
+
+    def test_the_legend_is_there_while_overlay_and_legend_are_switched_on(self, shown):
+        legend = self.legend(shown)
+        assert legend.GetVisibility()
+        shown.ui.showLegendCheckBox.click()
+        assert not legend.GetVisibility()
+        shown.ui.showLegendCheckBox.click()
+        assert legend.GetVisibility()
+        shown.ui.showConductionCheckBox.click()
+        assert not legend.GetVisibility()
+
+    def test_no_legend_is_added_when_none_is_wanted(self, done):
+        parameters(done).showLegend = False
+        done.ui.showConductionCheckBox.click()
+        assert self.legend(done) is None
+
+    def test_another_map_takes_its_place_with_a_legend_of_its_own(self, shown, scan):
+        first = self.legend(shown)
+        other = add("Other map", np.zeros((6, 40, 48), np.float32), scan)
+        parameters(shown).conductionVolume = other
+        assert foregrounds() == [other.GetID()] * 3
+        assert other.GetDisplayNode().GetColorNode().GetName() == "Viridis"
+        assert not first.GetVisibility()
+        assert self.legend(shown).GetVisibility()
+
+    def test_no_map_any_more_gives_the_layers_back(self, done):
+        before = layers(*VIEWS)
+        done.ui.showConductionCheckBox.click()
+        parameters(done).conductionVolume = None
+        assert not done.ui.showConductionCheckBox.checked
+        assert layers(*VIEWS) == before
+
+    def test_it_is_not_shown_over_a_volume_that_lies_elsewhere(self, done, add_scan):
+        before = layers(*VIEWS)
+        done.ui.showConductionCheckBox.click()
+        other = add_scan("Other")
+        other.SetOrigin(50, 0, 0)
+        parameters(done).inputVolume = other
+        assert not done.ui.showConductionCheckBox.checked
+        assert not done.ui.showConductionCheckBox.enabled
+        assert "'Conduction' does not lie voxel on voxel over 'Other'" in done.ui.showConductionCheckBox.toolTip
+        assert layers(*VIEWS) == before
+
+    def test_other_settings_do_not_take_back_what_the_user_put_into_a_view(self, shown, own):
+        red = slicer.app.layoutManager().sliceWidget("Red").mrmlSliceCompositeNode()
+        red.SetBackgroundVolumeID(own[1].GetID())
+        parameters(shown).iterations = 3
+        assert red.GetBackgroundVolumeID() == own[1].GetID()
+
+    def test_a_loaded_scene_shows_it_still_and_it_can_be_switched_off(self, shown, scene, tmp_path):
+        save_and_load(scene, tmp_path)
+        assert shown.ui.showConductionCheckBox.checked
+        conduction = parameters(shown).conductionVolume.GetID()
+        assert foregrounds() == [conduction] * 3
+        shown.ui.conductionOpacitySliderWidget.value = 0.8
+        assert [opacity for _, _, opacity in layers(*VIEWS)] == [0.8] * 3
+        shown.ui.showConductionCheckBox.click()
+        assert foregrounds() == [None] * 3
+        assert not self.legend(shown).GetVisibility()
+
+
+class TestLeaving:
+    def test_what_is_shown_stays_and_the_panel_still_says_so(self, done, open_panel, scene):
+        before = layers(*VIEWS)
+        done.ui.showConductionCheckBox.click()
+        done.ui.removedButton.click()
+        shown = layers(*VIEWS)
+        panel_host.leave_module()
+        assert layers(*VIEWS) == shown
+        open_panel()
+        assert layers(*VIEWS) == shown
+        assert done.ui.showConductionCheckBox.checked
+        assert done.ui.removedButton.checked
+        done.ui.removedButton.click()
+        done.ui.showConductionCheckBox.click()
+        assert layers(*VIEWS) == before
+
+    def test_what_the_user_replaced_meanwhile_is_not_shown_again(self, done, open_panel, own):
+        done.ui.showConductionCheckBox.click()
+        panel_host.leave_module()
+        slicer.util.setSliceViewerLayers(background=own[0], foreground=own[1])
+        wanted = layers(*VIEWS)
+        open_panel()
+        assert not done.ui.showConductionCheckBox.checked
+        done.ui.conductionOpacitySliderWidget.value = 0.9
+        done.ui.beforeAfterButton.click()
+        assert [foreground for _, foreground, _ in wanted] == foregrounds()
+
+    def test_a_map_deleted_meanwhile_gives_the_layers_back_on_the_way_in(self, done, open_panel, scene):
+        before = layers(*VIEWS)
+        done.ui.showConductionCheckBox.click()
+        conduction = parameters(done).conductionVolume
+        panel_host.leave_module()
+        scene.RemoveNode(conduction)
+        open_panel()
+        assert not done.ui.showConductionCheckBox.checked
+        assert layers(*VIEWS) == before
+
+    def test_reloading_takes_all_of_it_away(self, done, scene):
+        before = layers(*VIEWS)
+        done.ui.showConductionCheckBox.click()
+        done.ui.removedButton.click()
+        legend = slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(parameters(done).conductionVolume)
+        reloaded = panel_host.reload_module("NeuralDiffusion")
+        assert layers(*VIEWS) == before
+        assert not legend.GetVisibility()
+        assert not reloaded.ui.showConductionCheckBox.checked
+        assert not reloaded.ui.removedButton.checked
+
+    def test_closing_the_scene_leaves_nothing_on(self, done, scene):
+        done.ui.showConductionCheckBox.click()
+        done.ui.removedButton.click()
+        scene.Clear(0)
+        assert not done.ui.showConductionCheckBox.checked
+        assert not done.ui.removedButton.checked
+        assert layers(*VIEWS) == [(None, None, 0.0)] * 3
