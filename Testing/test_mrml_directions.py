@@ -9,7 +9,7 @@ from mrml_geometries import GEOMETRIES, ijk_to_ras, place, put_into_study
 
 from NeuralDiffusionLib import Denoiser, InvalidVolumeError
 from NeuralDiffusionLib.direction_maps import DIRECTIONS, direction_maps
-from NeuralDiffusionLib.mrml_directions import add_direction_volumes
+from NeuralDiffusionLib.mrml_directions import add_direction_volumes, direction_volumes
 from NeuralDiffusionLib.mrml_overlay import DEFAULT_COLOUR_TABLE
 
 
@@ -62,6 +62,17 @@ def test_a_second_set_does_not_take_the_names_of_the_first(add_volume, maps):
     sets = [add_direction_volumes(volume, maps) for _ in range(3)]
     names = {one.GetName() for volumes in sets for one in volumes.values()}
     assert len(names) == 12
+
+
+def test_they_are_found_again_also_in_a_loaded_scene(scene, add_volume, maps, tmp_path):
+    volume = add_volume()
+    names = [one.GetName() for one in add_direction_volumes(volume, maps).values()]
+    scene.SetURL(str(tmp_path / "scene.mrml"))
+    scene.Commit()
+    scene.Clear(0)
+    assert direction_volumes(scene) == []
+    scene.Import()
+    assert [one.GetName() for one in direction_volumes(scene)] == names
 
 
 def test_an_input_that_was_deleted_meanwhile_is_named(scene, add_volume, maps, state):

@@ -138,6 +138,15 @@ class TestToggle:
         assert before.GetDisplayNode().GetMTime() == changed
         assert before.GetDisplayNode().GetAutoWindowLevel()
 
+    def test_after_a_result_that_somebody_else_has_shown_the_first_call_shows_before(self, views, before, after):
+        for view in views:
+            view.SetBackgroundVolumeID(after.GetID())
+        looks = Looks()
+        assert not looks.toggle(before, after)
+        assert backgrounds(views) == [before.GetID()] * 2
+        looks.hide_background()
+        assert backgrounds(views) == [after.GetID()] * 2
+
     def test_it_works_for_volumes_without_display(self, scene, views, before):
         bare = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Bare")
         slicer.util.updateVolumeFromArray(bare, np.ones((3, 20, 24), np.int16))
@@ -252,6 +261,59 @@ class TestOverlayTogetherWithBackground:
         looks.toggle(before, after)
         looks.hide()
         assert layers(views) == were
+
+
+class TestReplaced:
+    """A look that the user has replaced in every view is over."""
+
+    def test_the_background_does_not_come_back_with_an_overlay(self, views, own, before, after, conduction):
+        looks = Looks()
+        looks.show_background(after)
+        for view in views:
+            view.SetBackgroundVolumeID(own[1].GetID())
+        looks.show_overlay(before, conduction, 0.3)
+        assert backgrounds(views) == [before.GetID()] * 2
+        looks.hide_overlay()
+        assert backgrounds(views) == [own[1].GetID()] * 2
+
+    def test_the_overlay_does_not_come_back_with_a_background(self, views, own, before, after, conduction):
+        looks = Looks()
+        looks.show_overlay(before, conduction, 0.3)
+        for view in views:
+            view.SetForegroundVolumeID(own[0].GetID())
+        looks.show_background(after)
+        assert [foreground for _, foreground, _ in layers(views)] == [own[0].GetID()] * 2
+
+    def test_in_one_view_only_it_is_not(self, views, own, after):
+        looks = Looks()
+        looks.show_background(after)
+        views[0].SetBackgroundVolumeID(own[1].GetID())
+        assert looks.background is after
+        views[1].SetBackgroundVolumeID(own[1].GetID())
+        assert looks.background is None
+
+
+def test_it_tells_what_the_views_show_whoever_put_it_there(views, own, before):
+    looks = Looks()
+    assert looks.in_background(own[0])
+    assert looks.in_foreground(own[1])
+    assert not looks.in_background(own[1])
+    assert not looks.in_foreground(own[0])
+    assert looks.background is None
+    looks.show_background(before)
+    assert looks.in_background(before)
+    assert not looks.in_background(own[0])
+
+
+def test_a_map_that_was_in_front_before_goes_when_it_is_switched_off(views, own, before, conduction):
+    views[0].SetForegroundVolumeID(conduction.GetID())
+    looks = Looks()
+    looks.hide_overlay(conduction)
+    assert [foreground for _, foreground, _ in layers(views)] == [None, own[1].GetID()]
+    views[0].SetForegroundVolumeID(conduction.GetID())
+    looks.show_overlay(before, conduction, 0.3)
+    looks.hide_overlay(conduction)
+    assert [foreground for _, foreground, _ in layers(views)] == [None, own[1].GetID()]
 
 
 def test_switching_off_what_is_off_changes_nothing(views):

@@ -8,7 +8,13 @@ import slicer
 from vtk.util.numpy_support import vtk_to_numpy
 
 from NeuralDiffusionLib.mrml_looks import Looks
-from NeuralDiffusionLib.mrml_overlay import COLOUR_TABLES, hide_legend, show_legend, style_conduction
+from NeuralDiffusionLib.mrml_overlay import (
+    COLOUR_TABLES,
+    hide_legend,
+    recolour_conduction,
+    show_legend,
+    style_conduction,
+)
 
 
 @pytest.fixture
@@ -26,6 +32,38 @@ def test_the_colour_table_is_slicers_own(conduction, table):
 def test_an_unknown_colour_table_is_refused(conduction):
     with pytest.raises(ValueError, match="'Rainbow' is not known"):
         style_conduction(conduction, "Rainbow")
+
+
+class TestAnotherTable:
+    def test_a_map_takes_it(self, conduction):
+        style_conduction(conduction)
+        recolour_conduction(conduction, "Magma")
+        assert conduction.GetDisplayNode().GetColorNode().GetName() == "Magma"
+
+    @pytest.mark.parametrize("colours", ["vtkMRMLColorTableNodeGrey", "vtkMRMLColorTableNodeRainbow"])
+    def test_other_colours_stay_and_so_does_the_window(self, conduction, colours):
+        display = conduction.GetDisplayNode()
+        display.SetAndObserveColorNodeID(colours)
+        display.AutoWindowLevelOff()
+        display.SetWindowLevel(9, 4)
+        recolour_conduction(conduction, "Magma")
+        assert display.GetColorNodeID() == colours
+        assert (display.GetWindow(), display.GetLevel()) == (9, 4)
+
+    def test_a_map_in_these_colours_is_not_touched(self, conduction):
+        style_conduction(conduction, "Magma")
+        changed = conduction.GetDisplayNode().GetMTime()
+        recolour_conduction(conduction, "Magma")
+        assert conduction.GetDisplayNode().GetMTime() == changed
+
+    def test_a_volume_without_display_gets_none(self, scene):
+        bare = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Bare")
+        recolour_conduction(bare, "Magma")
+        assert bare.GetDisplayNode() is None
+
+    def test_an_unknown_one_is_refused(self, conduction):
+        with pytest.raises(ValueError, match="'Rainbow' is not known"):
+            recolour_conduction(conduction, "Rainbow")
 
 
 class TestLegend:

@@ -67,32 +67,12 @@ class MapsSection(Section):
 
     def onTraceButton(self) -> None:
         """Add the diffusion of the shown slice as a sequence, and show that in the Sequences toolbar."""
-        node = self.parameterNode
-        volume, axis = node.inputVolume, node.settings().slice_axis
-        index, count = shown_slice(volume, axis), volume.GetImageData().GetDimensions()[2 - axis]
-
-        def compute(
-            denoiser: Denoiser,
-            voxels: np.ndarray,
-            settings: DenoiseSettings,
-            report: ReportProgress,
-            cancelled: IsCancelled,
-        ) -> DiffusionTrace:
-            from NeuralDiffusionLib.diffusion_trace import trace_diffusion
-
-            return trace_diffusion(denoiser, voxels, settings, index, progress=report, cancelled=cancelled)
-
-        def store(trace: DiffusionTrace) -> str:
-            browser = add_trace(volume, trace)
-            slicer.modules.sequences.showSequenceBrowser(browser)
-            return _(
-                "Added '{name}', slice {number} of {count}: show it in the Data module and scrub through its steps in "
-                "the Sequences toolbar."
-            ).format(
-                name=browser.GetProxyNode(browser.GetMasterSequenceNode()).GetName(), number=index + 1, count=count
+        failure = _("The trace could not be computed.")
+        with slicer.util.tryWithErrorDisplay(failure):
+            volume, axis = self.parameterNode.inputVolume, self.parameterNode.settings().slice_axis
+            self._beginTrace(
+                volume, shown_slice(volume, axis), volume.GetImageData().GetDimensions()[2 - axis], failure
             )
-
-        self._begin(compute, store, _("The trace could not be computed."))
 
     def onUncertaintyButton(self) -> None:
         """Add the map of how uncertain the network is."""
@@ -116,6 +96,30 @@ class MapsSection(Section):
 
         self._begin(compute, store, _("The uncertainty could not be computed."))
 
+    def _beginTrace(self, volume: slicer.vtkMRMLScalarVolumeNode, index: int, count: int, failure: str) -> None:
+        def compute(
+            denoiser: Denoiser,
+            voxels: np.ndarray,
+            settings: DenoiseSettings,
+            report: ReportProgress,
+            cancelled: IsCancelled,
+        ) -> DiffusionTrace:
+            from NeuralDiffusionLib.diffusion_trace import trace_diffusion
+
+            return trace_diffusion(denoiser, voxels, settings, index, progress=report, cancelled=cancelled)
+
+        def store(trace: DiffusionTrace) -> str:
+            browser = add_trace(volume, trace)
+            slicer.modules.sequences.showSequenceBrowser(browser)
+            return _(
+                "Added '{name}', slice {number} of {count}: show it in the Data module and scrub through its steps in "
+                "the Sequences toolbar."
+            ).format(
+                name=browser.GetProxyNode(browser.GetMasterSequenceNode()).GetName(), number=index + 1, count=count
+            )
+
+        self._begin(compute, store, failure)
+
     def _begin(self, compute: Compute, store: Callable[[Any], str], failure: str) -> None:
         """Compute with a copy of the input's voxels in the background, then store what came of it."""
         with slicer.util.tryWithErrorDisplay(failure):
@@ -134,6 +138,7 @@ class MapsSection(Section):
             return _("Wait until the present run has ended, or cancel it.")
         try:
             check_input(self.parameterNode.inputVolume)
+            self.parameterNode.settings()
         except InvalidVolumeError as error:
             return str(error)
         return ""
