@@ -195,6 +195,7 @@ class TestProvenance:
                 "Neighbours": "4",
                 "Refinement": "off",
                 "SliceAxis": "1",
+                "Notes": " ".join(result.notes),
                 "IntensityRange": " ".join(f"{bound:.7g}" for bound in result.intensity_range),
                 "IntensityRangeSource": "estimated",
                 "Sigma": f"{result.sigma:.7g}",

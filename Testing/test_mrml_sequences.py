@@ -1,4 +1,4 @@
-"""Sequences on real MRML, with Slicer's own sequences logic: all frames denoised, or the scene as it was."""
+"""Sequences on real MRML, with Slicer's own sequences logic: results kept beside all frames, or the scene as it was."""
 
 from __future__ import annotations
 
@@ -6,85 +6,14 @@ import numpy as np
 import pytest
 import slicer
 import vtk
+from sequence_scenes import FRAMES, VALUES, geometry, make_frame, make_sequence, matrix_of, voxels_of
 
-from NeuralDiffusionLib import DenoiseCancelled, Denoiser, DenoiseSettings, InvalidVolumeError
-from NeuralDiffusionLib.mrml_provenance import PREFIX, read_provenance, write_provenance
-from NeuralDiffusionLib.mrml_sequences import (
-    browser_and_sequence_of,
-    denoise_sequence,
-    frames_of,
-    read_frames,
-    write_frames,
-)
-from NeuralDiffusionLib.mrml_volumes import make_image, read_volume
+from NeuralDiffusionLib import InvalidVolumeError
+from NeuralDiffusionLib.mrml_provenance import PREFIX, read_provenance
+from NeuralDiffusionLib.mrml_sequences import browser_and_sequence_of, frames_of, read_frames, write_frames
+from NeuralDiffusionLib.mrml_volumes import make_image
 
-FRAMES = 4
-VALUES = ("0", "40", "80.5", "130")
-
-
-@pytest.fixture
-def sequences_logic(scene):
-    """Slicer's logic, which brings the selected frame into the proxy volumes, as in the application."""
-    logic = slicer.vtkSlicerSequencesLogic()
-    logic.SetMRMLScene(scene)
-    return logic
-
-
-def geometry(number):
-    """Oblique and left-handed, and of its own for each frame."""
-    angle = np.deg2rad(20 + 3 * number)
-    matrix = np.eye(4)
-    matrix[:2, :2] = [[np.cos(angle), np.sin(angle)], [np.sin(angle), -np.cos(angle)]]
-    matrix[:3, :3] *= (0.8, 0.9, 3.0)
-    matrix[:3, 3] = (10 + number, -5.5, 2)
-    return matrix
-
-
-def matrix_of(volume):
-    matrix = vtk.vtkMatrix4x4()
-    volume.GetIJKToRASMatrix(matrix)
-    return slicer.util.arrayFromVTKMatrix(matrix)
-
-
-def voxels_of(volume):
-    return np.array(slicer.util.arrayFromVolume(volume))
-
-
-def make_frame(number, scalar_type=vtk.VTK_SHORT):
-    frame = slicer.vtkMRMLScalarVolumeNode()
-    frame.SetName("Cine")
-    noise = np.random.default_rng(number).normal(0, 5, (3, 20, 24))
-    frame.SetAndObserveImageData(make_image(np.clip(noise + 60 + number, 0, 127), scalar_type))
-    frame.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(geometry(number)))
-    frame.SetAttribute("Trigger", str(number))
-    return frame
-
-
-def make_sequence(scene, values=VALUES, name="Cine-Sequence"):
-    sequence = scene.AddNewNodeByClass("vtkMRMLSequenceNode", name)
-    sequence.SetIndexName("trigger delay")
-    sequence.SetIndexUnit("ms")
-    for number, value in enumerate(values):
-        sequence.SetDataNodeAtValue(make_frame(number), value)
-    return sequence
-
-
-@pytest.fixture
-def browser(scene, sequences_logic):
-    """A browser that shows a sequence of four frames."""
-    browser = scene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode", "Browser")
-    browser.SetAndObserveMasterSequenceNodeID(make_sequence(scene).GetID())
-    return browser
-
-
-@pytest.fixture
-def proxy(browser):
-    """The proxy volume, which shows the third frame."""
-    browser.SetSelectedItemNumber(2)
-    proxy = browser.GetProxyNode(browser.GetMasterSequenceNode())
-    proxy.GetDisplayNode().AutoWindowLevelOff()
-    proxy.GetDisplayNode().SetWindowLevel(33, 44)
-    return proxy
+pytest_plugins = ["sequence_scenes"]
 
 
 def negated(frame):
@@ -93,6 +22,11 @@ def negated(frame):
     node.SetAndObserveImageData(make_image(-voxels_of(frame).astype(float), frame.GetImageData().GetScalarType()))
     node.SetAttribute(PREFIX + "Sigma", frame.GetAttribute("Trigger"))
     return node
+
+
+def denoise_sequence(proxy, denoise, name):
+    frames = read_frames(proxy)
+    return write_frames(proxy, frames, [denoise(frame) for frame in frames], name)
 
 
 class TestFinding:
@@ -220,49 +154,8 @@ class TestDenoising:
         np.testing.assert_array_equal(voxels_of(output), -voxels_of(original.GetNthDataNode(2)))
         np.testing.assert_allclose(matrix_of(output), geometry(2), atol=1e-12)
 
-    def test_the_network_denoises_every_frame(self, proxy):
-        denoiser, settings = Denoiser("cpu"), DenoiseSettings(iterations=4)
-
-        def denoise(frame):
-            result = denoiser(read_volume(frame), settings)
-            node = slicer.vtkMRMLScalarVolumeNode()
-            node.SetAndObserveImageData(make_image(result.image, frame.GetImageData().GetScalarType()))
-            write_provenance(node, frame, settings, result, denoiser.weights_sha256)
-            return node
-
-        _, sequence = browser_and_sequence_of(denoise_sequence(proxy, denoise, "Cine denoised"))
-        for number, original in enumerate(read_frames(proxy)):
-            frame = sequence.GetNthDataNode(number)
-            assert voxels_of(frame).std() < 0.6 * voxels_of(original).std()
-            assert read_provenance(frame)["InputVolume"] == "Cine"
-
 
 class TestUnfinishedRuns:
-    def test_progress_counts_frames(self, proxy):
-        calls = []
-        denoise_sequence(proxy, negated, "Denoised", lambda *call: calls.append(call))
-        assert calls == [(number, FRAMES) for number in range(1, FRAMES + 1)]
-
-    @pytest.mark.parametrize("done", range(FRAMES))
-    def test_a_cancelled_run_leaves_the_scene_as_it_was(self, proxy, state, done):
-        calls, before = [], state()
-        with pytest.raises(DenoiseCancelled, match=f"cancelled after {done} of 4 frames"):
-            denoise_sequence(proxy, negated, "Denoised", lambda *call: calls.append(call), lambda: len(calls) == done)
-        assert len(calls) == done
-        assert state() == before
-
-    @pytest.mark.parametrize("error", [MemoryError, DenoiseCancelled, InvalidVolumeError])
-    def test_a_frame_that_fails_leaves_the_scene_as_it_was(self, proxy, state, error):
-        def fails(frame):
-            if frame.GetAttribute("Trigger") == "3":
-                raise error
-            return negated(frame)
-
-        before = state()
-        with pytest.raises(error):
-            denoise_sequence(proxy, fails, "Denoised")
-        assert state() == before
-
     def test_a_frame_that_is_added_meanwhile_stops_the_run(self, scene, browser, proxy):
         def adds(frame):
             browser.GetMasterSequenceNode().SetDataNodeAtValue(make_frame(9), "500")

@@ -37,7 +37,8 @@ class DenoiseResult:
     device
         Where the run ended: ``"cpu"``, ``"cuda:0"``, ``"mps"``.
     notes
-        Sentences the user should read: what had to be done otherwise than asked.
+        Sentences the user should read: what had to be done otherwise than asked. The module's logic adds what lies
+        outside of the network's training.
     """
 
     image: np.ndarray

@@ -99,7 +99,9 @@ def trace_diffusion(
             image[part] = run.in_scan_units(part, inputs, state)
 
     denoiser.each_batch(run, follow, progress, cancelled)
-    return DiffusionTrace((0, *ends), tuple(run.in_place(image) for image in images), settings.slice_axis, slice_index)
+    return DiffusionTrace(
+        (0, *ends), tuple(run.in_place(image) for image in images), run.settings.slice_axis, slice_index
+    )
 
 
 def _one_slice(run: SliceRun, index: int) -> SliceRun:

@@ -16,6 +16,8 @@ from .mrml_batch import add_summary, common_scene, folder_tasks, run_batch, volu
 from .mrml_looks import Looks
 from .mrml_parameters import NeuralDiffusionParameterNode
 from .mrml_run import BackgroundRun, VolumeRun, add_output_volume
+from .mrml_run_checks import check_run
+from .mrml_sequence_run import SequenceResult, SequenceRun
 from .mrml_volumes import check_input, check_outputs
 from .settings import DenoiseSettings
 from .slicer_torch import torch_installed
@@ -56,6 +58,8 @@ class NeuralDiffusionLogic(ScriptedLoadableModuleLogic):
         cancelled: Callable[[], bool] | None = None,
         floatOutput: bool = False,
         device: str = "auto",
+        mask: slicer.vtkMRMLSegmentationNode | None = None,
+        threePlanes: bool = False,
     ) -> DenoiseResult:
         """Denoise a volume; returns when it is done.
 
@@ -72,7 +76,8 @@ class NeuralDiffusionLogic(ScriptedLoadableModuleLogic):
         conductionVolume
             Node for the conduction map, float from 0 (held) to 1 (smoothed freely).
         settings
-            What to do; the defaults of `DenoiseSettings` if left out.
+            What to do; the defaults of `DenoiseSettings` if left out. Without a slice axis the slices are those that
+            were acquired: see `slice_planes.acquisition_axis`.
         progress
             Called with the slices done and all slices, after each batch of slices.
         cancelled
@@ -81,16 +86,23 @@ class NeuralDiffusionLogic(ScriptedLoadableModuleLogic):
             Whether to store the denoised volume as float, instead of the input's scalar type.
         device
             ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
+        mask
+            Segmentation inside which to denoise, all segments together; outside every voxel stays what it is, and the
+            conduction is 0.
+        threePlanes
+            Whether to average over the slices of all three axes, in place of one: see
+            `slice_planes.denoise_three_planes`.
 
         Returns
         -------
         DenoiseResult
-            The arrays, the noise level, the device and any notes for the user.
+            The arrays, the noise level, the device, and notes: sentences about what had to be done otherwise than
+            asked, and about what lies outside of the network's training.
 
         Raises
         ------
         InvalidVolumeError
-            If a volume cannot be denoised, or cannot hold a result.
+            If a volume cannot be denoised, or cannot hold a result, or the mask does not fit.
         DenoiseCancelled
             If the run was cancelled.
         DeviceError
@@ -103,7 +115,8 @@ class NeuralDiffusionLogic(ScriptedLoadableModuleLogic):
         check_input(inputVolume)
         # Without one, a volume of the run's own would be lost to the caller.
         check_outputs([outputVolume], inputVolume)
-        run = self._run(inputVolume, outputVolume, conductionVolume, settings, device, floatOutput)
+        denoiser, settings = self.denoiser(device), settings or DenoiseSettings()
+        run = VolumeRun(denoiser, settings, inputVolume, outputVolume, conductionVolume, mask, threePlanes, floatOutput)
         result = run.work(progress, cancelled)
         run.store(result)
         return result
@@ -115,13 +128,24 @@ class NeuralDiffusionLogic(ScriptedLoadableModuleLogic):
         conductionVolume: vtkMRMLScalarVolumeNode | None = None,
         settings: DenoiseSettings | None = None,
         device: str = "auto",
-    ) -> BackgroundRun:
-        """Begin to denoise a volume in a thread of its own and return at once.
+        mask: slicer.vtkMRMLSegmentationNode | None = None,
+        threePlanes: bool = False,
+        allFrames: bool = False,
+    ) -> BackgroundRun[DenoiseResult] | BackgroundRun[SequenceResult]:
+        """Begin to denoise a volume, or all frames of a sequence, in a thread of its own and return at once.
 
         Arguments, result and errors are those of `process`. Nothing is written into the scene before `store` of what
         this returns is called, on the main thread; without an output volume, that adds one.
+
+        With `allFrames`, `inputVolume` shows the sequence, and there must be no output and no conduction volume:
+        `store` adds a sequence in the same browser and returns a `SequenceResult` and the volume that shows it.
         """
-        run = self._run(inputVolume, outputVolume, conductionVolume, settings, device)
+        denoiser, settings = self.denoiser(device), settings or DenoiseSettings()
+        if allFrames:
+            check_run(inputVolume, outputVolume, conductionVolume, mask, allFrames)
+            run = SequenceRun(denoiser, settings, inputVolume, mask, threePlanes)
+        else:
+            run = VolumeRun(denoiser, settings, inputVolume, outputVolume, conductionVolume, mask, threePlanes)
         return BackgroundRun(run, self._worker.start(run.work))
 
     def startWork(self, work: Work[T]) -> Job[T]:
@@ -223,21 +247,3 @@ class NeuralDiffusionLogic(ScriptedLoadableModuleLogic):
             scene = common_scene(volumesOrFolder)
             tasks = volume_tasks(volumesOrFolder, denoise, self.addOutputVolume, cancelled)
         return add_summary(scene, run_batch(tasks, progress or (lambda done, total: None), cancelled))
-
-    def _run(
-        self,
-        inputVolume: vtkMRMLScalarVolumeNode,
-        outputVolume: vtkMRMLScalarVolumeNode | None,
-        conductionVolume: vtkMRMLScalarVolumeNode | None,
-        settings: DenoiseSettings | None,
-        device: str,
-        floatOutput: bool = False,
-    ) -> VolumeRun:
-        return VolumeRun(
-            self.denoiser(device),
-            settings or DenoiseSettings(),
-            inputVolume,
-            outputVolume,
-            conductionVolume,
-            floatOutput,
-        )

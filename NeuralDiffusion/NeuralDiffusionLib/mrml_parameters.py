@@ -1,13 +1,16 @@
 """What the user chose, kept in the scene."""
 
 import enum
-from typing import Annotated
+from typing import Annotated, Any
 
+import slicer
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
 
 from .mrml_overlay import COLOUR_TABLES, DEFAULT_COLOUR_TABLE, DEFAULT_OPACITY
+from .mrml_planes import SlicesAlong, slice_axis
+from .mrml_sequences import frames_of
 from .settings import MAX_ITERATIONS, NEIGHBOURHOODS, DenoiseSettings
 
 # In image units: above any noise level that a scan may have.
@@ -41,23 +44,16 @@ class Frames(enum.Enum):
         return {Frames.THIS: _("This frame"), Frames.ALL: _("All frames")}[self]
 
 
-class SlicesAlong(enum.Enum):
-    """Direction in which slices are stacked. Scenes store the member's name: renaming one breaks saved scenes."""
-
-    ACQUISITION = "acquisition"
-    RIGHT = "right"
-    ANTERIOR = "anterior"
-    SUPERIOR = "superior"
-    THREE_PLANES = "three planes"
-
-    def label(self) -> str:
-        return {
-            SlicesAlong.ACQUISITION: _("Acquisition plane"),
-            SlicesAlong.RIGHT: _("R (sagittal slices)"),
-            SlicesAlong.ANTERIOR: _("A (coronal slices)"),
-            SlicesAlong.SUPERIOR: _("S (axial slices)"),
-            SlicesAlong.THREE_PLANES: _("Average of three planes"),
-        }[self]
+# What "Restore defaults" sets; all else of the parameter node is left by it.
+DEFAULTS: dict[str, Any] = {
+    "noiseType": NoiseType(DenoiseSettings.noise),
+    "estimateSigma": True,
+    "sigma": 0.0,
+    "iterations": DenoiseSettings.iterations,
+    "neighbours": DenoiseSettings.neighbours,
+    "refine": DenoiseSettings.refine,
+    "slicesAlong": SlicesAlong.ACQUISITION,
+}
 
 
 @parameterNodeWrapper
@@ -70,13 +66,13 @@ class NeuralDiffusionParameterNode:
     inputVolume: vtkMRMLScalarVolumeNode
     frames: Frames = Frames.THIS
     maskSegmentation: vtkMRMLSegmentationNode
-    noiseType: NoiseType = NoiseType(DenoiseSettings.noise)
-    estimateSigma: bool = True
-    sigma: Annotated[float, WithinRange(0, MAX_SIGMA)] = 0.0
-    iterations: Annotated[int, WithinRange(1, MAX_ITERATIONS)] = DenoiseSettings.iterations
-    neighbours: Annotated[int, Choice(list(NEIGHBOURHOODS))] = DenoiseSettings.neighbours
-    refine: bool = DenoiseSettings.refine
-    slicesAlong: SlicesAlong = SlicesAlong.ACQUISITION
+    noiseType: NoiseType = DEFAULTS["noiseType"]
+    estimateSigma: bool = DEFAULTS["estimateSigma"]
+    sigma: Annotated[float, WithinRange(0, MAX_SIGMA)] = DEFAULTS["sigma"]
+    iterations: Annotated[int, WithinRange(1, MAX_ITERATIONS)] = DEFAULTS["iterations"]
+    neighbours: Annotated[int, Choice(list(NEIGHBOURHOODS))] = DEFAULTS["neighbours"]
+    refine: bool = DEFAULTS["refine"]
+    slicesAlong: SlicesAlong = DEFAULTS["slicesAlong"]
     outputVolume: vtkMRMLScalarVolumeNode
     conductionVolume: vtkMRMLScalarVolumeNode
     conductionOpacity: Annotated[float, WithinRange(0, 1)] = DEFAULT_OPACITY
@@ -86,11 +82,35 @@ class NeuralDiffusionParameterNode:
     device: str = "auto"
 
     def settings(self) -> DenoiseSettings:
-        """Return what was chosen in the form that the logic takes."""
+        """Return what was chosen for the input volume in the form that the logic takes.
+
+        The slice axis is that of `mrml_planes.slice_axis`; without an input volume there is none.
+
+        Raises
+        ------
+        InvalidVolumeError
+            If a plane was chosen and the input's IJK to RAS has no inverse.
+        """
+        volume = self.inputVolume
         return DenoiseSettings(
             noise=self.noiseType.value,
             iterations=self.iterations,
             neighbours=self.neighbours,
             refine=self.refine,
+            slice_axis=None if volume is None else slice_axis(volume, self.slicesAlong),
             sigma=None if self.estimateSigma else self.sigma,
         )
+
+    def takesThreePlanes(self) -> bool:
+        """Return whether the mean over all three slice axes was chosen, in place of one."""
+        return self.slicesAlong is SlicesAlong.THREE_PLANES
+
+    def takesAllFrames(self) -> bool:
+        """Return whether all frames were chosen and the input volume shows several."""
+        return self.frames is Frames.ALL and self.inputVolume is not None and frames_of(self.inputVolume) > 1
+
+    def restoreDefaults(self) -> None:
+        """Set how to denoise back to the defaults, all at once; volumes, device and what is shown stay."""
+        with slicer.util.NodeModify(self.parameterNode):
+            for name, value in DEFAULTS.items():
+                setattr(self, name, value)

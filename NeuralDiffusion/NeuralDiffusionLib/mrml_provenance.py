@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import slicer
@@ -15,24 +16,27 @@ if TYPE_CHECKING:
 PREFIX = "NeuralDiffusion."
 
 
-def write_provenance(
-    node: slicer.vtkMRMLScalarVolumeNode,
-    input_volume: slicer.vtkMRMLScalarVolumeNode,
+def provenance(
+    input_name: str,
     settings: DenoiseSettings,
     result: DenoiseResult,
     weights_sha256: str,
-) -> None:
-    """Write settings, outcome, software version and weights to a node as attributes named ``NeuralDiffusion.*``.
+    slice_axes: Sequence[int],
+    mask_name: str | None = None,
+) -> dict[str, str | None]:
+    """Put settings, outcome, software version and weights into words, by name of the attribute.
 
-    Those of an earlier run are replaced. Noise level and intensity range are in the units of the input.
+    Noise level and intensity range are in the units of the input. `slice_axes` are the axes of the array across which
+    slices were denoised; the results of several were averaged. What there is nothing to say about is ``None``.
     """
-    attributes = {
-        "InputVolume": input_volume.GetName(),
+    return {
+        "InputVolume": input_name,
+        "Mask": mask_name,
         "Noise": settings.noise,
         "Iterations": str(settings.iterations),
         "Neighbours": str(settings.neighbours),
         "Refinement": "on" if settings.refine else "off",
-        "SliceAxis": str(settings.slice_axis),
+        "SliceAxis": " ".join(str(axis) for axis in slice_axes),
         "IntensityRange": " ".join(f"{bound:.7g}" for bound in result.intensity_range),
         "IntensityRangeSource": "estimated" if settings.intensity_range is None else "given",
         "Sigma": f"{result.sigma:.7g}",
@@ -42,6 +46,13 @@ def write_provenance(
         "WeightsSHA256": weights_sha256,
         "Notes": " ".join(result.notes) or None,
     }
+
+
+def write_provenance(node: slicer.vtkMRMLScalarVolumeNode, attributes: Mapping[str, str | None]) -> None:
+    """Write what `provenance` returned to a node as attributes named ``NeuralDiffusion.*``.
+
+    Those of an earlier run are replaced.
+    """
     with slicer.util.NodeModify(node):
         for name, value in attributes.items():
             node.SetAttribute(PREFIX + name, value)

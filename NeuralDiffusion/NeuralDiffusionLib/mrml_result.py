@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import slicer
@@ -10,7 +11,6 @@ import vtk
 from .mrml_overlay import style_conduction
 from .mrml_provenance import write_provenance
 from .mrml_volumes import copy_display, make_image, write_volume
-from .settings import DenoiseSettings
 
 if TYPE_CHECKING:
     from .denoiser import DenoiseResult
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
 def store_result(
     result: DenoiseResult,
-    settings: DenoiseSettings,
-    weights_sha256: str,
+    attributes: Mapping[str, str | None],
     input_volume: slicer.vtkMRMLScalarVolumeNode,
     output: slicer.vtkMRMLScalarVolumeNode,
     conduction: slicer.vtkMRMLScalarVolumeNode | None = None,
@@ -29,8 +28,10 @@ def store_result(
 
     Parameters
     ----------
-    result, settings, weights_sha256
-        What was computed, and with what.
+    result
+        What was computed.
+    attributes
+        How, as from `provenance`.
     input_volume
         Volume that was denoised.
     output
@@ -45,7 +46,7 @@ def store_result(
         images.append((conduction, make_image(result.conduction, vtk.VTK_FLOAT)))
     for node, image in images:
         write_volume(node, image, input_volume)
-        write_provenance(node, input_volume, settings, result, weights_sha256)
+        write_provenance(node, attributes)
     copy_display(output, input_volume)
     if conduction is not None:
         style_conduction(conduction)

@@ -3,27 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import slicer
 from slicer.i18n import tr as _
 
 from .background import Job, Progress
 from .errors import InvalidVolumeError
+from .mrml_mask import mask_of_segmentation
 from .mrml_new_volume import unused_name
 from .mrml_result import store_result
-from .mrml_volumes import check_outputs, read_volume
+from .mrml_run_checks import check_run
+from .mrml_task import VolumeTask
 from .settings import DenoiseSettings
 
 if TYPE_CHECKING:
     from .denoiser import Denoiser, DenoiseResult
 
+T = TypeVar("T")
+
+
+def output_name(input_volume: slicer.vtkMRMLScalarVolumeNode) -> str:
+    """Return the name of a new output volume, which no node of the scene has."""
+    return unused_name(input_volume.GetScene(), _("{name} denoised").format(name=input_volume.GetName()))
+
 
 def add_output_volume(input_volume: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLScalarVolumeNode:
     """Add an empty volume named after the input to its scene."""
-    scene = input_volume.GetScene()
-    name = unused_name(scene, _("{name} denoised").format(name=input_volume.GetName()))
-    return scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+    return input_volume.GetScene().AddNewNodeByClass("vtkMRMLScalarVolumeNode", output_name(input_volume))
+
+
+def check_still_there(volume: slicer.vtkMRMLScalarVolumeNode) -> None:
+    """Check that the input of a run is in the scene still.
+
+    Raises
+    ------
+    InvalidVolumeError
+        If it is not.
+    """
+    if volume.GetScene() is None:
+        raise InvalidVolumeError(
+            _("'{name}' left the scene while it was denoised, so nothing was written: load it again.").format(
+                name=volume.GetName()
+            )
+        )
 
 
 class VolumeRun:
@@ -39,13 +62,17 @@ class VolumeRun:
         Node for the denoised volume; ``None`` adds one at the end.
     conduction
         Node for the conduction map, or ``None``.
+    mask
+        Segmentation inside which to denoise; ``None`` is everywhere.
+    three_planes
+        Whether to average over the slices of all three axes.
     float_output
         Whether to store the denoised volume as float, instead of the input's scalar type.
 
     Raises
     ------
     InvalidVolumeError
-        If a volume cannot be denoised, or cannot hold a result.
+        If a volume cannot be denoised, or cannot hold a result, or the mask is unsuitable.
     """
 
     def __init__(
@@ -55,16 +82,22 @@ class VolumeRun:
         input_volume: slicer.vtkMRMLScalarVolumeNode,
         output: slicer.vtkMRMLScalarVolumeNode | None,
         conduction: slicer.vtkMRMLScalarVolumeNode | None = None,
+        mask: slicer.vtkMRMLSegmentationNode | None = None,
+        three_planes: bool = False,
         float_output: bool = False,
     ) -> None:
-        self._denoiser, self._settings, self._float_output = denoiser, settings, float_output
+        self._denoiser, self._float_output = denoiser, float_output
         self._input, self._output, self._conduction = input_volume, output, conduction
-        self._voxels = read_volume(input_volume)
-        self._check_outputs()
+        check_run(input_volume, output, conduction, mask)
+        inside = None if mask is None else mask_of_segmentation(mask, input_volume)
+        name = None if mask is None else mask.GetName()
+        self._task = VolumeTask.of(input_volume, settings, three_planes, inside, name)
 
-    def work(self, progress: Callable[[int, int], None] | None, cancelled: Callable[[], bool] | None) -> DenoiseResult:
+    def work(
+        self, progress: Callable[[int, int], None] | None = None, cancelled: Callable[[], bool] | None = None
+    ) -> DenoiseResult:
         """Denoise, without looking at the scene; arguments and errors as of `Denoiser`."""
-        return self._denoiser(self._voxels, self._settings, progress, cancelled)
+        return self._task.work(self._denoiser, progress, cancelled)
 
     def store(self, result: DenoiseResult) -> slicer.vtkMRMLScalarVolumeNode:
         """Write a result into the scene, all of it or nothing, and return the denoised volume.
@@ -72,41 +105,33 @@ class VolumeRun:
         Raises
         ------
         InvalidVolumeError
-            If a volume has left the scene meanwhile.
+            If a volume has left the scene meanwhile, or cannot hold a result any more.
         """
-        if self._input.GetScene() is None:
-            raise InvalidVolumeError(
-                _("'{name}' left the scene while it was denoised, so nothing was written: load it again.").format(
-                    name=self._input.GetName()
-                )
-            )
-        self._check_outputs()
+        check_still_there(self._input)
+        check_run(self._input, self._output, self._conduction)
+        attributes = self._task.attributes(result, self._denoiser.weights_sha256)
         output = self._output or add_output_volume(self._input)
         try:
-            store_result(
-                result,
-                self._settings,
-                self._denoiser.weights_sha256,
-                self._input,
-                output,
-                self._conduction,
-                self._float_output,
-            )
+            store_result(result, attributes, self._input, output, self._conduction, self._float_output)
         except BaseException:
             if self._output is None:
                 output.GetScene().RemoveNode(output)
             raise
         return output
 
-    def _check_outputs(self) -> None:
-        outputs = [volume for volume in (self._output, self._conduction) if volume is not None]
-        check_outputs(outputs, self._input)
+
+class Run(Protocol[T]):
+    """A `VolumeRun`, or a `SequenceRun`."""
+
+    def work(self, progress: Callable[[int, int], None] | None, cancelled: Callable[[], bool] | None) -> T: ...
+
+    def store(self, result: T) -> slicer.vtkMRMLScalarVolumeNode: ...
 
 
-class BackgroundRun:
-    """A `VolumeRun` that is worked on in another thread; its methods belong to the main thread."""
+class BackgroundRun(Generic[T]):
+    """A run that is worked on in another thread; its methods belong to the main thread."""
 
-    def __init__(self, run: VolumeRun, job: Job[DenoiseResult]) -> None:
+    def __init__(self, run: Run[T], job: Job[T]) -> None:
         self._run, self._job = run, job
 
     @property
@@ -122,7 +147,7 @@ class BackgroundRun:
         """Stop before the next batch of slices; nothing is written then."""
         self._job.cancel()
 
-    def store(self) -> tuple[DenoiseResult, slicer.vtkMRMLScalarVolumeNode]:
+    def store(self) -> tuple[T, slicer.vtkMRMLScalarVolumeNode]:
         """Wait for the result, write it into the scene, and return it with the denoised volume.
 
         Raises

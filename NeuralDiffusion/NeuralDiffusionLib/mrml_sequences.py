@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import slicer
 from slicer.i18n import tr as _
 
-from .errors import DenoiseCancelled, InvalidVolumeError
+from .errors import InvalidVolumeError
 from .mrml_provenance import PREFIX, read_provenance
 from .mrml_volumes import check_input, copy_display, write_volume
 
@@ -62,56 +62,6 @@ def read_frames(volume_node: slicer.vtkMRMLScalarVolumeNode) -> list[slicer.vtkM
                 _("Frame {number} of {count}: {reason}").format(number=number, count=len(frames), reason=error)
             ) from error
     return frames
-
-
-def denoise_sequence(
-    volume_node: slicer.vtkMRMLScalarVolumeNode,
-    denoise: Callable[[slicer.vtkMRMLScalarVolumeNode], slicer.vtkMRMLScalarVolumeNode],
-    name: str,
-    progress: Callable[[int, int], None] | None = None,
-    cancelled: Callable[[], bool] | None = None,
-) -> slicer.vtkMRMLScalarVolumeNode:
-    """Denoise all frames of the sequence that a volume shows; returns when it is done.
-
-    The scene is written once, at the end, by `write_frames`: what is cancelled or fails leaves it as it was.
-
-    Parameters
-    ----------
-    volume_node
-        Proxy volume of the sequence.
-    denoise
-        Called with each frame, which it must not change; returns a volume node, in no scene, with the denoised image
-        and the attributes that say how it was made.
-    name
-        Name of the new proxy volume.
-    progress
-        Called with the frames done and all frames, after each.
-    cancelled
-        Asked before each frame; once it returns True the run stops.
-
-    Returns
-    -------
-    vtkMRMLScalarVolumeNode
-        The new proxy volume.
-
-    Raises
-    ------
-    InvalidVolumeError
-        As from `read_frames`, or if the sequence was changed or removed meanwhile.
-    DenoiseCancelled
-        If the run was cancelled.
-    """
-    frames = read_frames(volume_node)
-    contents = []
-    for number, frame in enumerate(frames):
-        if cancelled is not None and cancelled():
-            raise DenoiseCancelled(
-                _("Denoising was cancelled after {done} of {total} frames.").format(done=number, total=len(frames))
-            )
-        contents.append(denoise(frame))
-        if progress is not None:
-            progress(number + 1, len(frames))
-    return write_frames(volume_node, frames, contents, name)
 
 
 def write_frames(

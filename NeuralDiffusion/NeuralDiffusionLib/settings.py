@@ -26,7 +26,8 @@ class DenoiseSettings:
     refine
         Whether the residual refinement follows the diffusion.
     slice_axis
-        Axis of the array along which the slices are stacked, 0 to 2.
+        Axis of the array along which the slices are stacked, 0 to 2. ``None`` takes that of the acquisition, see
+        `slice_planes.acquisition_axis`, for a scan whose spacing is known, and 0 for a bare array.
     intensity_range
         The (low, high) intensities that count as 0 and 1, in the scan's own units. ``None``
         estimates them from percentiles over the whole volume.
@@ -44,7 +45,7 @@ class DenoiseSettings:
     iterations: int = 16
     neighbours: int = 8
     refine: bool = True
-    slice_axis: int = 0
+    slice_axis: int | None = None
     intensity_range: tuple[float, float] | None = None
     sigma: float | None = None
 
@@ -58,7 +59,7 @@ class DenoiseSettings:
             )
         if not _is_whole(self.neighbours) or self.neighbours not in NEIGHBOURHOODS:
             raise ValueError(f"Neighbourhood {self.neighbours!r} is not possible: choose 4 or 8.")
-        if not _is_whole(self.slice_axis) or self.slice_axis not in (0, 1, 2):
+        if self.slice_axis is not None and (not _is_whole(self.slice_axis) or self.slice_axis not in (0, 1, 2)):
             raise ValueError(f"Slice axis {self.slice_axis!r} is not possible: choose 0, 1 or 2.")
         if self.intensity_range is not None:
             low, high = self.intensity_range

@@ -45,6 +45,15 @@ def acquisition_axis(spacing_kji: Sequence[float], shape_kji: Sequence[int] | No
     return widest if spacing_kji[widest] >= THICK_SLICE * others else 0
 
 
+def with_slice_axis(
+    settings: DenoiseSettings, spacing_kji: Sequence[float], shape_kji: Sequence[int]
+) -> DenoiseSettings:
+    """Return settings with a slice axis: the one that was chosen, else `acquisition_axis`."""
+    if settings.slice_axis is not None:
+        return settings
+    return replace(settings, slice_axis=acquisition_axis(spacing_kji, shape_kji))
+
+
 def plane_axes(ijk_to_ras: np.ndarray) -> dict[str, int]:
     """Find the axis of the array across the slices of each anatomical plane.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ class SliceRun:
     Attributes
     ----------
     settings
-        What to do.
+        What to do; the slice axis is never ``None``.
     slices
         (slices, rows, columns), a view of the volume in its own units and type.
     low, high
@@ -45,6 +45,8 @@ class SliceRun:
         volume = np.asarray(volume)
         check_volume(volume)
         low, high = settings.intensity_range or estimate_range(volume)
+        if settings.slice_axis is None:
+            settings = replace(settings, slice_axis=0)
         slices = np.moveaxis(volume, settings.slice_axis, 0)
         return cls(settings, slices, low, high, clipped=float(volume.min()) >= low)
 

@@ -6,16 +6,19 @@ import slicer
 from slicer.i18n import tr as _
 
 from NeuralDiffusionLib import InvalidVolumeError
-from NeuralDiffusionLib.mrml_parameters import NeuralDiffusionParameterNode, NoiseType
+from NeuralDiffusionLib.mrml_parameters import NeuralDiffusionParameterNode
+from NeuralDiffusionLib.mrml_provenance import read_provenance
 from NeuralDiffusionLib.mrml_run import BackgroundRun
-from NeuralDiffusionLib.mrml_volumes import check_input, check_outputs
+from NeuralDiffusionLib.mrml_run_checks import check_run
+from NeuralDiffusionLib.mrml_run_sentences import run_text
+from NeuralDiffusionLib.mrml_sequences import frames_of
 from NeuralDiffusionLib.slicer_torch import ensure_torch
 
 from .section import Panel, Section
 
 
 class ApplySection(Section):
-    """Starts the run on the whole volume and writes its result."""
+    """Starts the run on the whole volume, or on all frames of a sequence, and writes its result."""
 
     def __init__(self, panel: Panel) -> None:
         super().__init__(panel)
@@ -27,7 +30,7 @@ class ApplySection(Section):
             return
         reason = self._whyNotApply()
         self.ui.applyButton.enabled = not reason
-        self.ui.applyButton.toolTip = reason or _("Denoise the input volume.")
+        self.ui.applyButton.toolTip = reason or self._whatApplyDoes()
 
     def onApplyButton(self) -> None:
         """Begin to denoise the input volume or, while that or other work goes on, cancel it."""
@@ -36,28 +39,47 @@ class ApplySection(Section):
             return
         with slicer.util.tryWithErrorDisplay(_("Denoising failed.")):
             node = self.parameterNode
+            allFrames = node.takesAllFrames()
             # An unsuitable volume is named before PyTorch is downloaded for it.
-            check_input(node.inputVolume)
+            self._check(node)
             ensure_torch(slicer.util.confirmOkCancelDisplay)
             run = self.logic.start(
-                node.inputVolume, node.outputVolume, node.conductionVolume, node.settings(), node.device
+                node.inputVolume,
+                None if allFrames else node.outputVolume,
+                node.conductionVolume,
+                node.settings(),
+                node.device,
+                node.maskSegmentation,
+                node.takesThreePlanes(),
+                allFrames,
             )
-            self.panel.runs.begin(run, lambda: self._store(run, node), _("Denoising failed."))
+            frames = frames_of(node.inputVolume) if allFrames else 1
+            self.panel.runs.begin(run, lambda: self._store(run, node, frames), _("Denoising failed."))
 
     def _whyNotApply(self) -> str:
-        """Return why the chosen volumes cannot be denoised, or nothing."""
+        """Return why what is chosen cannot be done, as far as that is known at a glance, or nothing."""
         node = self.parameterNode
         if node is None:
             return _("Open the module to denoise a volume.")
-        outputs = [volume for volume in (node.outputVolume, node.conductionVolume) if volume is not None]
         try:
-            check_input(node.inputVolume)
-            check_outputs(outputs, node.inputVolume)
+            self._check(node)
         except InvalidVolumeError as error:
             return str(error)
         return ""
 
-    def _store(self, run: BackgroundRun, node: NeuralDiffusionParameterNode) -> str:
+    def _check(self, node: NeuralDiffusionParameterNode) -> None:
+        allFrames = node.takesAllFrames()
+        output = None if allFrames else node.outputVolume
+        check_run(node.inputVolume, output, node.conductionVolume, node.maskSegmentation, allFrames)
+        node.settings()
+
+    def _whatApplyDoes(self) -> str:
+        if self.parameterNode.takesAllFrames():
+            count = frames_of(self.parameterNode.inputVolume)
+            return _("Denoise all {count} frames into a new sequence.").format(count=count)
+        return _("Denoise the input volume.")
+
+    def _store(self, run: BackgroundRun, node: NeuralDiffusionParameterNode, frames: int) -> str:
         """Write the result into the scene, show it if the module is open, and return a line about the run."""
         checkBox = self.ui.showConductionCheckBox
         overlayShown, checkBox.checked = checkBox.checked, False
@@ -70,10 +92,4 @@ class ApplySection(Section):
             self.panel.update()
             checkBox.checked = overlayShown and checkBox.enabled
         self.panel.runs.warn(list(result.notes))
-        if node.noiseType is NoiseType.SPECKLE:
-            level = _("{percent:.1f} % of the signal").format(percent=100 * result.sigma)
-        else:
-            level = _("{sigma:.3g} in image units").format(sigma=result.sigma)
-        return _("Denoised '{name}' in {seconds:.1f} s on {device}; estimated noise level: {level}.").format(
-            name=node.inputVolume.GetName(), seconds=self.panel.runs.seconds, device=result.device, level=level
-        )
+        return run_text(read_provenance(outputVolume), result.sigma, frames, self.panel.runs.seconds)

@@ -2,8 +2,125 @@
 
 from __future__ import annotations
 
-from .section import Section
+import math
+
+import slicer
+import vtk
+from slicer.i18n import tr as _
+
+from NeuralDiffusionLib.mrml_parameters import NeuralDiffusionParameterNode, NoiseType
+from NeuralDiffusionLib.mrml_run_sentences import estimate_text
+from NeuralDiffusionLib.mrml_sequences import browser_and_sequence_of, frames_of
+
+from .noise_level_watch import NoiseLevelWatch
+from .section import Panel, Section
+
+_DIGITS = 4
+_MOST_DECIMALS = 8
 
 
 class InputsSection(Section):
     """Volume, frames, mask, noise type and noise level."""
+
+    def __init__(self, panel: Panel) -> None:
+        super().__init__(panel)
+        self._noiseLevel = NoiseLevelWatch(panel, self._showNoiseLevel)
+        self._browser: slicer.vtkMRMLSequenceBrowserNode | None = None
+        self._browserTag = 0
+        self._recording = False
+        # A preview loads the network, with which the noise level can be estimated.
+        self.ui.previewCheckBox.connect("toggled(bool)", self.update)
+        self.ui.estimateSigmaCheckBox.connect("clicked(bool)", self.onEstimateSigmaClicked)
+
+    def update(self) -> None:
+        node = self.parameterNode
+        volume = node.inputVolume if node else None
+        self._follow(volume)
+        several = volume is not None and frames_of(volume) > 1
+        self.ui.framesLabel.visible = several
+        self.ui.framesComboBox.visible = several
+        self._noiseLevel.update()
+        if node is not None:
+            self.ui.noiseTypeNoteLabel.text = _explain(node.noiseType)
+            self._fitSpinBox(node)
+            self._showNoiseLevel()
+
+    def onEstimateSigmaClicked(self, checked: bool) -> None:
+        """Start from the estimate when the level is to be set by hand for the first time."""
+        node, estimate = self.parameterNode, self._noiseLevel.estimate
+        if not checked and node is not None and node.sigma == 0 and estimate is not None:
+            node.sigma = float(f"{estimate.sigma:.{_DIGITS}g}")
+
+    def onBrowserModified(self, caller: vtk.vtkObject, event: str) -> None:
+        """Bring the panel up to date when a recording begins or ends."""
+        if self._recording != self._browser.GetRecordingActive():
+            self._recording = self._browser.GetRecordingActive()
+            self.panel.update()
+
+    def leave(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        self._follow(None)
+        self._noiseLevel.stop()
+
+    def close(self) -> None:
+        self.forget()
+
+    def _follow(self, volume: slicer.vtkMRMLScalarVolumeNode | None) -> None:
+        """Observe the sequence browser that shows frames in a volume, if there is one."""
+        found = None if volume is None else browser_and_sequence_of(volume)
+        browser = None if found is None else found[0]
+        if browser is self._browser:
+            return
+        if self._browser is not None:
+            self._browser.RemoveObserver(self._browserTag)
+        self._browser = browser
+        if browser is not None:
+            self._browserTag = browser.AddObserver(vtk.vtkCommand.ModifiedEvent, self.onBrowserModified)
+            self._recording = browser.GetRecordingActive()
+
+    def _fitSpinBox(self, node: NeuralDiffusionParameterNode) -> None:
+        """Give the spin box four significant digits of a usual noise level, 3 % of the intensity range."""
+        box = self.ui.sigmaSpinBox
+        box.enabled = not node.estimateSigma
+        relative = node.noiseType is NoiseType.SPECKLE
+        box.suffix = _(" of the signal") if relative else ""
+        image = node.inputVolume.GetImageData() if node.inputVolume else None
+        low, high = (0.0, 1.0) if relative or image is None else image.GetScalarRange()
+        usual = 0.03 * (high - low) if math.isfinite(high - low) and high > low else 1.0
+        decimals = min(max(0, _DIGITS - 1 - math.floor(math.log10(usual))), _MOST_DECIMALS)
+        # What the box rounds to show it must not be taken for what the user typed.
+        silent = box.blockSignals(True)
+        box.decimals = decimals
+        box.singleStep = 10.0 ** -max(0, decimals - _DIGITS + 2)
+        box.value = node.sigma
+        box.blockSignals(silent)
+
+    def _showNoiseLevel(self) -> None:
+        node = self.parameterNode
+        if node is not None:
+            self.ui.sigmaNoteLabel.text = self._noteOnLevel(node)
+
+    def _noteOnLevel(self, node: NeuralDiffusionParameterNode) -> str:
+        watch = self._noiseLevel
+        removesNothing = not node.estimateSigma and node.sigma == 0
+        if watch.estimate is not None:
+            text = estimate_text(watch.estimate, node.noiseType.value)
+            return _("{text} At 0 nothing is removed.").format(text=text) if removesNothing else text
+        if watch.problem:
+            return watch.problem
+        if watch.waiting:
+            return _("Estimating...")
+        if node.estimateSigma:
+            return _("Estimated in each slice when it is denoised.")
+        return _("At 0 nothing is removed.") if removesNothing else _("The same level in all slices.")
+
+
+def _explain(noise: NoiseType) -> str:
+    return {
+        NoiseType.RICIAN: _("Magnitude MR images: the usual case."),
+        NoiseType.GAUSSIAN: _("The same noise everywhere: real-part or averaged images."),
+        NoiseType.SPECKLE: _("Stronger where the signal is stronger, as in ultrasound."),
+        NoiseType.MIXED: _("The network judges the noise slice by slice."),
+    }[noise]
