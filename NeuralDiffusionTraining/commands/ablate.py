@@ -9,10 +9,11 @@ import typer
 
 from ..files.command_error import CommandError
 from ..files.result_files import check_folder_of, write_json, write_text
+from .options import Data, Device, JsonFile, MarkdownFile
 
 
 def ablate(
-    data: Annotated[Path, typer.Option(help="Folder that holds the Br35H classes 'no' and 'yes'.")],
+    data: Data,
     output: Annotated[Path, typer.Option(help="Folder for the runs; what is finished there is only measured.")],
     of: Annotated[
         Literal["design", "competitors"],
@@ -24,9 +25,9 @@ def ablate(
         list[str] | None, typer.Option("--set", help="Any option of the configuration: `--set epochs=20`.")
     ] = None,
     limit: Annotated[int, typer.Option(min=0, help="Use only the first test slices; 0 means all.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the table to this file.")] = None,
-    markdown_file: Annotated[Path | None, typer.Option("--markdown", help="Write the table to this file.")] = None,
+    device: Device = "auto",
+    json_file: JsonFile = None,
+    markdown_file: MarkdownFile = None,
 ) -> None:
     """Train variants of the network on the same budget and compare them on the test part, Rician noise.
 

@@ -11,6 +11,7 @@ from NeuralDiffusionLib import NOISE_TYPES
 
 from ..files.command_error import CommandError
 from ..files.result_files import check_folder_of, write_file
+from .options import Device
 
 _SMALLEST = 16
 
@@ -24,7 +25,7 @@ def adapt(
     learning_rate: Annotated[float, typer.Option(min=1e-7, help="Peak learning rate.")] = 3e-4,
     seed: Annotated[int, typer.Option(min=0, help="Seed of crops and hidden pixels.")] = 0,
     weights: Annotated[Path | None, typer.Option(help="Weights to start from; the bundled ones if left out.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Fit the weights to scans that have no clean counterpart (blind-spot training).
 

@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 
 from ..files.result_files import check_folder_of, write_text
+from .options import Weights
 
 
 def card(
     results: Annotated[Path, typer.Argument(help="Folder of the JSON files that the measuring commands wrote.")],
     output: Annotated[Path, typer.Argument(help="Markdown file to write.")],
-    weights: Annotated[Path | None, typer.Option(help="File of weights; the bundled one if left out.")] = None,
+    weights: Weights = None,
 ) -> None:
     """Write the model card: how the weights were made, and what was measured with them."""
     from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS

@@ -9,6 +9,7 @@ import typer
 
 from ..files.command_error import CommandError
 from ..files.result_files import check_folder_of, write_json, write_text
+from .options import Device, Iterations, JsonFile, Weights
 
 if TYPE_CHECKING:
     from ..benchmark.volumes import CleanVolume
@@ -22,14 +23,14 @@ def evaluate_volumes(
     sigma: Annotated[
         list[float] | None, typer.Option(help="Noise level relative to the range; repeat for more. Default: 0.01-0.15.")
     ] = None,
-    iterations: Annotated[int, typer.Option(help="Number of diffusion steps, 1 to 64.")] = 16,
+    iterations: Iterations = 16,
     neighbours: Annotated[int, typer.Option(help="Neighbourhood of the diffusion, 4 or 8.")] = 8,
     slices: Annotated[int, typer.Option(min=0, help="Use only this many middle slices; 0 means all.")] = 0,
     peers: Annotated[bool, typer.Option("--peers/--no-peers", help="Measure the 3-D filters, too.")] = True,
     bm4d: Annotated[bool, typer.Option("--bm4d", help="Measure BM4D, too: minutes a volume, non-commercial.")] = False,
-    weights: Annotated[Path | None, typer.Option(help="File of weights; the bundled one if left out.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the table to this file.")] = None,
+    weights: Weights = None,
+    device: Device = "auto",
+    json_file: JsonFile = None,
     csv_file: Annotated[Path | None, typer.Option("--csv", help="Write the rows to this file as CSV.")] = None,
     markdown_file: Annotated[
         Path | None, typer.Option("--markdown", help="Write the table to this file as Markdown.")

@@ -9,27 +9,37 @@ import typer
 
 from ..files.command_error import CommandError
 from ..files.result_files import check_folder_of, write_json, write_text
-from .table_rows import ROWS_HELP, TRAINED_HELP, asked_rows, build_rows, name_and_checkpoint
+from .options import (
+    Data,
+    Device,
+    Iterations,
+    Limit,
+    Neighbours,
+    Part,
+    Precision,
+    Rows,
+    Sigma,
+    SplitName,
+    Trained,
+    Weights,
+)
+from .table_rows import asked_rows, build_rows, name_and_checkpoint
 
 
 def fidelity(
-    data: Annotated[Path, typer.Option(help="Folder that holds the Br35H classes 'no' and 'yes'.")],
-    split: Annotated[str, typer.Option(help="original, grouped, or a split file.")] = "original",
-    part: Annotated[Literal["test", "validation"], typer.Option(help="Part of the split.")] = "test",
+    data: Data,
+    split: SplitName = "original",
+    part: Part = "test",
     noise: Annotated[Literal["rician", "gaussian"], typer.Option(help="Noise that is added.")] = "rician",
-    sigma: Annotated[
-        float | None, typer.Option(min=0, help="Noise level that is added; drawn from 0.05-0.20 if left out.")
-    ] = None,
-    iterations: Annotated[int, typer.Option(help="Number of diffusion steps, 1 to 64.")] = 16,
-    neighbours: Annotated[int, typer.Option(help="Neighbourhood of our diffusion, 4 or 8.")] = 8,
-    limit: Annotated[int, typer.Option(min=0, help="Use only the first slices of the part; 0 means all.")] = 0,
-    weights: Annotated[Path | None, typer.Option(help="File of weights; the bundled one if left out.")] = None,
-    methods: Annotated[str, typer.Option(help=ROWS_HELP)] = "ours",
-    trained: Annotated[list[str] | None, typer.Option(metavar="NAME=CHECKPOINT", help=TRAINED_HELP)] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
-    precision: Annotated[
-        Literal["fast", "float32"], typer.Option(help="fast computes in bfloat16 or float16 where that is faster.")
-    ] = "fast",
+    sigma: Sigma = None,
+    iterations: Iterations = 16,
+    neighbours: Neighbours = 8,
+    limit: Limit = 0,
+    weights: Weights = None,
+    methods: Rows = "ours",
+    trained: Trained = None,
+    device: Device = "auto",
+    precision: Precision = "fast",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the tables to this file.")] = None,
     markdown_file: Annotated[Path | None, typer.Option("--markdown", help="Write the tables to this file.")] = None,
 ) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from ..files.command_error import CommandError
 from ..files.result_files import check_folder_of, write_text
+from .options import Weights
 from .table_rows import name_and_checkpoint
 
 
@@ -25,7 +26,7 @@ def report(
         list[str] | None,
         typer.Option(metavar="NAME=CHECKPOINT", help="Show a network trained here in the example, too; repeat."),
     ] = None,
-    weights: Annotated[Path | None, typer.Option(help="File of weights; the bundled one if left out.")] = None,
+    weights: Weights = None,
     readme: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Markdown file whose marked tables are written anew.")
     ] = None,

@@ -9,7 +9,8 @@ import typer
 
 from ..files.command_error import CommandError
 from ..files.result_files import check_folder_of, write_json, write_text
-from .table_rows import ROWS_HELP, TRAINED_HELP, asked_rows, build_rows, name_and_checkpoint
+from .options import Device, Iterations, JsonFile, MarkdownFile, Neighbours, Noise, Rows, Sigma, Trained, Weights
+from .table_rows import asked_rows, build_rows, name_and_checkpoint
 
 
 def segmentation(
@@ -21,18 +22,16 @@ def segmentation(
         str | None,
         typer.Option(help="original, grouped or a split file; 70 % to train and 30 % to test, by chance, if left out."),
     ] = None,
-    noise: Annotated[str, typer.Option(help="rician, gaussian, speckle or mixed.")] = "rician",
-    sigma: Annotated[
-        float | None, typer.Option(min=0, help="Noise level that is added; drawn from 0.05-0.20 if left out.")
-    ] = None,
-    iterations: Annotated[int, typer.Option(help="Number of diffusion steps, 1 to 64.")] = 16,
-    neighbours: Annotated[int, typer.Option(help="Neighbourhood of our diffusion, 4 or 8.")] = 8,
-    methods: Annotated[str, typer.Option(help=ROWS_HELP)] = "ours",
-    trained: Annotated[list[str] | None, typer.Option(metavar="NAME=CHECKPOINT", help=TRAINED_HELP)] = None,
-    weights: Annotated[Path | None, typer.Option(help="File of weights; the bundled one if left out.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the table to this file.")] = None,
-    markdown_file: Annotated[Path | None, typer.Option("--markdown", help="Write the table to this file.")] = None,
+    noise: Noise = "rician",
+    sigma: Sigma = None,
+    iterations: Iterations = 16,
+    neighbours: Neighbours = 8,
+    methods: Rows = "ours",
+    trained: Trained = None,
+    weights: Weights = None,
+    device: Device = "auto",
+    json_file: JsonFile = None,
+    markdown_file: MarkdownFile = None,
 ) -> None:
     """Segment lesions in clean, noisy and denoised slices and print Dice and IoU.
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from ..files.command_error import CommandError
 from ..files.result_files import check_folder_of, write_json, write_text
+from .options import Data, Device, Limit, Part, Precision, SplitName, Weights
 
 
 def sweep(
-    data: Annotated[Path, typer.Option(help="Folder that holds the Br35H classes 'no' and 'yes'.")],
-    split: Annotated[str, typer.Option(help="original, grouped, or a split file.")] = "original",
-    part: Annotated[Literal["test", "validation"], typer.Option(help="Part of the split.")] = "test",
-    limit: Annotated[int, typer.Option(min=0, help="Use only the first slices of the part; 0 means all.")] = 0,
+    data: Data,
+    split: SplitName = "original",
+    part: Part = "test",
+    limit: Limit = 0,
     noise: Annotated[
         list[str] | None, typer.Option(help="Noise type; repeat for more. Default: rician, gaussian, speckle, mixed.")
     ] = None,
@@ -28,11 +29,9 @@ def sweep(
     iterations: Annotated[
         list[int] | None, typer.Option(help="Diffusion steps; repeat for more. Default: 1, 4, 8, 16, 32, 64.")
     ] = None,
-    weights: Annotated[Path | None, typer.Option(help="File of weights; the bundled one if left out.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
-    precision: Annotated[
-        Literal["fast", "float32"], typer.Option(help="fast computes in bfloat16 or float16 where that is faster.")
-    ] = "fast",
+    weights: Weights = None,
+    device: Device = "auto",
+    precision: Precision = "fast",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
     csv_file: Annotated[Path | None, typer.Option("--csv", help="Write the figures to this file.")] = None,
     plots: Annotated[Path | None, typer.Option(help="Draw the figures into this folder, as PNG.")] = None,

@@ -13,11 +13,6 @@ if TYPE_CHECKING:
     from ..benchmark.methods import Method
 
 ROWS = ("published", "tuned", "peers", "ours")
-ROWS_HELP = (
-    "Rows beside the noisy input: ours, published (classical filters as the original ran them), tuned (the same, tuned "
-    "and bias-corrected), peers (other programs, where installed); several with commas, or all."
-)
-TRAINED_HELP = "A row for a network that 'train' trained; repeat for more."
 
 
 def asked_rows(methods: str) -> set[str]:

@@ -7,11 +7,13 @@ from typing import Annotated, Literal
 
 import typer
 
+from .options import Data, Device
+
 _OF_CONFIG = "the configuration's value if left out"
 
 
 def train(
-    data: Annotated[Path, typer.Option(help="Folder that holds the Br35H classes 'no' and 'yes'.")],
+    data: Data,
     output: Annotated[Path, typer.Option(help="Folder for checkpoints and curves; a run found there goes on.")],
     config: Annotated[
         str | None, typer.Option(help="YAML file, or a bundled one by name: shipped, original, peers, smoke.")
@@ -32,7 +34,7 @@ def train(
     start: Annotated[
         Path | None, typer.Option("--init", help="Checkpoint of the same network whose weights to start from.")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    device: Device = "auto",
     devices: Annotated[int, typer.Option(min=1, help="Processes, or GPUs, on each machine.")] = 1,
     num_nodes: Annotated[int, typer.Option(min=1, help="Machines; start the same command on each.")] = 1,
 ) -> None:

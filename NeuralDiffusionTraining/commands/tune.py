@@ -9,12 +9,13 @@ import typer
 
 from ..files.command_error import CommandError
 from ..files.result_files import check_folder_of, write_json
+from .options import Data, SplitName
 
 
 def tune(
-    data: Annotated[Path, typer.Option(help="Folder that holds the Br35H classes 'no' and 'yes'.")],
+    data: Data,
     output: Annotated[Path, typer.Option(help="File for the parameters, JSON.")],
-    split: Annotated[str, typer.Option(help="original, grouped, or a split file.")] = "original",
+    split: SplitName = "original",
     noise: Annotated[
         list[str] | None, typer.Option(help="rician, gaussian, speckle or mixed; repeat for more. Default: all four.")
     ] = None,

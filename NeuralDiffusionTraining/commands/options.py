@@ -1,0 +1,37 @@
+"""Options that several commands have, in the same words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+Data = Annotated[Path, typer.Option(help="Folder that holds the Br35H classes 'no' and 'yes'.")]
+SplitName = Annotated[str, typer.Option(help="original, grouped, or a split file.")]
+Part = Annotated[Literal["test", "validation"], typer.Option(help="Part of the split.")]
+Limit = Annotated[int, typer.Option(min=0, help="Use only the first slices of the part; 0 means all.")]
+Noise = Annotated[str, typer.Option(help="rician, gaussian, speckle or mixed.")]
+Sigma = Annotated[
+    float | None, typer.Option(min=0, help="Noise level that is added; drawn from 0.05-0.20 if left out.")
+]
+Iterations = Annotated[int, typer.Option(help="Number of diffusion steps, 1 to 64.")]
+Neighbours = Annotated[int, typer.Option(help="Neighbourhood of our diffusion, 4 or 8.")]
+Weights = Annotated[Path | None, typer.Option(help="File of weights; the bundled one if left out.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
+Precision = Annotated[
+    Literal["fast", "float32"], typer.Option(help="fast computes in bfloat16 or float16 where that is faster.")
+]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the table to this file.")]
+MarkdownFile = Annotated[Path | None, typer.Option("--markdown", help="Write the table to this file.")]
+Rows = Annotated[
+    str,
+    typer.Option(
+        help="Rows beside the noisy input: ours, published (classical filters as the original ran them), tuned (the "
+        "same, tuned and bias-corrected), peers (other programs, where installed); several with commas, or all."
+    ),
+]
+Trained = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=CHECKPOINT", help="A row for a network that 'train' trained; repeat for more."),
+]
