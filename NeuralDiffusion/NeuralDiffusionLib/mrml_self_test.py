@@ -1,14 +1,23 @@
-"""The self-test that runs inside Slicer, without pytest."""
+"""The self-test that runs inside Slicer, where there is no pytest."""
 
 from __future__ import annotations
 
+import sys
+import time
+import unittest
+from unittest import mock
+
 import numpy as np
 import slicer
+from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleTest
 
 from .errors import DenoiseCancelled, InvalidVolumeError
 from .mrml_logic import NeuralDiffusionLogic
 from .slicer_torch import torch_installed
+
+_PATIENCE_S = 120
+_with_torch = unittest.skipUnless(torch_installed(), "PyTorch is not installed.")
 
 
 class NeuralDiffusionTest(ScriptedLoadableModuleTest):
@@ -16,14 +25,13 @@ class NeuralDiffusionTest(ScriptedLoadableModuleTest):
 
     def setUp(self) -> None:
         slicer.mrmlScene.Clear()
-        if not torch_installed():
-            self.skipTest("PyTorch is not installed.")
 
     def runTest(self) -> None:
-        for test in (self.test_denoises_a_volume, self.test_rejects_a_label_map, self.test_cancel_changes_nothing):
+        for name in [name for name in dir(self) if name.startswith("test_")]:
             self.setUp()
-            test()
+            getattr(self, name)()
 
+    @_with_torch
     def test_denoises_a_volume(self) -> None:
         self.delayDisplay("Denoising a disc in Rician noise")
         clean, noisy = self._discs()
@@ -45,18 +53,61 @@ class NeuralDiffusionTest(ScriptedLoadableModuleTest):
         )
         logic = NeuralDiffusionLogic()
         outputVolume = logic.addOutputVolume(labelMap)
-        with self.assertRaises(InvalidVolumeError):  # noqa: PT027 - Slicer has no pytest
+        with self.assertRaises(InvalidVolumeError):  # noqa: PT027
             logic.process(labelMap, outputVolume)
         assert outputVolume.GetImageData() is None
 
+    @_with_torch
     def test_cancel_changes_nothing(self) -> None:
         self.delayDisplay("Cancelling a run")
         inputVolume = slicer.util.addVolumeFromArray(self._discs()[1], name="Discs")
         logic = NeuralDiffusionLogic()
         outputVolume = logic.addOutputVolume(inputVolume)
-        with self.assertRaises(DenoiseCancelled):  # noqa: PT027 - Slicer has no pytest
+        with self.assertRaises(DenoiseCancelled):  # noqa: PT027
             logic.process(inputVolume, outputVolume, cancelled=lambda: True)
         assert outputVolume.GetImageData() is None
+
+    def test_overlay_gives_the_layers_back(self) -> None:
+        self.delayDisplay("Showing the conduction over a volume")
+        volumes = [slicer.util.addVolumeFromArray(np.zeros((2, 8, 8), np.float32), name=name) for name in "ABC"]
+        before, background, conduction = volumes
+        view = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSliceCompositeNode")
+        view.SetBackgroundVolumeID(before.GetID())
+        looks = NeuralDiffusionLogic().looks
+        looks.show_overlay(background, conduction, 0.5)
+        assert view.GetForegroundVolumeID() == conduction.GetID()
+        assert view.GetForegroundOpacity() == 0.5
+        looks.hide_overlay()
+        assert view.GetBackgroundVolumeID() == before.GetID()
+        assert view.GetForegroundVolumeID() is None
+
+    def test_without_torch_says_what_to_do(self) -> None:
+        self.delayDisplay("Denoising without PyTorch")
+        inputVolume = slicer.util.addVolumeFromArray(self._discs()[1], name="Discs")
+        logic = NeuralDiffusionLogic()
+        outputVolume = logic.addOutputVolume(inputVolume)
+        # As if it were not installed.
+        missing = mock.patch.dict(sys.modules, {"torch": None})
+        with missing, self.assertRaisesRegex(RuntimeError, "PyTorch is not installed"):  # noqa: PT027
+            logic.process(inputVolume, outputVolume)
+        assert outputVolume.GetImageData() is None
+
+    @_with_torch
+    def test_panel_denoises_a_volume(self) -> None:
+        self.delayDisplay("Pressing Apply")
+        widget = slicer.util.getModuleWidget("NeuralDiffusion")
+        widget.initializeParameterNode()
+        parameters = widget.parameterNode
+        parameters.inputVolume = slicer.util.addVolumeFromArray(self._discs()[1], name="Discs")
+        parameters.iterations = 4
+        widget.ui.applyButton.click()
+        assert widget.ui.applyButton.text == _("Cancel")
+        until = time.monotonic() + _PATIENCE_S
+        while widget.runs.busy and time.monotonic() < until:
+            slicer.app.processEvents()
+            time.sleep(0.01)
+        assert parameters.outputVolume is not None, widget.ui.statusLabel.text
+        assert parameters.outputVolume.GetImageData().GetDimensions() == (64, 64, 4)
 
     @staticmethod
     def _discs() -> tuple[np.ndarray, np.ndarray]:
