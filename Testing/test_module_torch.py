@@ -72,7 +72,7 @@ def test_the_user_is_asked_and_told_that_slicer_will_not_respond(extension):
 
 def test_a_declined_installation_stops_and_says_how_to_go_on(extension):
     extension.outcome = AssertionError("Installed although declined.")
-    with pytest.raises(RuntimeError, match="as you chose: press Apply again"):
+    with pytest.raises(RuntimeError, match="as you chose: press Apply or Install PyTorch"):
         ensure_torch(lambda text: False)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import re
+from pathlib import Path
 
 import torch
 
@@ -10,6 +11,9 @@ from .errors import DeviceError
 
 _BYTES_PER_PIXEL = 800
 """Twice the peak of a float32 pass that was measured on a CPU, per pixel of a slice; cuDNN needs some on top."""
+
+_MEMORY_REPORT = Path("/proc/meminfo")
+"""Linux's own; other systems have none."""
 
 _LARGEST_BATCH = 32
 _CPU_BATCH_PIXELS = 2**18
@@ -65,15 +69,32 @@ def _fast_cpu_dtype() -> torch.dtype:
 
 def batch_size(device: torch.device, pixels: int) -> int:
     """Slices of `pixels` pixels that fit in half of the free memory, at least 1."""
+    free = free_memory(device)
+    # Assume little where the system does not tell.
+    by_memory = (2 * 2**30 if free is None else free) // 2 // batch_bytes(1, pixels)
+    return max(1, min(full_batch(device, pixels), by_memory))
+
+
+def full_batch(device: torch.device, pixels: int) -> int:
+    """Slices of `pixels` pixels in one batch where memory does not limit it, at least 1."""
     if device.type == "cuda":
-        free = torch.cuda.mem_get_info(device)[0]
-        return max(1, min(_LARGEST_BATCH, free // 2 // (pixels * _BYTES_PER_PIXEL)))
-    by_memory = _free_host_memory() // 2 // (pixels * _BYTES_PER_PIXEL)
-    return max(1, min(_LARGEST_BATCH, by_memory, _CPU_BATCH_PIXELS // pixels))
+        return _LARGEST_BATCH
+    return max(1, min(_LARGEST_BATCH, _CPU_BATCH_PIXELS // pixels))
 
 
-def _free_host_memory() -> int:
+def batch_bytes(slices: int, pixels: int) -> int:
+    """Memory of a batch of slices of `pixels` pixels while it is denoised, in bytes."""
+    return slices * pixels * _BYTES_PER_PIXEL
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Free memory of a device in bytes; ``None`` where the system does not tell (main memory of Windows and macOS)."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
     try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return 2 * 2**30  # Windows and macOS do not tell; assume little.
+        report = _MEMORY_REPORT.read_text(encoding="ascii")
+    except OSError:
+        return None
+    # What could be had at once: free, or held for files that can be read again.
+    found = re.search(r"^MemAvailable:\s*(\d+) kB$", report, flags=re.MULTILINE)
+    return int(found[1]) * 1024 if found else None

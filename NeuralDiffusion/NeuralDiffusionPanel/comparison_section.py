@@ -123,22 +123,14 @@ class ComparisonSection(Section):
         stored = comparison.store(job.result())
         self.panel.update()
         self.panel.runs.warn(comparison.notes)
-        names = {"first": stored.filtered[Filter.DIFFUSION].GetName()}
-        names["second"] = stored.filtered[Filter.NON_LOCAL_MEANS].GetName()
+        diffusion, means = (volume.GetName() for volume in stored.filtered.values())
         if comparison.filters_are_up_to_date:
-            line = _("'{first}' and '{second}' are up to date.").format(**names)
+            line = _("'{diffusion}' and '{means}' are up to date.").format(diffusion=diffusion, means=means)
         else:
-            line = _("Made '{first}' and '{second}' in {seconds:.1f} s.").format(
-                seconds=self.panel.runs.seconds, **names
+            line = _("Made '{diffusion}' and '{means}' in {seconds:.1f} s.").format(
+                diffusion=diffusion, means=means, seconds=self.panel.runs.seconds
             )
-        return "\n".join([line, *self._figures(stored)])
-
-    def _figures(self, stored: Stored) -> list[str]:
-        if stored.table is None:
-            return []
-        where = _("PSNR and SSIM are in the table '{table}' (Tables module):").format(table=stored.table.GetName())
-        row = _("{volume}: {psnr:.1f} dB, {ssim:.3f}")
-        return [where, *(row.format(**each._asdict()) for each in stored.rows)]
+        return line if stored.table is None else "\n".join(_figures(stored))
 
     def _hideSideBySide(self) -> None:
         self._sideBySide.hide()
@@ -150,9 +142,14 @@ class ComparisonSection(Section):
         checkBox.checked = isOn
         checkBox.blockSignals(wasBlocked)
         if isOn:
-            note = _("Red: denoised. Green: {diffusion}. Yellow: {means}.").format(
-                diffusion=Filter.DIFFUSION.label(), means=Filter.NON_LOCAL_MEANS.label()
-            )
+            note = _("Red: denoised. Green: anisotropic diffusion. Yellow: non-local means.")
             if not views_in_layout(slicer.mrmlScene):
                 note += " " + _("Choose a layout that has these three views, Four-Up for instance.")
         self.ui.sideBySideNoteLabel.text = note
+
+
+def _figures(stored: Stored) -> list[str]:
+    """Say where the table is, and the figures in short: a line for each volume."""
+    where = _("PSNR and SSIM are in the table '{table}' (Tables module):").format(table=stored.table.GetName())
+    row = _("{volume}: {psnr:.1f} dB, {ssim:.3f}")
+    return [where, *(row.format(**each._asdict()) for each in stored.rows)]

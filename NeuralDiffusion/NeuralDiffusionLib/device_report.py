@@ -1,0 +1,98 @@
+"""What there is to compute on, the memory that a volume needs there, and which PyTorch it is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from .devices import batch_bytes, free_memory, full_batch, resolve_device
+
+_BYTES_PER_VOXEL = 16
+"""Of main memory: the copy of the input, the result and the conduction, and the result in the scene, 4 bytes each."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """One device: its name for `resolve_device`, and its name for the user."""
+
+    name: str
+    label: str
+
+
+@dataclass(frozen=True)
+class MemoryNeed:
+    """Memory for one volume on a device.
+
+    Attributes
+    ----------
+    device
+        Where it would be computed: ``"cpu"``, ``"cuda:0"``, ``"mps"``.
+    needed
+        Bytes for a batch as large as is of use and, on the CPU, for the volume before and after.
+    free
+        Bytes that are free there, ``None`` where that is not known.
+    fits
+        Whether the batch need not be made smaller.
+    fits_slice
+        Whether a batch of one slice fits.
+    """
+
+    device: str
+    needed: int
+    free: int | None
+    fits: bool
+    fits_slice: bool
+
+
+def list_devices() -> list[Device]:
+    """Return the CPU and the GPUs that PyTorch can use, in that order."""
+    devices = [Device("cpu", "CPU")]
+    names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    for index, name in enumerate(names):
+        # Two cards of one kind are told apart by their number.
+        devices.append(Device(f"cuda:{index}", f"{name} ({index})" if names.count(name) > 1 else name))
+    if torch.backends.mps.is_available():
+        devices.append(Device("mps", "Apple GPU"))
+    return devices
+
+
+def memory_need(device: str, shape: Sequence[int], slice_axis: int = 0) -> MemoryNeed:
+    """Estimate the memory that a run needs.
+
+    Parameters
+    ----------
+    device
+        As for `resolve_device`.
+    shape
+        Voxels along each axis of the array, (3,).
+    slice_axis
+        Axis across the slices, 0 to 2.
+
+    Raises
+    ------
+    DeviceError
+        If the device is unknown or absent.
+    """
+    place = resolve_device(device)
+    voxels = math.prod(shape)
+    pixels = voxels // shape[slice_axis]
+    batch = batch_bytes(min(shape[slice_axis], full_batch(place, pixels)), pixels)
+    host = voxels * _BYTES_PER_VOXEL if place.type == "cpu" else 0
+    free = free_memory(place)
+    # Batches take half of what is free, and a slice that lot or less.
+    fits = free is None or 2 * batch + host <= free
+    fits_slice = free is None or batch_bytes(1, pixels) + host <= free
+    return MemoryNeed(str(place), batch + host, free, fits, fits_slice)
+
+
+def torch_build() -> str:
+    """Return version and build of PyTorch: ``"2.13.0, CPU build"``, ``"2.13.0, CUDA 12.8"``, ``"2.13.0, ROCm 6.4"``."""
+    version = torch.__version__.partition("+")[0]
+    if torch.version.cuda:
+        return f"{version}, CUDA {torch.version.cuda}"
+    if torch.version.hip:
+        return f"{version}, ROCm {'.'.join(torch.version.hip.split('.')[:2])}"
+    return f"{version}, Apple GPU build" if torch.backends.mps.is_built() else f"{version}, CPU build"
