@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import slicer
+from mrml_geometries import GEOMETRIES
 from shell import ROOT
 
 from NeuralDiffusion import NeuralDiffusionLogic
@@ -61,13 +62,6 @@ def write(path, array=None, direction=None):
     return path
 
 
-def oblique():
-    a, b = np.deg2rad(20), np.deg2rad(-35)
-    about_z = np.array([[np.cos(a), -np.sin(a), 0], [np.sin(a), np.cos(a), 0], [0, 0, 1]])
-    about_x = np.array([[1, 0, 0], [0, np.cos(b), -np.sin(b)], [0, np.sin(b), np.cos(b)]])
-    return about_z @ about_x
-
-
 def on_the_grid_of(image, reference):
     """Return an image's voxels where those of another lie in the patient, however its slices are stacked."""
     return sitk.GetArrayFromImage(sitk.Resample(image, reference, sitk.Transform(), sitk.sitkNearestNeighbor, -1))
@@ -113,7 +107,7 @@ class TestNodes:
         found = statuses(run([first, second, third], progress=progress))
         assert found == {
             "First": "Denoised.",
-            "Second": "'Second' is in no scene: add it to one first.",
+            "Second": "'Second' is not in the scene: add it to the scene first.",
             "Third": "Denoised.",
         }
 
@@ -148,7 +142,7 @@ class TestFolder:
     @pytest.mark.parametrize("suffix", FORMATS)
     @pytest.mark.parametrize("turn", [np.eye(3), np.diag([1.0, 1.0, -1.0])], ids=["right-handed", "left-handed"])
     def test_geometry_and_scalar_type_of_a_file_are_kept(self, logic, run, tmp_path, suffix, turn):
-        source = write(tmp_path / f"Kopf Schädel{suffix}", direction=oblique() @ turn)
+        source = write(tmp_path / f"Kopf Schädel{suffix}", direction=GEOMETRIES["oblique"] @ turn)
         (row,) = run(tmp_path, tmp_path / "clean")
         assert row["Status"] == "Denoised."
         before, after = sitk.ReadImage(str(source)), sitk.ReadImage(str(tmp_path / "clean" / source.name))

@@ -14,6 +14,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from .errors import DenoiseCancelled, InvalidVolumeError
+from .mrml_new_volume import scene_of
 from .mrml_tables import add_table
 from .mrml_volume_files import find_volume_files, output_name, read_volume_file, write_volume_file
 from .mrml_volumes import check_input
@@ -65,10 +66,7 @@ def volume_tasks(
 
     def run(volume: slicer.vtkMRMLScalarVolumeNode, progress: Progress) -> DenoiseResult:
         check_input(volume)
-        if volume.GetScene() is None:
-            raise InvalidVolumeError(
-                _("'{name}' is in no scene: add it to one first.").format(name=volume.GetName() or "")
-            )
+        scene_of(volume)
         output = add_output(volume)
         try:
             return denoise(volume, output, progress, cancelled)
