@@ -14,13 +14,6 @@ from panel_host import qt_libraries
 pytest_plugins = ["panel_host.fixtures"]
 
 
-@pytest.fixture
-def qt(slicer_app):
-    import qt
-
-    return qt
-
-
 # Pop-ups
 
 

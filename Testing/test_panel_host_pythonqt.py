@@ -11,13 +11,6 @@ import pytest
 pytest_plugins = ["panel_host.fixtures"]
 
 
-@pytest.fixture
-def qt(slicer_app):
-    import qt
-
-    return qt
-
-
 def test_properties_are_attributes(qt):
     label = qt.QLabel("Before")
     assert label.text == "Before"

@@ -10,13 +10,6 @@ pytest_plugins = ["panel_host.fixtures"]
 
 
 @pytest.fixture
-def qt(slicer_app):
-    import qt
-
-    return qt
-
-
-@pytest.fixture
 def ctk(slicer_app):
     import ctk
 

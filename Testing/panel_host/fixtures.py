@@ -32,6 +32,14 @@ def slicer_app(qt_loads: None, scene: slicer.vtkMRMLScene) -> Iterator[Any]:
 
 
 @pytest.fixture
+def qt(slicer_app: Any) -> Any:
+    """Return the module `qt`, which is there while the application runs."""
+    import qt
+
+    return qt
+
+
+@pytest.fixture
 def open_panel(slicer_app: Any) -> Callable[[], Any]:
     """Open the Neural Diffusion module and return its widget."""
     return lambda: panel_host.open_module("NeuralDiffusion")
