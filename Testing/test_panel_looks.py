@@ -196,7 +196,10 @@ class TestRemoved:
         assert not done.ui.removedButton.checked
         assert layers(*VIEWS) == before
 
-    def test_a_volume_of_the_users_own_in_its_place_is_left(self, done, own):
+    @pytest.mark.parametrize("clicks", [0, 2])
+    def test_a_volume_of_the_users_own_in_its_place_is_left(self, done, own, clicks):
+        for _ in range(clicks):
+            done.ui.beforeAfterButton.click()
         done.ui.removedButton.click()
         slicer.util.setSliceViewerLayers(background=own[1])
         assert not done.ui.removedButton.checked
@@ -367,6 +370,17 @@ class TestLeaving:
         assert not legend.GetVisibility()
         assert not reloaded.ui.showConductionCheckBox.checked
         assert not reloaded.ui.removedButton.checked
+
+    def test_when_slicer_ends_after_the_module_was_left_all_of_it_goes(self, done):
+        before = layers(*VIEWS)
+        done.ui.showConductionCheckBox.click()
+        done.ui.removedButton.click()
+        legend = slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(parameters(done).conductionVolume)
+        panel_host.leave_module()
+        assert legend.GetVisibility()
+        panel_host.close()
+        assert layers(*VIEWS) == before
+        assert not legend.GetVisibility()
 
     def test_closing_the_scene_leaves_nothing_on(self, done, scene):
         done.ui.showConductionCheckBox.click()
