@@ -12,7 +12,7 @@ import panel_host
 import pytest
 import slicer
 from panel_host.pythonqt import unwrap
-from panel_scenes import layers, parameters, volumes, wait_for_the_end
+from panel_scenes import layers, parameters, volumes
 
 from NeuralDiffusionLib import Denoiser
 from NeuralDiffusionLib.network import Architecture, NeuralDiffusionNetwork
@@ -48,8 +48,14 @@ def dropout_weights(tmp_path_factory):
 def uncertain(panel, dropout_weights):
     """The panel once weights with dropout are loaded."""
     panel.logic._denoisers["auto"] = Denoiser("cpu", dropout_weights)
-    panel.update()
+    # Little work: it is done seventeen times.
+    parameters(panel).iterations, parameters(panel).refine = 1, False
     return panel
+
+
+def wait_for_the_end(widget):
+    """As in `panel_scenes`, with the patience that seventeen runs take on a busy machine."""
+    panel_host.wait_until(lambda: widget.ui.applyButton.text == "Apply", 60)
 
 
 def browser_of(scene):
@@ -129,7 +135,6 @@ class TestUncertainty:
 
     def test_with_dropout_the_map_is_added_in_the_units_of_the_input(self, uncertain, scene):
         before = layers(*VIEWS)
-        parameters(uncertain).iterations = 1
         assert not uncertain.ui.uncertaintyButton.isHidden()
         uncertain.ui.uncertaintyButton.click()
         wait_for_the_end(uncertain)
@@ -174,7 +179,7 @@ class TestEachOfThem:
     def test_a_failure_is_shown_and_leaves_nothing_behind(self, uncertain, scene, scan, button):
         getattr(uncertain.ui, button).click()
         scene.RemoveNode(scan)
-        panel_host.wait_until(lambda: panel_host.popups.shown)
+        panel_host.wait_until(lambda: panel_host.popups.shown, 60)
         assert "'Scan' is not in the scene" in panel_host.popups.shown[0].text
         assert "could not be computed." in panel_host.popups.shown[0].text
         assert volumes(scene) == []
@@ -189,7 +194,6 @@ class TestEachOfThem:
         assert uncertain.ui.applyButton.text == "Apply"
 
     def test_leaving_the_module_lets_it_end(self, uncertain, scene, button):
-        parameters(uncertain).iterations = 1
         getattr(uncertain.ui, button).click()
         panel_host.leave_module()
         wait_for_the_end(uncertain)
