@@ -233,8 +233,9 @@ def test_a_layout_without_the_views_is_left_alone_and_one_that_has_them_named(co
 
 
 @pytest.fixture
-def sideBySide(compared):
-    """The panel with the results side by side, and what the views showed before."""
+def sideBySide(compared, add_scan):
+    """The panel with the results side by side, over a volume of the user's own; and what the views showed before."""
+    slicer.util.setSliceViewerLayers(background=add_scan("Own"), foreground=add_scan("In front"), foregroundOpacity=0.3)
     before = layers(*VIEWS), places()
     compared.ui.sideBySideCheckBox.click()
     assert compared.ui.sideBySideCheckBox.checked

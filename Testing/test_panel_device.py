@@ -45,6 +45,20 @@ def no_torch(monkeypatch):
 
 
 @pytest.fixture
+def torch_not_loaded(monkeypatch):
+    """Forget that PyTorch was imported; importing it takes no seconds, for this process has it already."""
+    real = __import__
+
+    def put_back(name, *arguments, **named):
+        if name == "torch":
+            sys.modules.setdefault("torch", torch)
+        return real(name, *arguments, **named)
+
+    monkeypatch.delitem(sys.modules, "torch")
+    monkeypatch.setattr("builtins.__import__", put_back)
+
+
+@pytest.fixture
 def extension(monkeypatch, no_torch):
     """Slicer's PyTorch extension: `installTorch` does what `outcome` says."""
     module = types.ModuleType("PyTorchUtils")
@@ -79,8 +93,7 @@ def notes(widget):
 # Devices
 
 
-def test_a_folded_section_asks_nothing(scan, open_panel, monkeypatch):
-    monkeypatch.delitem(sys.modules, "torch")
+def test_a_folded_section_asks_nothing(scan, open_panel, torch_not_loaded):
     widget = open_panel()
     parameters(widget).iterations = 3
     panel_host.process_events(50)
@@ -97,25 +110,12 @@ def test_unfolded_it_lists_the_devices_and_says_which_pytorch_it_is(scan, unfold
     assert not widget.ui.installTorchButton.visible
 
 
-def test_while_pytorch_is_imported_the_panel_says_so(scan, unfold, monkeypatch):
-    monkeypatch.delitem(sys.modules, "torch")
-    monkeypatch.setattr("builtins.__import__", putting_back(__import__))
+def test_while_pytorch_is_imported_the_panel_says_so(scan, unfold, torch_not_loaded):
     widget = unfold()
     assert notes(widget) == ("", "Looking for devices...")
     assert not widget.ui.installTorchButton.visible
     panel_host.wait_until(lambda: len(rows(widget)) == 2 and "CPU" in rows(widget)[0])
     assert "build" in notes(widget)[1]
-
-
-def putting_back(real):
-    """Import torch without its seconds: the module that this process has already."""
-
-    def do(name, *arguments, **named):
-        if name == "torch":
-            sys.modules.setdefault("torch", torch)
-        return real(name, *arguments, **named)
-
-    return do
 
 
 def test_gpus_are_listed_by_name_and_the_choice_is_kept_in_the_scene(scan, unfold, two_gpus):
