@@ -354,3 +354,82 @@ def test_an_opacity_out_of_range_is_refused(views, before, conduction, opacity):
     with pytest.raises(ValueError, match="from 0 to 1"):
         Looks().show_overlay(before, conduction, opacity)
     assert layers(views) == were
+
+
+class TestPreview:
+    """Above the looks, in one view."""
+
+    @pytest.fixture
+    def preview(self, add_volume):
+        return add_volume(name="Preview")
+
+    def test_it_is_shown_over_its_input_in_that_view_alone(self, views, before, preview):
+        were = layers(views)
+        looks = Looks()
+        looks.show_preview(views[0], before, preview)
+        assert layers(views) == [(before.GetID(), preview.GetID(), 1.0), were[1]]
+        looks.hide_preview()
+        assert layers(views) == were
+
+    def test_it_moves_from_view_to_view(self, views, before, preview):
+        were = layers(views)
+        looks = Looks()
+        looks.show_preview(views[0], before, preview)
+        looks.show_preview(views[1], before, preview)
+        assert layers(views) == [were[0], (before.GetID(), preview.GetID(), 1.0)]
+
+    def test_the_looks_beneath_come_back(self, views, before, after, conduction, preview):
+        looks = Looks()
+        looks.show_background(after)
+        looks.show_overlay(before, conduction, 0.3)
+        were = layers(views)
+        looks.show_preview(views[0], before, preview)
+        looks.hide_preview()
+        assert layers(views) == were
+
+    @pytest.mark.parametrize("single", [False, True])
+    def test_the_next_look_ends_it_and_the_user_gets_everything_back(
+        self, scene, views, before, after, conduction, preview, single
+    ):
+        if single:
+            scene.RemoveNode(views.pop())
+        were = layers(views)
+        looks = Looks()
+        looks.show_background(after)
+        looks.show_preview(views[0], before, preview)
+        assert looks.background is after
+        looks.show_overlay(before, conduction, 0.3)
+        scene.RemoveNode(preview)
+        assert layers(views) == [(after.GetID(), conduction.GetID(), 0.3)] * len(views)
+        looks.hide()
+        assert layers(views) == were
+
+    def test_a_toggle_sees_through_it(self, scene, views, before, after, preview):
+        scene.RemoveNode(views.pop())
+        looks = Looks()
+        looks.show_background(after)
+        looks.show_preview(views[0], before, preview)
+        assert not looks.toggle(before, after)
+        assert layers(views)[0][0] == before.GetID()
+
+    def test_all_going_it_goes_too(self, views, before, preview):
+        were = layers(views)
+        looks = Looks()
+        looks.show_preview(views[0], before, preview)
+        looks.hide()
+        assert layers(views) == were
+
+    def test_a_layer_that_the_user_changed_meanwhile_is_left(self, views, own, before, preview):
+        looks = Looks()
+        looks.show_preview(views[0], before, preview)
+        views[0].SetBackgroundVolumeID(own[1].GetID())
+        looks.hide_preview()
+        assert layers(views)[0] == (own[1].GetID(), own[1].GetID(), 0.7)
+
+    def test_deleted_it_leaves_no_hole(self, scene, views, before, preview):
+        were = layers(views)
+        looks = Looks()
+        looks.show_preview(views[0], before, preview)
+        scene.RemoveNode(preview)
+        looks.hide_preview()
+        assert layers(views) == were

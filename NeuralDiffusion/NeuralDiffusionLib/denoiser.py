@@ -112,8 +112,16 @@ class Denoiser:
         DenoiseCancelled
             If the run was cancelled.
         """
-        settings = settings or DenoiseSettings()
-        run = SliceRun.of(volume, settings)
+        return self.denoise(SliceRun.of(volume, settings or DenoiseSettings()), progress, cancelled)
+
+    def denoise(
+        self,
+        run: SliceRun,
+        progress: Callable[[int, int], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> DenoiseResult:
+        """Denoise slices that know already what is to be known of their volume; otherwise as a call."""
+        settings = run.settings
         image = np.empty(run.slices.shape, np.float32)
         conduction = np.empty(run.slices.shape, np.float32)
         sigma = np.empty(len(run.slices), np.float32)

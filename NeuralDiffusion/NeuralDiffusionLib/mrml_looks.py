@@ -50,10 +50,13 @@ class Looks:
 
     Remembers what each view held before and gives it back when a look is switched off, except a layer that was
     changed meanwhile: that is what the user wants to see by now. A background that was chosen stays under an overlay
-    that is switched on later.
+    that is switched on later. A preview lies above both in one view, until another look is shown or hidden.
+    Given the identifier of a view, it uses that view alone.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, view: str | None = None) -> None:
+        self._view = view
+        self._preview: Looks | None = None
         self._scene: slicer.vtkMRMLScene | None = None
         self._background: str | None = None
         self._overlay: tuple[str, _Content] | None = None
@@ -62,7 +65,9 @@ class Looks:
     @property
     def background(self) -> slicer.vtkMRMLScalarVolumeNode | None:
         """The volume that `show_background` or `toggle` put into the views, while one of them still shows it."""
-        self._end_what_was_replaced()
+        # Under a preview it is not seen, but not replaced either.
+        if self._preview is None:
+            self._end_what_was_replaced()
         return self._scene.GetNodeByID(self._background) if self._background else None
 
     def in_background(self, volume: slicer.vtkMRMLScalarVolumeNode) -> bool:
@@ -96,6 +101,7 @@ class Looks:
         bool
             Whether the volume after the run is shown now.
         """
+        self.hide_preview()
         after_was_shown = self.in_background(after)
         shown, hidden = (after, before) if after_was_shown else (before, after)
         _take_over_window(hidden, shown)
@@ -144,15 +150,33 @@ class Looks:
                 if _FOREGROUND.read(view).volume == overlay.GetID():
                     view.SetForegroundVolumeID(None)
 
+    def show_preview(
+        self,
+        view: slicer.vtkMRMLSliceCompositeNode,
+        input_volume: slicer.vtkMRMLScalarVolumeNode,
+        preview: slicer.vtkMRMLScalarVolumeNode,
+    ) -> None:
+        """Show a preview, opaque, over its input in one slice view."""
+        self.hide_preview()
+        self._preview = Looks(view.GetID())
+        self._preview.show_overlay(input_volume, preview, 1.0)
+
+    def hide_preview(self) -> None:
+        """Give a view back what it showed before `show_preview`; does nothing when that is off."""
+        preview, self._preview = self._preview, None
+        if preview is not None:
+            preview.hide()
+
     def hide(self) -> None:
         """Switch all looks off and give the slice views back what they showed before."""
+        self.hide_preview()
         self._background, self._overlay = None, None
         self._update()
         self.forget()
 
     def forget(self) -> None:
         """Let go of the views without touching them, as when their scene is closed."""
-        self._scene, self._background, self._overlay = None, None, None
+        self._scene, self._preview, self._background, self._overlay = None, None, None, None
         self._covered = {}
 
     def _enter(self, scene: slicer.vtkMRMLScene) -> None:
@@ -162,9 +186,10 @@ class Looks:
 
     def _end_what_was_replaced(self) -> None:
         """End a look that no view shows any more: something else was put in its place everywhere."""
+        self.hide_preview()
         if self._scene is None:
             return
-        views = list(_views(self._scene))
+        views = list(_views(self._scene, self._view))
         if not any(_BACKGROUND.read(view).volume == self._background for view in views):
             self._background = None
         if self._overlay and not any(_FOREGROUND.read(view).volume == self._overlay[1].volume for view in views):
@@ -183,7 +208,7 @@ class Looks:
                 self._cover(layer, wanted)
 
     def _cover(self, layer: _Layer, wanted: _Content) -> None:
-        for view in _views(self._scene):
+        for view in _views(self._scene, self._view):
             key = (view.GetID(), layer)
             covered, now = self._covered.get(key), layer.read(view)
             before = covered.before if covered is not None and self._is_still_shown(covered, now) else now
@@ -205,10 +230,11 @@ class Looks:
         return volume_id if volume_id and self._scene.GetNodeByID(volume_id) else None
 
 
-def _views(scene: slicer.vtkMRMLScene) -> Iterator[slicer.vtkMRMLSliceCompositeNode]:
+def _views(scene: slicer.vtkMRMLScene, only: str | None = None) -> Iterator[slicer.vtkMRMLSliceCompositeNode]:
     # Not slicer.util.getNodesByClass, which looks into the application's scene whatever scene it is given.
     kind = "vtkMRMLSliceCompositeNode"
-    return (scene.GetNthNodeByClass(n, kind) for n in range(scene.GetNumberOfNodesByClass(kind)))
+    views = (scene.GetNthNodeByClass(n, kind) for n in range(scene.GetNumberOfNodesByClass(kind)))
+    return (view for view in views if only in (None, view.GetID()))
 
 
 def _take_over_window(target: slicer.vtkMRMLScalarVolumeNode, source: slicer.vtkMRMLScalarVolumeNode) -> None:

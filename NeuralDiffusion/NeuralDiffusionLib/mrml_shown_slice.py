@@ -2,9 +2,52 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import slicer
 import vtk
+
+# Share of a slice's thickness; a view that runs along a slice's border shows that slice.
+_TOLERANCE = 1e-3
+
+
+class SliceInView(NamedTuple):
+    """The slice of a volume in the centre of a slice view.
+
+    Attributes
+    ----------
+    axis
+        Axis of the array across the slices, 0 to 2, order K, J, I.
+    index
+        Place of the slice along that axis; ``None`` if the view is beside the volume.
+    fills_view
+        Whether all that the view shows of the volume is this slice; if not, the view cuts it at an angle.
+    """
+
+    axis: int
+    index: int | None
+    fills_view: bool
+
+
+def slice_in_view(volume: slicer.vtkMRMLScalarVolumeNode, view: slicer.vtkMRMLSliceNode) -> SliceInView:
+    """Find the slice of a volume, across the axis that suits the view best, in the centre of a slice view.
+
+    The volume has an image; of a single slice, the axis is that across it.
+    """
+    size = volume.GetImageData().GetDimensions()[::-1]
+    # Slices of a single row are none.
+    axes = [axis for axis in range(3) if all(size[other] > 1 for other in range(3) if other != axis)]
+    axis = max(axes, key=lambda axis: _parallel(volume, axis, view))
+    width, height = view.GetDimensions()[:2]
+    to_ras = slicer.util.arrayFromVTKMatrix(view.GetXYToRAS())
+    centre, *corners = (
+        _place(volume, axis, (to_ras @ (x, y, 0, 1))[:3])
+        for x, y in ((width / 2, height / 2), (0, 0), (width, 0), (0, height), (width, height))
+    )
+    index = int(np.floor(centre + 0.5))
+    fills_view = all(abs(corner - index) <= 0.5 + _TOLERANCE for corner in corners)
+    return SliceInView(axis, index if 0 <= index < size[axis] else None, fills_view)
 
 
 def shown_slice(volume: slicer.vtkMRMLScalarVolumeNode, axis: int) -> int:
