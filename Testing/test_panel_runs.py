@@ -14,7 +14,12 @@ pytest_plugins = ["panel_host.fixtures", "panel_scenes"]
 
 
 class Gated:
-    """The real denoiser, after six batches: each release of the gate lets one through."""
+    """The real denoiser, after six batches: each release of the gate lets one through.
+
+    If `deaf`, it does not hear of Cancel.
+    """
+
+    deaf = False
 
     def __init__(self) -> None:
         self.denoiser, self.gate, self.threads = Denoiser("cpu"), threading.Semaphore(0), []
@@ -23,7 +28,7 @@ class Gated:
     def __call__(self, voxels, settings, progress, cancelled):
         for done in range(1, 7):
             self.gate.acquire()
-            if cancelled():
+            if cancelled() and not self.deaf:
                 raise DenoiseCancelled
             self.threads.append(threading.current_thread())
             progress(done, 6)
@@ -74,6 +79,17 @@ def test_cancel_stops_before_the_next_batch_and_leaves_the_scene_as_it_was(runni
     widget.ui.applyButton.click()
     wait_for_the_end(widget)
     assert volumes(scene) == ["Scan", "Scan denoised"]
+
+
+def test_cancel_that_comes_too_late_for_the_last_batch_still_writes_nothing(running, scene):
+    widget, gated = running
+    gated.deaf = True
+    widget.ui.applyButton.click()
+    gated.gate.release(10)
+    wait_for_the_end(widget)
+    assert len(gated.threads) == 6
+    assert widget.ui.statusLabel.text == "Cancelled: nothing was changed."
+    assert volumes(scene) == ["Scan"]
 
 
 def test_choices_made_during_a_run_are_for_the_next_one(running, scene):

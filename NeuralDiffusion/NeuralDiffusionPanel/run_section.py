@@ -10,7 +10,6 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from NeuralDiffusionLib import DenoiseCancelled
 from NeuralDiffusionLib.background import Progress
 
 from .section import Panel, Section
@@ -38,6 +37,7 @@ class RunSection(Section):
         self._run: Run | None = None
         self._finish: Callable[[], str] = str
         self._failure = ""
+        self._cancelled = False
         self._started = 0.0
         self._timer = qt.QTimer()
         self._timer.setInterval(_POLL_MS)
@@ -68,6 +68,7 @@ class RunSection(Section):
             What to say if that fails, "Denoising failed." for instance.
         """
         self._run, self._finish, self._failure, self._started = run, finish, failure, time.monotonic()
+        self._cancelled = False
         self.say(_("Preparing..."))
         self.ui.progressBar.value = 0
         self._onStartedOrEnded()
@@ -76,6 +77,7 @@ class RunSection(Section):
     def cancel(self) -> None:
         """Ask the run to stop; nothing is written then."""
         self._run.cancel()
+        self._cancelled = True
         self.ui.applyButton.enabled = False
         self.say(_("Cancelling after this batch of slices..."))
 
@@ -100,12 +102,14 @@ class RunSection(Section):
             return
         finish, failure = self._finish, self._failure
         self._end()
+        if self._cancelled:
+            # Also where it came too late to stop the last batch: the user has been told that nothing is written.
+            self.say(_("Cancelled: nothing was changed."))
+            return
         self.say("")
         with slicer.util.tryWithErrorDisplay(failure):
             try:
                 line = finish()
-            except DenoiseCancelled:
-                line = _("Cancelled: nothing was changed.")
             except Exception as error:
                 # Still there to be read when the pop-up is closed.
                 self.say(f"{failure} {error}")
