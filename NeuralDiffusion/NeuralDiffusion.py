@@ -30,7 +30,8 @@ class NeuralDiffusion(ScriptedLoadableModule):
         super().__init__(parent)
         self.parent.title = _("Neural Diffusion")
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Filtering.Denoising")]
-        self.parent.dependencies = []
+        # The trace of a diffusion is a sequence.
+        self.parent.dependencies = ["Sequences"]
         self.parent.contributors = ["The SlicerNeuralDiffusion authors"]
         self.parent.helpText = _(
             "Removes noise from MR volumes with a learned Perona-Malik equation: a diffusion whose conduction weights "
