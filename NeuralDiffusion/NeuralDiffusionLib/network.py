@@ -12,7 +12,7 @@ from .conduction import ConductionNetwork, GuidanceProjection
 from .diffusion import conduction_map, diffuse
 from .guidance import WIDTHS, MiniUNet
 from .neighbourhood import directions, largest_step
-from .noise_floor import NoiseFloorShrinkage
+from .noise_floor import NoiseFloorShrinkage, share_with_floor
 from .noise_level import NoiseLevelEstimator, noise_of
 from .noise_model import BiasInversion
 from .padding import pad_to_multiple
@@ -157,7 +157,7 @@ class NeuralDiffusionNetwork(nn.Module):
             state = stage.state
             open_sum = open_sum + stage.conduction * stage.steps
         onset = _onset(sigma)
-        with_floor = onset * (types[:, 1] + types[:, 0] * clipped)
+        with_floor = onset * share_with_floor(types, clipped)
         diffused = self.diffused_floor(self.inversion(state, sigma, types, clipped), sigma, with_floor)
         image = diffused
         if refine:

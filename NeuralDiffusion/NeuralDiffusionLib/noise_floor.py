@@ -5,6 +5,21 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from .noise_model import TYPES
+
+
+def share_with_floor(types: Tensor, clipped: Tensor) -> Tensor:
+    """Weight of the noise types that keep air above zero, (batch,): Rician, and Gaussian that was cut off at zero.
+
+    Parameters
+    ----------
+    types
+        Weight of each of `noise_model.TYPES`, (batch, 3).
+    clipped
+        1 where values below zero were cut off, 0 where they were kept, (batch,).
+    """
+    return types[:, TYPES.index("rician")] + types[:, TYPES.index("gaussian")] * clipped
+
 
 class NoiseFloorShrinkage(nn.Module):
     """Shrinks intensities of less than about the noise level; brighter ones pass unchanged.
@@ -37,7 +52,7 @@ class NoiseFloorShrinkage(nn.Module):
         sigma
             Noise level, (batch,), in the units of the image.
         share
-            How much of the shrinkage is applied, (batch,), 0 to 1: 0 where the noise has no floor, as for speckle.
+            How much of the shrinkage is applied, (batch,), 0 to 1: see `share_with_floor`.
         """
         reach = (self.log_reach.exp() * sigma).clamp_min(1e-6).view(-1, 1, 1, 1)
         strength = (torch.sigmoid(self.strength_logit) * share).view(-1, 1, 1, 1)
