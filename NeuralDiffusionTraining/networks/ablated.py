@@ -37,9 +37,9 @@ def with_detached_guidance() -> NeuralDiffusionNetwork:
 
 
 def without_refinement() -> NeuralDiffusionNetwork:
-    """The diffusion and the bias inversion alone."""
+    """The diffusion and the treatment of the bias alone."""
     network = NeuralDiffusionNetwork()
-    network.refinement = _NoRefinement()
+    network.refinement, network.refined_floor = _NoRefinement(), _NoShrinkage()
     return network
 
 
