@@ -66,7 +66,8 @@ def test_the_original_detaches_but_does_not_drop_its_guidance():
 def test_the_control_has_the_plain_unets_layout_and_four_planes_more():
     control = network("unet-control")
     assert parameters(control.unet) == parameters(network("unet")) + 4 * 288
-    assert parameters(control) == parameters(control.unet) + parameters(NoiseLevelEstimator())
+    rest = parameters(NoiseLevelEstimator()) + parameters(control.floor)
+    assert parameters(control) == parameters(control.unet) + rest
 
 
 @pytest.mark.parametrize(("name", "expected"), [("unet", 0.91), ("original", 2.88), ("dncnn", 2.27)])

@@ -24,8 +24,8 @@ _CHECKSUMS = "NeuralDiffusionFilteredChecksums"
 class Filter(enum.Enum):
     """Classical filters, in the order shown. Scenes store the value: changing one breaks saved scenes."""
 
-    DIFFUSION = "gradient anisotropic diffusion"
-    NON_LOCAL_MEANS = "non-local means slice by slice"
+    DIFFUSION = "gradient-anisotropic-diffusion"
+    NON_LOCAL_MEANS = "non-local-means"
 
     def label(self) -> str:
         return {

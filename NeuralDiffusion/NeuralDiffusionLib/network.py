@@ -12,6 +12,7 @@ from .conduction import ConductionNetwork, GuidanceProjection
 from .diffusion import conduction_map, diffuse
 from .guidance import WIDTHS, MiniUNet
 from .neighbourhood import directions, largest_step
+from .noise_floor import NoiseFloorShrinkage, share_with_floor
 from .noise_level import NoiseLevelEstimator, noise_of
 from .noise_model import BiasInversion
 from .padding import pad_to_multiple
@@ -113,7 +114,9 @@ class NeuralDiffusionNetwork(nn.Module):
         self.conduction = nn.ModuleList([ConductionNetwork() for _ in range(STAGES)])
         self.step_logits = nn.Parameter(torch.full((_TRAINED_STEPS,), 1.0))
         self.inversion = BiasInversion()
+        self.diffused_floor = NoiseFloorShrinkage(strength=0.8, reach=0.7)
         self.refinement = Refinement(width)
+        self.refined_floor = NoiseFloorShrinkage(strength=0.3, reach=0.5)
 
     def forward(
         self,
@@ -153,12 +156,15 @@ class NeuralDiffusionNetwork(nn.Module):
         for stage in self._stages(slices, features, sigma, types, iterations, neighbours):
             state = stage.state
             open_sum = open_sum + stage.conduction * stage.steps
-        diffused = self.inversion(state, sigma, types, clipped)
+        onset = _onset(sigma)
+        with_floor = onset * share_with_floor(types, clipped)
+        diffused = self.diffused_floor(self.inversion(state, sigma, types, clipped), sigma, with_floor)
         image = diffused
         if refine:
             rows, columns = slices.shape[-2:]
             correction = self.refinement(pad_to_multiple(diffused, _MULTIPLE), padded, features, sigma)
-            image = diffused + _onset(sigma).view(-1, 1, 1, 1) * correction[..., :rows, :columns]
+            refined = diffused + onset.view(-1, 1, 1, 1) * correction[..., :rows, :columns]
+            image = self.refined_floor(refined, sigma, with_floor)
         return NetworkOutput(image, diffused, open_sum / iterations, sigma)
 
     def stages(

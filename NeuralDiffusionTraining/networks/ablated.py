@@ -37,15 +37,22 @@ def with_detached_guidance() -> NeuralDiffusionNetwork:
 
 
 def without_refinement() -> NeuralDiffusionNetwork:
-    """The diffusion and the bias inversion alone."""
+    """The diffusion and the treatment of the bias alone."""
     network = NeuralDiffusionNetwork()
-    network.refinement = _NoRefinement()
+    network.refinement, network.refined_floor = _NoRefinement(), _NoShrinkage()
+    return network
+
+
+def without_floor() -> NeuralDiffusionNetwork:
+    """Nothing is shrunk at the noise floor."""
+    network = NeuralDiffusionNetwork()
+    network.diffused_floor = network.refined_floor = _NoShrinkage()
     return network
 
 
 def without_inversion() -> NeuralDiffusionNetwork:
     """The bias of the noise is left to the refinement."""
-    network = NeuralDiffusionNetwork()
+    network = without_floor()
     network.inversion = _NoInversion()
     return network
 
@@ -107,6 +114,11 @@ class _NoContext(nn.Module):
 class _NoRefinement(nn.Module):
     def forward(self, diffused: Tensor, noisy: Tensor, guidance: Tensor, sigma: Tensor) -> Tensor:
         return torch.zeros_like(diffused)
+
+
+class _NoShrinkage(nn.Module):
+    def forward(self, image: Tensor, sigma: Tensor, share: Tensor) -> Tensor:
+        return image
 
 
 class _NoInversion(nn.Module):

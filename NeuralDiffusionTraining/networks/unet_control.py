@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from NeuralDiffusionLib.network import NetworkOutput
+from NeuralDiffusionLib.noise_floor import NoiseFloorShrinkage, share_with_floor
 from NeuralDiffusionLib.noise_level import NoiseLevelEstimator, noise_of
 from NeuralDiffusionLib.noise_model import TYPES, BiasInversion
 
@@ -15,12 +16,13 @@ _FULL_STRENGTH_SIGMA = 0.1
 
 
 class UNetControl(nn.Module):
-    """The U-Net of `PlainUNet` given our noise level, our noise type and our bias inversion.
+    """The U-Net of `PlainUNet` given our noise level, our noise type and our treatment of the bias.
 
     Beside the slice it sees a plane of the noise level and one for the weight of each noise type; both come from a
     `NoiseLevelEstimator` of its own where they are not told, by the rules of `NeuralDiffusionNetwork`. As there, the
     correction is proportional to the noise level, so a slice without noise passes unchanged whatever the weights are,
-    and the bias of the result is inverted. 306,113 parameters beside those of the estimator.
+    and the bias of the result is inverted and what is left at the noise floor shrunk. 306,115 parameters beside those
+    of the estimator.
 
     `iterations`, `neighbours` and `refine` do not count; the output's conduction is 0, as nothing diffuses.
     """
@@ -30,6 +32,7 @@ class UNetControl(nn.Module):
         self.noise_level = NoiseLevelEstimator()
         self.unet = ResidualUNet(2 + len(TYPES))
         self.inversion = BiasInversion()
+        self.floor = NoiseFloorShrinkage(strength=0.3, reach=0.5)
 
     def forward(
         self,
@@ -47,5 +50,6 @@ class UNetControl(nn.Module):
         strength = sigma / _FULL_STRENGTH_SIGMA
         told = torch.cat([strength[:, None], types], dim=1)[:, :, None, None].expand(-1, -1, *slices.shape[-2:])
         mean = slices + strength.view(-1, 1, 1, 1) * self.unet(torch.cat([slices, told], dim=1))
-        image = self.inversion(mean, sigma, types, clipped)
+        inverted = self.inversion(mean, sigma, types, clipped)
+        image = self.floor(inverted, sigma, share_with_floor(types, clipped))
         return NetworkOutput(image, image, torch.zeros_like(slices), sigma)

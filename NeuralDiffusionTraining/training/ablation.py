@@ -36,6 +36,7 @@ ABLATED = (
     Variant("No refinement", {"network": "no-refinement"}),
     Variant("4 neighbours", {"sampling.neighbours": 4}),
     Variant("Per-pixel gates", {"network": "per-pixel-gates"}),
+    Variant("No shrinkage at the noise floor", {"network": "no-floor"}),
     Variant("No bias treatment", {"network": "no-inversion"}),
     Variant("Single scale", {"network": "single-scale"}),
     Variant("Dropout", {"network": "dropout"}),
