@@ -23,6 +23,8 @@ class Gated:
 
     def __init__(self) -> None:
         self.denoiser, self.gate, self.threads = Denoiser("cpu"), threading.Semaphore(0), []
+        # The noise level may be estimated with it once the run has ended.
+        self.network, self.each_batch = self.denoiser.network, self.denoiser.each_batch
         self.weights_sha256, self.network = self.denoiser.weights_sha256, self.denoiser.network
 
     def __call__(self, voxels, settings, progress, cancelled):

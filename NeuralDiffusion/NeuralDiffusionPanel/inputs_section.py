@@ -103,18 +103,28 @@ class InputsSection(Section):
             self.ui.sigmaNoteLabel.text = self._noteOnLevel(node)
 
     def _noteOnLevel(self, node: NeuralDiffusionParameterNode) -> str:
+        return " ".join(sentence for sentence in (self._noteOnEstimate(node), _noteOnGiven(node)) if sentence)
+
+    def _noteOnEstimate(self, node: NeuralDiffusionParameterNode) -> str:
         watch = self._noiseLevel
-        removesNothing = not node.estimateSigma and node.sigma == 0
         if watch.estimate is not None:
-            text = estimate_text(watch.estimate, node.noiseType.value)
-            return _("{text} At 0 nothing is removed.").format(text=text) if removesNothing else text
+            return estimate_text(watch.estimate, node.noiseType.value)
         if watch.problem:
             return watch.problem
         if watch.waiting:
             return _("Estimating...")
-        if node.estimateSigma:
-            return _("Estimated in each slice when it is denoised.")
-        return _("At 0 nothing is removed.") if removesNothing else _("The same level in all slices.")
+        return _("Estimated in each slice when it is denoised.") if node.estimateSigma else ""
+
+
+def _noteOnGiven(node: NeuralDiffusionParameterNode) -> str:
+    """Say what is odd about a level that was set by hand."""
+    if node.estimateSigma:
+        return ""
+    if node.sigma == 0:
+        return _("At 0 nothing is removed.")
+    if node.noiseType is NoiseType.SPECKLE and node.sigma > 1:
+        return _("At 1 the noise is as strong as the signal: set less.")
+    return ""
 
 
 def _explain(noise: NoiseType) -> str:

@@ -1,0 +1,232 @@
+"""The inputs of the real panel: frames where there are several, the noise explained, its level estimated or set."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import panel_host
+import pytest
+import slicer
+from panel_scenes import parameters, wait_for_the_end
+from sequence_scenes import FRAMES
+
+from NeuralDiffusionLib import DenoiseSettings
+from NeuralDiffusionLib.mrml_parameters import NoiseType, SlicesAlong
+from NeuralDiffusionLib.noise_estimate import estimate_noise
+
+pytest_plugins = ["panel_host.fixtures", "panel_scenes", "sequence_scenes"]
+
+
+@pytest.fixture
+def loaded(scan, open_panel):
+    """The panel with a network that has been loaded, as after a preview or a run."""
+    widget = open_panel()
+    widget.logic.denoiser("auto")
+    widget.update()
+    return widget
+
+
+def note(widget):
+    return widget.ui.sigmaNoteLabel.text
+
+
+def wait_for_the_estimate(widget):
+    panel_host.wait_until(lambda: note(widget).startswith("Estimated from"))
+
+
+class TestFrames:
+    def test_a_volume_that_shows_no_sequence_has_no_frames_to_choose(self, scan, open_panel):
+        widget = open_panel()
+        assert not widget.ui.framesComboBox.visible
+        assert not widget.ui.framesLabel.visible
+
+    def test_they_are_offered_while_the_volume_shows_a_sequence(self, scan, proxy, open_panel):
+        widget = open_panel()
+        for volume, offered in ((proxy, True), (scan, False), (None, False), (proxy, True)):
+            widget.ui.inputSelector.setCurrentNode(volume)
+            assert (widget.ui.framesComboBox.visible, widget.ui.framesLabel.visible) == (offered, offered)
+
+    def test_a_sequence_of_one_frame_is_a_volume(self, proxy, browser, open_panel):
+        for number in range(FRAMES - 1, 0, -1):
+            browser.GetMasterSequenceNode().RemoveDataNodeAtValue(
+                browser.GetMasterSequenceNode().GetNthIndexValue(number)
+            )
+        widget = open_panel()
+        widget.ui.inputSelector.setCurrentNode(proxy)
+        assert not widget.ui.framesComboBox.visible
+
+
+class TestNoiseType:
+    def test_each_is_explained_in_a_line_of_its_own(self, scan, open_panel):
+        widget = open_panel()
+        notes = []
+        for noise in NoiseType:
+            parameters(widget).noiseType = noise
+            notes.append(widget.ui.noiseTypeNoteLabel.text)
+        assert "Magnitude MR" in notes[0]
+        assert "ultrasound" in notes[2]
+        assert len(set(notes)) == len(notes)
+        assert all(text.endswith(".") and text.count(".") == 1 for text in notes)
+
+
+class TestLevelByHand:
+    def test_the_level_can_be_set_only_when_it_is_not_estimated(self, scan, open_panel):
+        widget = open_panel()
+        assert not widget.ui.sigmaSpinBox.enabled
+        widget.ui.estimateSigmaCheckBox.click()
+        assert widget.ui.sigmaSpinBox.enabled
+        widget.ui.sigmaSpinBox.value = 31.25
+        assert parameters(widget).settings().sigma == 31.25
+
+    @pytest.mark.parametrize(("scale", "decimals"), [(1, 2), (100, 0), (0.001, 5)])
+    def test_the_box_shows_four_digits_of_a_usual_level(self, scan, open_panel, scale, decimals):
+        slicer.util.updateVolumeFromArray(scan, slicer.util.arrayFromVolume(scan).astype(np.float32) * scale)
+        widget = open_panel()
+        assert widget.ui.sigmaSpinBox.decimals == decimals
+        assert widget.ui.sigmaSpinBox.suffix == ""
+        parameters(widget).noiseType = NoiseType.SPECKLE
+        assert widget.ui.sigmaSpinBox.decimals == 5
+        assert widget.ui.sigmaSpinBox.suffix == " of the signal"
+
+    def test_what_the_box_rounds_stays_in_the_scene(self, scan, open_panel):
+        widget = open_panel()
+        parameters(widget).estimateSigma = False
+        parameters(widget).sigma = 23.456789
+        assert widget.ui.sigmaSpinBox.value == 23.46
+        parameters(widget).iterations = 3
+        assert parameters(widget).sigma == 23.456789
+
+    def test_a_level_that_makes_no_sense_is_remarked_on(self, scan, open_panel):
+        widget = open_panel()
+        widget.ui.estimateSigmaCheckBox.click()
+        assert note(widget) == "At 0 nothing is removed."
+        widget.ui.sigmaSpinBox.value = 20
+        assert note(widget) == ""
+        parameters(widget).noiseType = NoiseType.SPECKLE
+        assert note(widget) == "At 1 the noise is as strong as the signal: set less."
+        widget.ui.sigmaSpinBox.value = 0.2
+        assert note(widget) == ""
+
+
+class TestEstimate:
+    def test_before_the_network_is_loaded_none_is_made(self, scan, open_panel):
+        widget = open_panel()
+        panel_host.process_events(700)
+        assert widget.logic.loadedDenoiser("auto") is None
+        assert note(widget) == "Estimated in each slice when it is denoised."
+
+    def test_it_is_shown_with_the_ratio_of_signal_to_noise(self, loaded, scan):
+        wait_for_the_estimate(loaded)
+        expected = estimate_noise(loaded.logic.denoiser("auto"), slicer.util.arrayFromVolume(scan))
+        assert note(loaded) == (
+            f"Estimated from 6 slices: {expected.sigma:.3g} in image units, SNR {expected.snr:.1f}."
+            if expected.snr < 10
+            else f"Estimated from 6 slices: {expected.sigma:.3g} in image units, SNR {expected.snr:.0f}."
+        )
+        assert slicer.util.arrayFromVolume(scan).shape[0] == 6
+
+    def test_it_is_made_in_another_thread_and_once(self, loaded, monkeypatch):
+        threads = []
+        estimator = type(loaded.logic.denoiser("auto"))
+        real = estimator.each_batch
+
+        def each_batch(self, *arguments):
+            threads.append(threading.current_thread())
+            return real(self, *arguments)
+
+        monkeypatch.setattr(estimator, "each_batch", each_batch)
+        wait_for_the_estimate(loaded)
+        parameters(loaded).iterations = 3
+        panel_host.process_events(700)
+        assert note(loaded).startswith("Estimated from")
+        assert len(threads) == 1
+        assert threading.main_thread() not in threads
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda widget, other: setattr(parameters(widget), "noiseType", NoiseType.SPECKLE),
+            lambda widget, other: setattr(parameters(widget), "slicesAlong", SlicesAlong.RIGHT),
+            lambda widget, other: setattr(parameters(widget), "inputVolume", other),
+            lambda widget, other: slicer.util.updateVolumeFromArray(
+                parameters(widget).inputVolume, slicer.util.arrayFromVolume(other)
+            ),
+        ],
+    )
+    def test_it_is_of_what_is_chosen_now(self, loaded, add_volume, change):
+        other = add_volume(np.random.default_rng(5).normal(400, 90, (6, 40, 48)).clip(0).astype(np.int16), name="Other")
+        wait_for_the_estimate(loaded)
+        before = note(loaded)
+        change(loaded, other)
+        assert not note(loaded).startswith("Estimated from")
+        wait_for_the_estimate(loaded)
+        assert note(loaded) != before
+        settings = parameters(loaded).settings()
+        voxels = slicer.util.arrayFromVolume(parameters(loaded).inputVolume)
+        sigma = estimate_noise(loaded.logic.denoiser("auto"), voxels, settings).sigma
+        assert f"{100 * sigma:.3g} % of" in note(loaded) or f"{sigma:.3g} in" in note(loaded)
+
+    def test_it_waits_for_the_end_of_a_run(self, loaded):
+        gate = threading.Event()
+        job = loaded.logic.startWork(lambda report, is_cancelled: gate.wait(10))
+        loaded.runs.begin(job, lambda: "Done.", "Failed.")
+        panel_host.process_events(700)
+        assert not note(loaded).startswith("Estimated from")
+        gate.set()
+        wait_for_the_end(loaded)
+        wait_for_the_estimate(loaded)
+
+    def test_a_run_that_begins_meanwhile_has_precedence(self, loaded):
+        gate = threading.Event()
+        before = loaded.logic.startWork(lambda report, is_cancelled: gate.wait(10))
+        panel_host.wait_until(lambda: note(loaded) == "Estimating...")
+        loaded.ui.applyButton.click()
+        gate.set()
+        assert before.result()
+        assert note(loaded) != "Estimating..."
+        wait_for_the_end(loaded)
+        assert parameters(loaded).outputVolume is not None
+
+    def test_set_by_hand_the_level_starts_from_it_if_none_was_set(self, loaded):
+        wait_for_the_estimate(loaded)
+        loaded.ui.estimateSigmaCheckBox.click()
+        start = parameters(loaded).sigma
+        assert f"{start:.3g} in image units" in note(loaded)
+        assert loaded.ui.sigmaSpinBox.value == pytest.approx(start)
+        loaded.ui.sigmaSpinBox.value = 55
+        for _ in range(2):
+            loaded.ui.estimateSigmaCheckBox.click()
+        assert parameters(loaded).sigma == 55
+
+    def test_the_program_does_not_set_a_level(self, loaded):
+        wait_for_the_estimate(loaded)
+        parameters(loaded).estimateSigma = False
+        assert parameters(loaded).sigma == 0
+        assert note(loaded).endswith("At 0 nothing is removed.")
+
+    def test_what_cannot_be_estimated_is_named(self, loaded, add_volume):
+        voxels = np.full((6, 40, 48), np.nan, np.float32)
+        loaded.ui.inputSelector.setCurrentNode(add_volume(voxels, name="Holes"))
+        panel_host.wait_until(lambda: "'Holes' is NaN" in note(loaded))
+
+    def test_a_scene_that_is_closed_meanwhile_ends_it(self, loaded, scene):
+        gate = threading.Event()
+        loaded.logic.startWork(lambda report, is_cancelled: gate.wait(10))
+        panel_host.wait_until(lambda: note(loaded) == "Estimating...")
+        scene.Clear(0)
+        gate.set()
+        panel_host.process_events(300)
+        assert note(loaded) == "Estimated in each slice when it is denoised."
+
+    def test_a_preview_that_has_loaded_the_network_makes_it_known(self, scan, open_panel):
+        widget = open_panel()
+        panel_host.process_events(700)
+        widget.logic.denoiser("auto")
+        widget.ui.previewCheckBox.click()
+        wait_for_the_estimate(widget)
+
+
+def test_the_settings_of_an_estimate_are_those_of_a_run(scan, open_panel):
+    widget = open_panel()
+    assert parameters(widget).settings() == DenoiseSettings(slice_axis=0)
