@@ -218,6 +218,18 @@ def test_a_failure_is_shown_and_leaves_nothing_behind(scan, open_panel, scene, m
     panel_host.console_errors.clear()
 
 
+def test_what_cannot_even_begin_is_said_in_the_pop_up_and_in_the_panel(scan, open_panel, scene):
+    widget = open_panel()
+    parameters(widget).device = "cuda:7"
+    widget.ui.applyButton.click()
+    (popup,) = panel_host.popups.shown
+    assert "'cuda:7' is not there" in popup.text
+    assert "'cuda:7' is not there" in widget.ui.statusLabel.text
+    assert widget.ui.applyButton.text == "Apply"
+    assert volumes(scene) == ["Scan"]
+    panel_host.console_errors.clear()
+
+
 # The conduction map over the input
 
 

@@ -37,7 +37,7 @@ class ApplySection(Section):
         if self.panel.runs.busy:
             self.panel.runs.cancel()
             return
-        with slicer.util.tryWithErrorDisplay(_("Denoising failed.")):
+        with self.panel.runs.reporting(_("Denoising failed.")):
             node = self.parameterNode
             allFrames = node.takesAllFrames()
             # An unsuitable volume is named before PyTorch is downloaded for it.

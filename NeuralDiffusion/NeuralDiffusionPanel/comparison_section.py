@@ -60,7 +60,7 @@ class ComparisonSection(Section):
 
     def onCompareButton(self) -> None:
         """Begin to filter the input volume, and to measure all volumes against the reference if there is one."""
-        with slicer.util.tryWithErrorDisplay(_("Comparing failed.")):
+        with self.panel.runs.reporting(_("Comparing failed.")):
             node = self.parameterNode
             levelIsGiven = not node.estimateSigma and node.noiseType is not NoiseType.SPECKLE
             comparison = Comparison(
@@ -79,7 +79,7 @@ class ComparisonSection(Section):
         if not checked:
             self._hideSideBySide()
             return
-        with slicer.util.tryWithErrorDisplay(_("The volumes cannot be shown side by side.")):
+        with self.panel.runs.reporting(_("The volumes cannot be shown side by side.")):
             volumes = self._volumes()
             if volumes:
                 # The other looks first, so that what is given back later is the user's own.

@@ -64,7 +64,7 @@ class LookSection(Section):
 
     def onRemovedButton(self, checked: bool) -> None:
         """Show what was removed, or again what was shown before."""
-        with slicer.util.tryWithErrorDisplay(_("What was removed cannot be shown.")):
+        with self.panel.runs.reporting(_("What was removed cannot be shown.")):
             if checked:
                 self._showRemoved()
             else:

@@ -68,7 +68,7 @@ class MapsSection(Section):
     def onTraceButton(self) -> None:
         """Add the diffusion of the shown slice as a sequence, and show that in the Sequences toolbar."""
         failure = _("The trace could not be computed.")
-        with slicer.util.tryWithErrorDisplay(failure):
+        with self.panel.runs.reporting(failure):
             volume, axis = self.parameterNode.inputVolume, self.parameterNode.settings().slice_axis
             self._beginTrace(
                 volume, shown_slice(volume, axis), volume.GetImageData().GetDimensions()[2 - axis], failure
@@ -122,7 +122,7 @@ class MapsSection(Section):
 
     def _begin(self, compute: Compute, store: Callable[[Any], str], failure: str) -> None:
         """Compute with a copy of the input's voxels in the background, then store what came of it."""
-        with slicer.util.tryWithErrorDisplay(failure):
+        with self.panel.runs.reporting(failure):
             node = self.parameterNode
             voxels, settings = read_volume(node.inputVolume), node.settings()
             ensure_torch(slicer.util.confirmOkCancelDisplay)

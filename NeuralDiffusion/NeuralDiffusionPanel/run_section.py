@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 import qt
@@ -91,6 +92,16 @@ class RunSection(Section):
         self.ui.warningsLabel.text = "\n".join(sentences)
         self.ui.warningsLabel.visible = bool(sentences)
 
+    @contextmanager
+    def reporting(self, failure: str) -> Iterator[None]:
+        """Show an error in a pop-up with its details, and in the line, where it can still be read afterwards."""
+        with slicer.util.tryWithErrorDisplay(failure):
+            try:
+                yield
+            except Exception as error:
+                self.say(f"{failure} {error}")
+                raise
+
     def onTimer(self) -> None:
         """Show how far the run is and, once it has ended, what came of it."""
         progress = self._run.progress
@@ -107,14 +118,8 @@ class RunSection(Section):
             self.say(_("Cancelled: nothing was changed."))
             return
         self.say("")
-        with slicer.util.tryWithErrorDisplay(failure):
-            try:
-                line = finish()
-            except Exception as error:
-                # Still there to be read when the pop-up is closed.
-                self.say(f"{failure} {error}")
-                raise
-            self.ui.statusLabel.text = line
+        with self.reporting(failure):
+            self.ui.statusLabel.text = finish()
 
     def forget(self) -> None:
         """End the run with the scene; nobody waits for its result."""
