@@ -31,6 +31,7 @@ from slice_pictures import ORIENTATIONS, SliceView
 from NeuralDiffusion import NeuralDiffusionLogic
 from NeuralDiffusionLib import DenoiseSettings
 from NeuralDiffusionLib.mrml_overlay import DEFAULT_OPACITY
+from NeuralDiffusionLib.mrml_removed import make_removed
 from NeuralDiffusionLib.mrml_volumes import copy_display
 from NeuralDiffusionLib.rician_noise import add_rician_noise
 
@@ -154,7 +155,7 @@ def denoise(scene: slicer.vtkMRMLScene, case: Case, device: str) -> Outcome:
     seconds = time.perf_counter() - started
 
     noisy_voxels, denoised_voxels = (slicer.util.arrayFromVolume(volume) for volume in (case.noisy, denoised))
-    write_difference(removed, case.noisy, denoised, result.sigma)
+    make_removed(case.noisy, denoised, removed)
     head = head_mask(denoised_voxels) if case.reference is None else case.reference > 0
     write_overlay(overlay, conduction, head)
     window = display_range(denoised_voxels, head)
@@ -166,23 +167,6 @@ def denoise(scene: slicer.vtkMRMLScene, case: Case, device: str) -> Outcome:
         outcome.before = quality(case.reference, noisy_voxels, head)
         outcome.after = quality(case.reference, denoised_voxels, head)
     return outcome
-
-
-def write_difference(
-    removed: slicer.vtkMRMLScalarVolumeNode,
-    noisy: slicer.vtkMRMLScalarVolumeNode,
-    denoised: slicer.vtkMRMLScalarVolumeNode,
-    sigma: float,
-) -> None:
-    """Put noisy minus denoised into a volume, shown in greys around zero: noise fills them, little lies outside."""
-    difference = slicer.util.arrayFromVolume(noisy).astype(np.float32) - slicer.util.arrayFromVolume(denoised)
-    removed.CopyOrientation(noisy)
-    slicer.util.updateVolumeFromArray(removed, difference)
-    removed.CreateDefaultDisplayNodes()
-    removed.GetDisplayNode().AutoWindowLevelOff()
-    span = max(3 * sigma, float(np.percentile(np.abs(difference), 99)), float(np.finfo(np.float32).eps))
-    removed.GetDisplayNode().SetWindowLevel(2 * span, 0)
-    removed.GetDisplayNode().SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
 
 
 def write_overlay(
