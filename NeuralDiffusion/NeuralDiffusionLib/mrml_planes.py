@@ -67,6 +67,18 @@ def slice_axis(volume: slicer.vtkMRMLScalarVolumeNode, slices_along: SlicesAlong
     return acquisition_axis(spacing_kji(volume), _shape(volume))
 
 
+def plane_label(volume: slicer.vtkMRMLScalarVolumeNode, axis: int) -> str:
+    """Name the anatomical plane in which the slices across an axis of a volume's array lie.
+
+    Raises
+    ------
+    InvalidVolumeError
+        If the volume's IJK to RAS has no inverse.
+    """
+    plane = plane_name(_ijk_to_ras(volume), axis)
+    return {"axial": _("axial"), "coronal": _("coronal"), "sagittal": _("sagittal")}[plane]
+
+
 def describe_slices(volume: slicer.vtkMRMLScalarVolumeNode, slices_along: SlicesAlong) -> str:
     """Say in which plane a volume's slices are denoised, how far apart they are, and what that entails.
 
@@ -79,7 +91,7 @@ def describe_slices(volume: slicer.vtkMRMLScalarVolumeNode, slices_along: Slices
         if shape is not None and 1 in shape:
             return _("Not possible here: the volume is a single slice.")
         return _three_planes(spacing)
-    plane = _label(plane_name(_ijk_to_ras(volume), axis))
+    plane = plane_label(volume, axis)
     if slices_along is not SlicesAlong.ACQUISITION:
         return _one_plane(plane, spacing, axis)
     if shape is not None and shape[axis] == 1:
@@ -111,10 +123,6 @@ def _one_plane(plane: str, spacing: tuple[float, float, float], axis: int) -> st
     return _("{lines} Their pixels of {short:.3g} x {long:.3g} mm are too far from square.").format(
         lines=lines, short=short, long=long
     )
-
-
-def _label(plane: str) -> str:
-    return {"axial": _("axial"), "coronal": _("coronal"), "sagittal": _("sagittal")}[plane]
 
 
 def _ijk_to_ras(volume: slicer.vtkMRMLScalarVolumeNode) -> np.ndarray:
