@@ -18,11 +18,12 @@ def lie_voxel_on_voxel(first: slicer.vtkMRMLScalarVolumeNode, second: slicer.vtk
     if second.GetImageData().GetDimensions() != size:
         return False
     corners = np.array([(*corner, 1) for corner in product(*((0, count - 1) for count in size))])
-    places = [corners @ _ijk_to_ras(volume).T for volume in (first, second)]
+    places = [corners @ ijk_to_ras(volume).T for volume in (first, second)]
     return bool(np.abs(places[0] - places[1]).max() < _TOLERANCE * min(first.GetSpacing()))
 
 
-def _ijk_to_ras(volume: slicer.vtkMRMLScalarVolumeNode) -> np.ndarray:
+def ijk_to_ras(volume: slicer.vtkMRMLScalarVolumeNode) -> np.ndarray:
+    """Return the IJK to RAS matrix of a volume, (4, 4), in mm; parent transforms play no part."""
     matrix = vtk.vtkMatrix4x4()
     volume.GetIJKToRASMatrix(matrix)
     return slicer.util.arrayFromVTKMatrix(matrix)

@@ -6,10 +6,10 @@ import enum
 
 import numpy as np
 import slicer
-import vtk
 from slicer.i18n import tr as _
 
 from .domain_checks import SQUARE_PIXEL
+from .mrml_geometry import ijk_to_ras
 from .slice_planes import THICK_SLICE, acquisition_axis, plane_axes, plane_name
 
 
@@ -63,7 +63,7 @@ def slice_axis(volume: slicer.vtkMRMLScalarVolumeNode, slices_along: SlicesAlong
         If the volume's IJK to RAS has no inverse.
     """
     if slices_along in _PLANES:
-        return plane_axes(_ijk_to_ras(volume))[_PLANES[slices_along]]
+        return plane_axes(ijk_to_ras(volume))[_PLANES[slices_along]]
     return acquisition_axis(spacing_kji(volume), _shape(volume))
 
 
@@ -75,7 +75,7 @@ def plane_label(volume: slicer.vtkMRMLScalarVolumeNode, axis: int) -> str:
     InvalidVolumeError
         If the volume's IJK to RAS has no inverse.
     """
-    plane = plane_name(_ijk_to_ras(volume), axis)
+    plane = plane_name(ijk_to_ras(volume), axis)
     return {"axial": _("axial"), "coronal": _("coronal"), "sagittal": _("sagittal")}[plane]
 
 
@@ -123,12 +123,6 @@ def _one_plane(plane: str, spacing: tuple[float, float, float], axis: int) -> st
     return _("{lines} Their pixels of {short:.3g} x {long:.3g} mm are too far from square.").format(
         lines=lines, short=short, long=long
     )
-
-
-def _ijk_to_ras(volume: slicer.vtkMRMLScalarVolumeNode) -> np.ndarray:
-    matrix = vtk.vtkMatrix4x4()
-    volume.GetIJKToRASMatrix(matrix)
-    return slicer.util.arrayFromVTKMatrix(matrix)
 
 
 def _shape(volume: slicer.vtkMRMLScalarVolumeNode) -> tuple[int, int, int] | None:
