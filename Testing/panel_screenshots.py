@@ -53,14 +53,13 @@ def states() -> Iterator[tuple[str, Any]]:
     parameters = widget.parameterNode
     parameters.inputVolume = scan
     widget.ui.conductionSelector.addNode().SetName("Conduction")
-    panel_host.process_events(3000)
     yield "ready", widget
     widget.ui.applyButton.click()
     panel_host.wait_until(lambda: "left" in widget.ui.statusLabel.text, PATIENCE_S)
     yield "running", widget
     panel_host.wait_until(lambda: widget.ui.applyButton.text == "Apply", PATIENCE_S)
     widget.ui.showConductionCheckBox.click()
-    panel_host.process_events(3000)
+    panel_host.wait_until(lambda: "SNR" in widget.ui.sigmaNoteLabel.text, PATIENCE_S)
     yield "done", widget
     # A graphics card that is not there.
     parameters.device = "cuda:7"
