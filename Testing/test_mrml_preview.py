@@ -139,6 +139,12 @@ class TestReading:
         slicer.util.arrayFromVolumeModified(volume)
         assert reader.read(volume, FEW_STEPS, 0, 0).run.high > 5 * first.run.high
 
+    @pytest.mark.parametrize("cut_off", [True, False])
+    def test_whether_negative_values_were_cut_off_is_that_of_the_volume(self, reader, add_volume, cut_off):
+        voxels = np.abs(noise(3, 20, 24))
+        voxels[2] -= 0 if cut_off else 100
+        assert reader.read(add_volume(voxels.astype(np.float32)), FEW_STEPS, 0, 0).run.clipped is cut_off
+
     def test_a_given_intensity_range_counts(self, reader, volume):
         reader.read(volume, FEW_STEPS, 0, 1)
         run = reader.read(volume, replace(FEW_STEPS, intensity_range=(30, 90)), 0, 1).run
