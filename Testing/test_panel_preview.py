@@ -40,9 +40,13 @@ def is_shown(name):
     return preview() is not None and composite(name).GetForegroundVolumeID() == preview().GetID()
 
 
+def section_of(widget):
+    return next(section for section in widget._sections if type(section).__name__ == "PreviewSection")
+
+
 def settle(widget):
     """Wait until nothing is about to be previewed any more."""
-    section = next(section for section in widget._sections if type(section).__name__ == "PreviewSection")
+    section = section_of(widget)
     panel_host.wait_until(lambda: not section._rest.isActive() and section._computed is None)
 
 
@@ -429,6 +433,7 @@ def test_the_views_are_no_longer_watched_after_it_went_off(previewing):
     stay_in("Yellow")
     settle(previewing)
     assert started == []
+    assert section_of(previewing).Observations == []
 
 
 # Saving
