@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.machinery
 import re
 import subprocess
 import sys
@@ -34,7 +35,7 @@ def no_torch(monkeypatch):
 @pytest.fixture
 def extension(monkeypatch, no_torch):
     module = types.ModuleType("PyTorchUtils")
-    module.__spec__ = types.SimpleNamespace(name="PyTorchUtils")
+    module.__spec__ = importlib.machinery.ModuleSpec("PyTorchUtils", None)
     module.PyTorchUtilsLogic = type("PyTorchUtilsLogic", (PyTorchUtilsLogic,), {})
     monkeypatch.setitem(sys.modules, "PyTorchUtils", module)
     return module.PyTorchUtilsLogic
@@ -43,7 +44,7 @@ def extension(monkeypatch, no_torch):
 def torch_of(version):
     module = types.ModuleType("torch")
     module.__version__ = version
-    module.__spec__ = types.SimpleNamespace(name="torch")
+    module.__spec__ = importlib.machinery.ModuleSpec("torch", None)
     return module
 
 

@@ -7,9 +7,10 @@ import pytest
 import slicer
 import slicer_host
 
-from NeuralDiffusion import NeuralDiffusionLogic, NoiseType
+from NeuralDiffusion import NeuralDiffusionLogic
 from NeuralDiffusionLib import DenoiseSettings
 from NeuralDiffusionLib.mrml_overlay import DEFAULT_COLOUR_TABLE
+from NeuralDiffusionLib.mrml_parameters import NoiseType
 from NeuralDiffusionLib.mrml_provenance import read_provenance
 
 
@@ -98,7 +99,9 @@ def test_the_conduction_map_is_still_shown_in_colour_over_0_to_1(reopened):
 
 def test_what_the_user_chose_is_still_chosen(reopened):
     parameters = NeuralDiffusionLogic().getParameterNode()
-    assert parameters.settings() == DenoiseSettings(noise="speckle", iterations=33, neighbours=4, refine=False)
+    assert parameters.settings() == DenoiseSettings(
+        noise="speckle", iterations=33, neighbours=4, refine=False, slice_axis=0
+    )
     assert parameters.inputVolume.GetName() == "T1; head: 1.5 T, 100 %"
     assert parameters.outputVolume.GetName() == "Denoised"
     assert parameters.conductionVolume is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.machinery
 import subprocess
 import sys
 import types
@@ -62,7 +63,7 @@ def torch_not_loaded(monkeypatch):
 def extension(monkeypatch, no_torch):
     """Slicer's PyTorch extension: `installTorch` does what `outcome` says."""
     module = types.ModuleType("PyTorchUtils")
-    module.__spec__ = types.SimpleNamespace(name="PyTorchUtils")
+    module.__spec__ = importlib.machinery.ModuleSpec("PyTorchUtils", None)
 
     class PyTorchUtilsLogic:
         installations = 0
@@ -289,7 +290,7 @@ def test_pytorch_installed_elsewhere_meanwhile_is_found(scan, unfold, monkeypatc
 
 def test_an_old_pytorch_is_named_with_what_to_do(scan, unfold, monkeypatch):
     old = types.ModuleType("torch")
-    old.__version__, old.__spec__ = "1.13.1", types.SimpleNamespace(name="torch")
+    old.__version__, old.__spec__ = "1.13.1", importlib.machinery.ModuleSpec("torch", None)
     monkeypatch.setitem(sys.modules, "torch", old)
     widget = unfold()
     assert notes(widget)[1].startswith("PyTorch 1.13.1 is too old: uninstall it in the PyTorch Utils module")

@@ -292,7 +292,8 @@ def test_a_slider_in_motion_does_not_queue_up(previewing):
     assert len(started) == 1
     go.set()
     settle(previewing)
-    assert len(started) == 2
+    # One for the first change, one for the last; another if the noise level became known between them.
+    assert len(started) in (2, 3)
 
 
 def test_a_slice_that_was_left_meanwhile_is_not_shown(previewing):
