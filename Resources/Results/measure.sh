@@ -10,8 +10,9 @@
 set -euo pipefail
 
 slices=0             # of the Rician tables with every method; 0 means all 450
-slices_other=0       # of the tables of other noise
-slices_peers=60      # of the tables with BM3D and FFDNet beside the first, as a slice takes them seconds
+slices_other=0       # of the tables of other noise, without the classical filters
+slices_filters=100   # of those with them
+slices_peers=30      # of the tables with BM3D and FFDNet beside the first, as a slice takes them seconds
 slices_sweep=12      # of each of the 336 cells of the sweep
 slices_sweep_grouped=4
 slices_checks=100    # of the lesions and the envelope
@@ -72,8 +73,7 @@ fi
 
 # The table of every method, for each noise type and split; mixed noise is the network's own judgement of the type.
 once rician evaluate --data "$data" --noise rician --methods all --limit "$slices" "${trained[@]}"
-once rician_grouped evaluate --data "$data" --noise rician --split grouped --methods published,tuned,ours \
-    --limit "$slices"
+once rician_grouped evaluate --data "$data" --noise rician --split grouped --methods tuned,ours --limit "$slices"
 if [ -n "$RUNS" ]; then
     once rician_grouped_trained evaluate --data "$data" --noise rician --split grouped --neighbours 8 --methods ours \
         "${trained_grouped[@]}"
@@ -84,7 +84,7 @@ for noise in gaussian speckle; do
     once "${noise}_peers" evaluate --data "$data" --noise "$noise" --methods peers,ours --limit "$slices_peers"
 done
 for noise in gaussian speckle mixed; do
-    once "$noise" evaluate --data "$data" --noise "$noise" --methods published,tuned,ours --limit "$slices_other"
+    once "$noise" evaluate --data "$data" --noise "$noise" --methods tuned,ours --limit "$slices_filters"
     once "${noise}_grouped" evaluate --data "$data" --noise "$noise" --split grouped --limit "$slices_other"
 done
 # Does bfloat16 cost anything, and are slices without noise, or with little, left alone?
