@@ -90,6 +90,23 @@ def test_a_gpu_needs_one_batch_and_the_cpu_the_volumes_as_well(gpus, main_memory
     assert memory_need("cuda", shape) == on_gpu
 
 
+def test_three_planes_take_the_largest_batch_and_sums(gpus, main_memory):
+    gpus("Card")
+    main_memory(20 * GIGABYTE)
+    shape = (4, 8, 40)
+    assert memory_need("cuda:0", shape, three_planes=True).needed == 4 * 8 * 40 * 800
+    plain, three = memory_need("cpu", shape), memory_need("cpu", shape, three_planes=True)
+    assert three.needed - plain.needed == 4 * 8 * 40 * 16
+
+
+def test_all_frames_are_held_until_the_last_is_done(gpus, main_memory):
+    gpus("Card")
+    main_memory(20 * GIGABYTE)
+    shape = (100, 256, 256)
+    assert memory_need("cpu", shape, frames=5).needed - memory_need("cpu", shape).needed == 4 * 100 * 256 * 256 * 8
+    assert memory_need("cuda:0", shape, frames=5) == memory_need("cuda:0", shape)
+
+
 def test_a_volume_of_few_slices_needs_no_more_than_these(gpus):
     gpus("Card")
     assert memory_need("cuda:0", (2, 256, 256)).needed == 2 * 256 * 256 * 800

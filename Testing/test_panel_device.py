@@ -12,8 +12,11 @@ import pytest
 import slicer
 import torch
 from panel_scenes import parameters, volumes
+from sequence_scenes import FRAMES
 
-pytest_plugins = ["panel_host.fixtures", "panel_scenes"]
+from NeuralDiffusionLib.mrml_parameters import Frames, SlicesAlong
+
+pytest_plugins = ["panel_host.fixtures", "panel_scenes", "sequence_scenes"]
 
 GIGABYTE = 2**30
 
@@ -188,6 +191,20 @@ def test_memory_follows_the_input_and_the_device(scan, unfold, two_gpus, add_vol
     assert notes(widget)[0].startswith("Needs about 0.2 GB; ")
     parameters(widget).inputVolume = None
     assert "choose a scalar volume" in notes(widget)[0]
+
+
+def test_memory_follows_planes_and_frames(scan, unfold, proxy, monkeypatch):
+    from NeuralDiffusionLib import device_report
+
+    asked = []
+    need = device_report.memory_need
+    monkeypatch.setattr(device_report, "memory_need", lambda *args, **more: asked.append(more) or need(*args, **more))
+    widget = unfold()
+    parameters(widget).inputVolume = proxy
+    parameters(widget).slicesAlong = SlicesAlong.THREE_PLANES
+    assert asked[-1] == {"three_planes": True, "frames": 1}
+    parameters(widget).frames = Frames.ALL
+    assert asked[-1] == {"three_planes": True, "frames": FRAMES}
 
 
 @pytest.mark.parametrize(

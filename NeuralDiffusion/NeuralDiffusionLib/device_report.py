@@ -13,6 +13,12 @@ from .devices import batch_bytes, free_memory, full_batch, resolve_device
 _BYTES_PER_VOXEL = 16
 """Of main memory: the copy of the input, the result and the conduction, and the result in the scene, 4 bytes each."""
 
+_BYTES_PER_VOXEL_OF_SUMS = 16
+"""Over three planes result and conduction are added up, 8 bytes each."""
+
+_BYTES_PER_VOXEL_OF_FRAME = 8
+"""A frame that is done, or is yet to come, is held beside the present one: its copy and its result, 4 bytes each."""
+
 
 @dataclass(frozen=True)
 class Device:
@@ -31,7 +37,7 @@ class MemoryNeed:
     device
         Where it would be computed: ``"cpu"``, ``"cuda:0"``, ``"mps"``.
     needed
-        Bytes for a batch as large as is of use and, on the CPU, for the volume before and after.
+        Bytes for a batch as large as is of use and, on the CPU, for the volumes before and after.
     free
         Bytes that are free there, ``None`` where that is not known.
     fits
@@ -59,7 +65,9 @@ def list_devices() -> list[Device]:
     return devices
 
 
-def memory_need(device: str, shape: Sequence[int], slice_axis: int = 0) -> MemoryNeed:
+def memory_need(
+    device: str, shape: Sequence[int], slice_axis: int = 0, *, three_planes: bool = False, frames: int = 1
+) -> MemoryNeed:
     """Estimate the memory that a run needs.
 
     Parameters
@@ -69,7 +77,11 @@ def memory_need(device: str, shape: Sequence[int], slice_axis: int = 0) -> Memor
     shape
         Voxels along each axis of the array, (3,).
     slice_axis
-        Axis across the slices, 0 to 2.
+        Axis across the slices, 0 to 2; not used for three planes.
+    three_planes
+        Whether the slices across all three axes are denoised and averaged.
+    frames
+        Number of volumes of this shape that are denoised in one run.
 
     Raises
     ------
@@ -78,14 +90,20 @@ def memory_need(device: str, shape: Sequence[int], slice_axis: int = 0) -> Memor
     """
     place = resolve_device(device)
     voxels = math.prod(shape)
-    pixels = voxels // shape[slice_axis]
-    batch = batch_bytes(min(shape[slice_axis], full_batch(place, pixels)), pixels)
-    host = voxels * _BYTES_PER_VOXEL if place.type == "cpu" else 0
+    axes = range(3) if three_planes else (slice_axis,)
+    pixels = max(voxels // shape[axis] for axis in axes)
+    batch = max(_largest_batch(place, shape[axis], voxels // shape[axis]) for axis in axes)
+    per_voxel = _BYTES_PER_VOXEL + three_planes * _BYTES_PER_VOXEL_OF_SUMS + (frames - 1) * _BYTES_PER_VOXEL_OF_FRAME
+    host = voxels * per_voxel if place.type == "cpu" else 0
     free = free_memory(place)
     # Batches take half of what is free, and a slice that lot or less.
     fits = free is None or 2 * batch + host <= free
     fits_slice = free is None or batch_bytes(1, pixels) + host <= free
     return MemoryNeed(str(place), batch + host, free, fits, fits_slice)
+
+
+def _largest_batch(place: torch.device, slices: int, pixels: int) -> int:
+    return batch_bytes(min(slices, full_batch(place, pixels)), pixels)
 
 
 def torch_build() -> str:

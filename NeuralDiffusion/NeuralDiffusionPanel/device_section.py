@@ -10,6 +10,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from NeuralDiffusionLib import DeviceError, InvalidVolumeError
+from NeuralDiffusionLib.mrml_sequences import frames_of
 from NeuralDiffusionLib.mrml_volumes import check_input
 from NeuralDiffusionLib.slicer_torch import ensure_torch, import_torch, torch_installed, torch_loaded
 
@@ -157,7 +158,10 @@ class DeviceSection(Section):
         try:
             check_input(node.inputVolume)
             shape = node.inputVolume.GetImageData().GetDimensions()[::-1]
-            return _memoryText(memory_need(node.device, shape, node.settings().slice_axis))
+            axis, frames = node.settings().slice_axis, frames_of(node.inputVolume) if node.takesAllFrames() else 1
+            return _memoryText(
+                memory_need(node.device, shape, axis, three_planes=node.takesThreePlanes(), frames=frames)
+            )
         except (DeviceError, InvalidVolumeError) as error:
             return str(error)
 

@@ -28,8 +28,6 @@ class InputsSection(Section):
         self._browser: slicer.vtkMRMLSequenceBrowserNode | None = None
         self._browserTag = 0
         self._recording = False
-        # A preview loads the network, with which the noise level can be estimated.
-        self.ui.previewCheckBox.connect("toggled(bool)", self.update)
         self.ui.estimateSigmaCheckBox.connect("clicked(bool)", self.onEstimateSigmaClicked)
 
     def update(self) -> None:

@@ -61,6 +61,7 @@ class PreviewSection(Section, VTKObservationMixin):
         self._wanted: _Wanted | None = None
         self._shown: _Wanted | None = None
         self._computed: tuple[_Wanted, Job[np.ndarray]] | None = None
+        self._loads = False
         self._line = ""
         self._tip = self.ui.previewCheckBox.toolTip
         self._active = ActiveSliceView(self._ask)
@@ -140,7 +141,11 @@ class PreviewSection(Section, VTKObservationMixin):
             if not isinstance(error, _EXPECTED):
                 raise
             return
+        hasLoaded, self._loads = self._loads, False
         self._begin()
+        if hasLoaded:
+            # With the network the other sections know more: the noise level, say.
+            self.panel.update()
 
     def forget(self) -> None:
         self._volume.forget()
@@ -192,6 +197,7 @@ class PreviewSection(Section, VTKObservationMixin):
         def work(report: ReportProgress, is_cancelled: IsCancelled) -> np.ndarray:
             return wanted.task.work(logic.denoiser(wanted.device), is_cancelled)
 
+        self._loads = logic.loadedDenoiser(wanted.device) is None
         self._computed = wanted, logic.startWork(work)
         self._poll.start()
 
