@@ -94,8 +94,10 @@ class TestLevelByHand:
         parameters(widget).estimateSigma = False
         parameters(widget).sigma = 23.456789
         assert widget.ui.sigmaSpinBox.value == 23.46
-        parameters(widget).iterations = 3
-        assert parameters(widget).sigma == 23.456789
+        # The number of decimals changes twice.
+        for noise in (NoiseType.SPECKLE, NoiseType.RICIAN):
+            parameters(widget).noiseType = noise
+            assert parameters(widget).sigma == 23.456789
 
     def test_a_level_that_makes_no_sense_is_remarked_on(self, scan, open_panel):
         widget = open_panel()

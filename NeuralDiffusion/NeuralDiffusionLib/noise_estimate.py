@@ -57,7 +57,7 @@ def estimate_noise(denoiser: Denoiser, volume: np.ndarray, settings: DenoiseSett
     InvalidVolumeError
         If the volume cannot be denoised.
     """
-    run = SliceRun.of(volume, replace(settings or DenoiseSettings(), sigma=None))
+    run = SliceRun.of(volume, settings or DenoiseSettings())
     count = len(run.slices)
     sampled = min(count, SAMPLED_SLICES)
     # The middle of each of as many equal parts: the ends of a scan are mostly air.
