@@ -190,7 +190,8 @@ def _adapted(results: Results) -> str:
     if not shared:
         return "not measured"
     change = sum(after[key] - before[key] for key in shared) / len(shared)
-    return f"{change:+.2f} dB in the head against the same weights before, mean over {len(shared)} noisy volumes"
+    over = "one noisy volume" if len(shared) == 1 else f"mean over {len(shared)} noisy volumes"
+    return f"{change:+.2f} dB in the head against the same weights before, {over}"
 
 
 def _by_noise(results: Results) -> tuple[Markup, ...]:
