@@ -11,7 +11,7 @@ REQUIREMENTS := pyproject.toml constraints.txt
 .DEFAULT_GOAL := help
 # A half-made environment must not pass for a whole one.
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format clean qt-libraries screenshots
+.PHONY: help bench demo test lint format clean qt-libraries screenshots
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,11 +40,14 @@ format: $(VENV)/test.installed ## put the code into the project's format
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+bench: $(VENV)/demo.installed ## time ours and its rivals on one volume; the table goes to ./bench.md, the figures to ./bench.json
+	$(BIN)/neural-diffusion bench --json bench.json --markdown bench.md
+
 screenshots: $(VENV)/demo.installed qt-libraries ## draw the panel in its states, into ./Resources/Screenshots
 	$(BIN)/python Testing/panel_screenshots.py
 
 clean: ## remove the environment and everything that was built or written
-	rm -rf $(VENV) demo-output build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo-output bench.json bench.md build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/demo.installed: $(REQUIREMENTS) | $(BIN)/python

@@ -12,6 +12,7 @@ from NeuralDiffusionLib import DeviceError, InvalidVolumeError, WeightsError, __
 
 from .commands.ablate import ablate
 from .commands.adapt import adapt
+from .commands.bench import bench
 from .commands.card import card
 from .commands.data_check import data
 from .commands.denoise import denoise
@@ -52,6 +53,7 @@ app.command(no_args_is_help=True)(sweep)
 app.command(no_args_is_help=True)(fidelity)
 app.command(no_args_is_help=True)(segmentation)
 app.command(no_args_is_help=True)(evaluate_volumes)
+app.command()(bench)
 app.command(no_args_is_help=True)(tune)
 app.command(no_args_is_help=True)(tune_volumes)
 app.command(no_args_is_help=True)(report)

@@ -74,7 +74,7 @@ class Denoiser:
         if precision not in ("fast", "float32"):
             raise ValueError(f"Precision {precision!r} is not known: choose 'fast' or 'float32'.")
         self._device = resolve_device(device)
-        self._precision = precision
+        self.precision = precision
         loaded = load_weights(Path(weights))
         self.network = loaded.network.to(device=self._device, memory_format=torch.channels_last)
         self.weights_sha256 = loaded.sha256
@@ -211,7 +211,7 @@ class Denoiser:
         self, work: Callable[[slice, torch.Tensor], None], run: SliceRun, part: slice, device: torch.device
     ) -> bool:
         """Do the work with one batch; False where a GPU ran out of memory, and by then holds nothing of it."""
-        dtype = torch.float32 if self._precision == "float32" else fast_dtype(device)
+        dtype = torch.float32 if self.precision == "float32" else fast_dtype(device)
         try:
             inputs = run.inputs(part, device)
             with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):

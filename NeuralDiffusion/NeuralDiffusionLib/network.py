@@ -182,6 +182,14 @@ class NeuralDiffusionNetwork(nn.Module):
         sizes = torch.cat([sizes, sizes[-1] * (_TRAINED_STEPS / later) ** 2])
         return _STEP_SHARE * largest_step(neighbours) * sizes[:iterations]
 
+    def schedule(self, iterations: int) -> Iterator[tuple[int, int, int]]:
+        """Stage number, first step and end of each prediction of gates."""
+        first = 0
+        while first < iterations:
+            last = first + STEPS_PER_STAGE if first < _TRAINED_STEPS else 2 * first
+            yield min(first // STEPS_PER_STAGE, STAGES - 1), first, min(last, iterations)
+            first = last
+
     def guide(self, padded: Tensor, sigma: Tensor, types: Tensor, neighbours: int) -> Tensor:
         """Guidance features of slices of (batch, 1, rows, columns), both counts multiples of 8: see `MiniUNet`."""
         level = torch.stack([4 * sigma, 2 * sigma.sqrt()], dim=1)
@@ -197,7 +205,7 @@ class NeuralDiffusionNetwork(nn.Module):
         speckle = types[:, 2].view(-1, 1, 1, 1)
         onset = _onset(level)
         state = slices
-        for number, first, last in _schedule(iterations):
+        for number, first, last in self.schedule(iterations):
             padded = pad_to_multiple(state, _MULTIPLE)
             noise = level * (1 - speckle + speckle * padded.detach().abs())
             reach = self.architecture.reach[number]
@@ -215,12 +223,3 @@ def _onset(sigma: Tensor) -> Tensor:
     """Share of the correction that is applied at a noise level: 0 without noise, near 1 from twice the onset on."""
     power = sigma**4
     return power / (power + _ONSET_SIGMA**4)
-
-
-def _schedule(iterations: int) -> Iterator[tuple[int, int, int]]:
-    """(stage number, first step, end) of each prediction of gates."""
-    first = 0
-    while first < iterations:
-        last = first + STEPS_PER_STAGE if first < _TRAINED_STEPS else 2 * first
-        yield min(first // STEPS_PER_STAGE, STAGES - 1), first, min(last, iterations)
-        first = last

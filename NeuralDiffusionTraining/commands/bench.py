@@ -1,0 +1,108 @@
+"""`neural-diffusion bench`: how fast ours is beside what a user would pick instead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..files.command_error import CommandError
+from ..files.result_files import check_folder_of, write_json, write_text
+from .options import Device, JsonFile, MarkdownFile
+
+
+def bench(
+    device: Device = "auto",
+    repeats: Annotated[int, typer.Option(min=1, help="Runs of each method.")] = 5,
+    patience: Annotated[
+        float, typer.Option(min=0, help="Seconds after which no further run of a method begins.")
+    ] = 180.0,
+    slices: Annotated[int, typer.Option(min=1, help="Slices of the volume.")] = 180,
+    side: Annotated[int, typer.Option(min=16, help="Rows and columns of a slice.")] = 256,
+    trained: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=CHECKPOINT",
+            help="A network that 'train' trained, in the engine of ours; repeat for more. Without any, the plain U-Net "
+            "and the DnCNN-class network are timed untrained, without a PSNR.",
+        ),
+    ] = None,
+    scaling: Annotated[
+        bool, typer.Option("--scaling/--no-scaling", help="Time over slices, sizes, iterations and threads, too.")
+    ] = True,
+    json_file: JsonFile = None,
+    markdown_file: MarkdownFile = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the scaling into this PNG file.")] = None,
+) -> None:
+    """Time ours and its rivals on one noisy volume, in one process on one device, and say where the time goes.
+
+    The rivals run with their own defaults and on the CPU, those that are not installed are left out with a line. The
+    volume is the T1 template of nilearn where that is installed, else a generated head, with 9 % Rician noise.
+    """
+    import torch
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    from NeuralDiffusionLib import Denoiser, DenoiseSettings
+
+    from ..benchmark.run_facts import run_facts
+    from ..networks.registry import NETWORKS
+    from ..speed import scaling as curves
+    from ..speed.bench import bench as time_all
+    from ..speed.bench_volume import SIGMA, add_noise, clean_volume
+    from ..speed.levers import without_levers
+    from ..speed.subjects import classical, network, ours
+    from ..speed.tables import to_markdown
+    from ..speed.where_time_goes import where_time_goes
+
+    for path in (json_file, markdown_file, plot):
+        check_folder_of(path)
+    if plot is not None and not scaling:
+        raise CommandError("--plot draws the scaling: leave out --no-scaling.")
+    denoiser, settings = Denoiser(device), DenoiseSettings()
+    subjects = [*ours(denoiser, settings), *without_levers(device, settings)]
+    if trained:
+        from ..training.checkpoints import load_trained
+        from .table_rows import name_and_checkpoint
+
+        for name, checkpoint in map(name_and_checkpoint, trained):
+            subjects.append(network(name, load_trained(checkpoint).network, device, measured=True))
+    else:
+        for name, title in (("unet", "Plain U-Net, untrained"), ("dncnn", "DnCNN-class, untrained")):
+            subjects.append(network(title, NETWORKS[name](), device, measured=False))
+    filters, skipped = classical()
+    clean = clean_volume((slices, side, side))
+    noisy = add_noise(clean.voxels)
+    progress = Console(stderr=True)
+
+    def tell(words: str) -> None:
+        progress.print(f"Timing: {words}", highlight=False, soft_wrap=True)
+
+    rows = time_all([*subjects, *filters], clean, noisy, repeats, patience, tell)
+    content = {
+        "kind": "bench",
+        "rows": rows,
+        "parts": where_time_goes(denoiser, noisy, settings),
+        "scaling": curves.scaling(denoiser, noisy, settings, report=tell) if scaling else {},
+        "volume": clean.name,
+        "shape": list(noisy.shape),
+        "sigma": SIGMA,
+        "device": torch.cuda.get_device_name(denoiser.device) if denoiser.device.startswith("cuda") else "CPU",
+        "weights_sha256": denoiser.weights_sha256,
+        "skipped": skipped,
+        **run_facts(),
+    }
+    console = Console()
+    text = to_markdown(content)
+    console.print(Markdown(text))
+    for sentence in skipped:
+        console.print(sentence, highlight=False, soft_wrap=True)
+    if json_file is not None:
+        write_json(json_file, content)
+    if markdown_file is not None:
+        write_text(markdown_file, text)
+    if plot is not None:
+        from ..reporting.scaling_plot import plot_scaling
+
+        plot_scaling(content["scaling"], plot)

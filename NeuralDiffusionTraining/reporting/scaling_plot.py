@@ -1,0 +1,52 @@
+"""Plot of the scaling: time against slices, size of a slice, iterations and threads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
+
+from ..files.result_files import write_file
+from ..speed.scaling import Curve
+
+_AXES = {
+    "slices": ("Slices", "ns a voxel"),
+    "side": ("Rows and columns of a slice", "ns a voxel"),
+    "iterations": ("Diffusion steps", "seconds, 16 slices"),
+    "threads": ("Threads", "seconds, 16 slices"),
+}
+_LOGARITHMIC = ("slices", "side")
+_PANEL_INCHES = (3.1, 2.6)
+_DPI = 110
+_COLOUR = "#1f5fa8"
+
+
+def plot_scaling(curves: dict[str, Curve], path: Path) -> None:
+    """Draw what `speed.scaling.scaling` returns into a PNG file.
+
+    Raises
+    ------
+    CommandError
+        If the file cannot be written.
+    """
+    figure = Figure(figsize=(_PANEL_INCHES[0] * len(curves), _PANEL_INCHES[1]), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, (name, curve) in zip(figure.subplots(1, len(curves), squeeze=False)[0], curves.items(), strict=True):
+        across, along = _AXES[name]
+        by_voxel = along.startswith("ns")
+        values = [point["value"] for point in curve]
+        times = [1e9 * point["seconds"] / point["voxels"] if by_voxel else point["seconds"] for point in curve]
+        axes.plot(values, times, marker="o", markersize=4, color=_COLOUR)
+        if name in _LOGARITHMIC:
+            axes.set_xscale("log")
+            axes.minorticks_off()
+        axes.set_xticks(values)
+        axes.xaxis.set_major_formatter(ScalarFormatter())
+        axes.tick_params(labelsize=7)
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel(across, fontsize=8)
+        axes.set_ylabel(along, fontsize=8)
+        axes.grid(alpha=0.3)
+    write_file(path, lambda unfinished: figure.savefig(unfinished, dpi=_DPI))

@@ -1,0 +1,148 @@
+"""What is timed: ours, and what a user would pick instead, each with its defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+from skimage.restoration import denoise_nl_means, denoise_tv_chambolle, estimate_sigma
+from torch import nn
+
+from NeuralDiffusionLib import Denoiser, DenoiseSettings
+
+_TIME_STEP = 0.0625
+_LONG = 16
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One way to remove noise.
+
+    Attributes
+    ----------
+    name
+        What the table calls it.
+    group
+        ``"ours"``, ``"lever"`` (ours without something), ``"network"`` or ``"classical"``.
+    run
+        Takes (slices, rows, columns), float32 about [0, 1], and gives an image of that shape.
+    device
+        Where it computes.
+    slices
+        Number of middle slices that are timed; the time of all is extrapolated. 0 means all.
+    measured
+        Whether the image means anything: not that of a network that was not trained.
+    """
+
+    name: str
+    group: str
+    run: Callable[[np.ndarray], np.ndarray]
+    device: str = "cpu"
+    slices: int = 0
+    measured: bool = True
+
+
+def ours(denoiser: Denoiser, settings: DenoiseSettings) -> list[Subject]:
+    """Neural Diffusion as the user runs it, with and without refinement."""
+    alone = replace(settings, refine=False)
+    place = denoiser.device
+    return [
+        Subject("Neural Diffusion", "ours", lambda noisy: denoiser(noisy, settings).image, place),
+        Subject("Neural Diffusion, no refinement", "ours", lambda noisy: denoiser(noisy, alone).image, place),
+    ]
+
+
+def network(name: str, module: nn.Module, device: str, measured: bool) -> Subject:
+    """Any network of `NeuralDiffusionTraining.networks` in the engine of ours."""
+    engine = Denoiser(device)
+    engine.network = module.eval().to(engine.device, memory_format=torch.channels_last)
+    return Subject(name, "network", lambda noisy: engine(noisy).image, engine.device, measured=measured)
+
+
+def classical(bm3d_slices: int = 4) -> tuple[list[Subject], list[str]]:
+    """The filters that are installed, and one sentence for each that is not.
+
+    They are run as a user finds them: with their defaults, in 3-D where they are filters in 3-D, told nothing of the
+    noise but what their own packages estimate, and without an inversion of the noise's bias.
+    """
+    subjects = [
+        Subject("Gradient anisotropic diffusion, Slicer's defaults", "classical", gradient_diffusion),
+        Subject(f"Gradient anisotropic diffusion, {_LONG} iterations", "classical", _gradient_long),
+        Subject("Curvature anisotropic diffusion, SimpleITK's defaults", "classical", curvature_diffusion),
+        Subject(f"Curvature anisotropic diffusion, {_LONG} iterations", "classical", _curvature_long),
+        Subject("Non-local means (scikit-image), slice by slice", "classical", _each_slice(non_local_means)),
+        Subject("TV (scikit-image), slice by slice", "classical", _each_slice(denoise_tv_chambolle)),
+    ]
+    skipped = []
+    optional = (
+        ("ants", "antspyx", Subject("DenoiseImage (ANTs), Rician", "classical", ants_denoise_image)),
+        ("cv2", "opencv-python-headless", Subject("fastNlMeansDenoising (OpenCV)", "classical", _each_slice(opencv))),
+        ("bm3d", "bm3d", Subject("BM3D, slice by slice", "classical", _each_slice(bm3d), slices=bm3d_slices)),
+    )
+    for module, package, subject in optional:
+        if find_spec(module) is None:
+            skipped.append(f"{subject.name} is left out: it is not installed; pip install {package}.")
+        else:
+            subjects.append(subject)
+    return subjects, skipped
+
+
+def gradient_diffusion(noisy: np.ndarray, iterations: int = 5) -> np.ndarray:
+    """The ITK filter of Slicer's module Gradient Anisotropic Diffusion, its conductance 1, time step and iterations."""
+    image = sitk.GetImageFromArray(noisy)
+    smooth = sitk.GradientAnisotropicDiffusion(image, _TIME_STEP, 1.0, 1, iterations)
+    return sitk.GetArrayFromImage(smooth)
+
+
+def curvature_diffusion(noisy: np.ndarray, iterations: int = 5) -> np.ndarray:
+    """SimpleITK's curvature anisotropic diffusion with its default conductance 3 and time step."""
+    image = sitk.GetImageFromArray(noisy)
+    return sitk.GetArrayFromImage(sitk.CurvatureAnisotropicDiffusion(image, _TIME_STEP, 3.0, 1, iterations))
+
+
+def non_local_means(picture: np.ndarray) -> np.ndarray:
+    """scikit-image's fast mode with the parameters of its own example: strength 0.8 of the level that it estimates."""
+    sigma = float(estimate_sigma(picture))
+    return denoise_nl_means(picture, patch_size=5, patch_distance=6, h=0.8 * sigma, sigma=sigma, fast_mode=True)
+
+
+def ants_denoise_image(noisy: np.ndarray) -> np.ndarray:
+    """ANTs' DenoiseImage (Manjon et al., J. Magn. Reson. Imaging 31, 2010) with its Rician model."""
+    import ants
+
+    return ants.denoise_image(ants.from_numpy(noisy), noise_model="Rician").numpy()
+
+
+def opencv(picture: np.ndarray) -> np.ndarray:
+    """OpenCV's non-local means, which knows 8-bit pictures only; strength as estimated by scikit-image."""
+    import cv2
+
+    levels = np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+    strength = 255 * float(estimate_sigma(picture))
+    return cv2.fastNlMeansDenoising(levels, None, strength).astype(np.float32) / 255
+
+
+def bm3d(picture: np.ndarray) -> np.ndarray:
+    """BM3D (Dabov et al., IEEE TIP 16, 2007), its default profile, at the level that scikit-image estimates."""
+    import bm3d as package
+
+    return package.bm3d(picture, float(estimate_sigma(picture)))
+
+
+def _gradient_long(noisy: np.ndarray) -> np.ndarray:
+    return gradient_diffusion(noisy, _LONG)
+
+
+def _curvature_long(noisy: np.ndarray) -> np.ndarray:
+    return curvature_diffusion(noisy, _LONG)
+
+
+def _each_slice(denoise: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
+    def run(noisy: Sequence[np.ndarray]) -> np.ndarray:
+        return np.stack([np.asarray(denoise(picture), np.float32) for picture in noisy])
+
+    return run

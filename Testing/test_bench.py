@@ -1,0 +1,149 @@
+"""`neural-diffusion bench`: what it times is what it says, and what it cannot time it says too. No times are tested."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from shell import run
+
+from NeuralDiffusionLib import Denoiser, DenoiseSettings
+from NeuralDiffusionTraining.networks.unet import PlainUNet
+from NeuralDiffusionTraining.speed.bench import bench
+from NeuralDiffusionTraining.speed.bench_volume import add_noise, clean_volume, in_the_middle
+from NeuralDiffusionTraining.speed.levers import without_levers
+from NeuralDiffusionTraining.speed.scaling import scaling
+from NeuralDiffusionTraining.speed.subjects import Subject, classical, network, ours
+from NeuralDiffusionTraining.speed.timing import measure
+from NeuralDiffusionTraining.speed.where_time_goes import AROUND, where_time_goes
+
+SHAPE = (4, 48, 40)
+
+
+@pytest.fixture(scope="module")
+def clean():
+    return clean_volume(SHAPE)
+
+
+@pytest.fixture(scope="module")
+def noisy(clean):
+    return add_noise(clean.voxels)
+
+
+def test_the_volume_is_a_head_in_the_middle_with_noise_that_is_always_the_same(clean, noisy):
+    assert clean.voxels.shape == SHAPE
+    assert clean.inside.any()
+    assert np.array_equal(noisy, add_noise(clean.voxels))
+    assert 0.05 < np.std(noisy - clean.voxels) < 0.12
+
+
+def test_without_the_template_a_head_is_generated(monkeypatch):
+    from NeuralDiffusionTraining.speed import bench_volume
+
+    monkeypatch.setattr("NeuralDiffusionTraining.benchmark.template.find_spec", lambda name: None)
+    made = bench_volume.clean_volume((6, 32, 32))
+    assert made.name == "generated head"
+    assert 0.1 < made.inside.mean() < 0.9
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4), (5, 7, 3), (9, 2, 8)])
+def test_a_volume_is_cut_or_surrounded_alike_on_both_sides(shape):
+    voxels = np.arange(1, 1 + 5 * 4 * 4).reshape(5, 4, 4)
+    made = in_the_middle(voxels, shape)
+    assert made.shape == shape
+    # The middle voxel stays in the middle.
+    assert voxels[2, 2, 2] in made
+    assert abs(int((made > 0).any((1, 2)).argmax()) - int((made > 0).any((1, 2))[::-1].argmax())) <= 1
+
+
+def test_without_a_lever_the_picture_is_all_but_the_same(noisy):
+    usual = Denoiser("cpu")(noisy).image
+    for subject in without_levers("cpu", DenoiseSettings()):
+        # New gates in every step make another picture, the other levers none.
+        closest = 35 if "every step" in subject.name or "all four" in subject.name else 50
+        assert -10 * np.log10(np.mean(np.square(subject.run(noisy) - usual)) + 1e-12) > closest, subject.name
+
+
+def test_every_row_is_compared_with_the_clean_volume_and_timed_against_the_first(clean, noisy):
+    same = Subject("Nothing", "classical", lambda volume: volume)
+    few = Subject("Few", "classical", lambda volume: volume, slices=2)
+    untrained = network("Untrained", PlainUNet(), "cpu", measured=False)
+    rows = bench([*ours(Denoiser("cpu"), DenoiseSettings()), same, few, untrained], clean, noisy, 2, 60.0)
+    full, _alone, nothing, extrapolated, blind = rows
+    assert full["ratio"] == 1
+    assert full["psnr_db"] > nothing["psnr_db"] + 3
+    assert nothing["psnr_db"] == pytest.approx(-10 * np.log10(np.mean((noisy - clean.voxels) ** 2)), abs=1e-3)
+    assert extrapolated["psnr_db"] is blind["psnr_db"] is None
+    assert extrapolated["slices"] == 2
+    assert all(len(row["seconds"]) == 2 and row["voxels_per_second"] > 0 for row in rows)
+
+
+def test_no_further_run_begins_once_patience_is_out():
+    assert len(measure(lambda: None, "cpu", 5, 0.0).seconds) == 1
+
+
+def test_memory_is_what_the_work_needs_beyond_what_was_held():
+    held = np.ones(2**24)
+    timing = measure(lambda: np.ones(2**23).sum(), "cpu", 2, 60.0)
+    if timing.peak_bytes is not None:
+        # The system counts in lumps.
+        assert abs(timing.peak_bytes - 2**26) < 2**24
+    assert held.size == 2**24
+
+
+def test_the_parts_add_up_to_a_run(noisy):
+    parts = where_time_goes(Denoiser("cpu"), noisy, DenoiseSettings())
+    assert all(seconds > 0 for seconds in parts.values())
+    assert AROUND in parts
+    # Without refinement that part takes no time, and the network is as before.
+    denoiser = Denoiser("cpu")
+    assert where_time_goes(denoiser, noisy, DenoiseSettings(refine=False))["refinement"] == 0
+    assert not denoiser.network.refinement._forward_hooks
+
+
+def test_time_is_measured_along_four_axes_and_the_threads_are_as_before(noisy):
+    before = torch.get_num_threads()
+    curves = scaling(Denoiser("cpu"), noisy, DenoiseSettings(), (1, 6), (16, 64), (1, 3), (1,))
+    assert torch.get_num_threads() == before
+    assert [point["voxels"] for point in curves["slices"]] == [48 * 40, 6 * 48 * 40]
+    assert [point["voxels"] for point in curves["side"]] == [4 * 16 * 16, 4 * 64 * 64]
+    assert [point["value"] for point in curves["iterations"]] == [1, 3]
+    assert len(curves["threads"]) == 1
+
+
+def test_filters_that_are_not_installed_are_named(monkeypatch):
+    from NeuralDiffusionTraining.speed import subjects
+
+    monkeypatch.setattr(subjects, "find_spec", lambda name: None)
+    rows, skipped = classical()
+    assert len(rows) == 6
+    assert [sentence.split()[-1] for sentence in skipped] == ["antspyx.", "opencv-python-headless.", "bm3d."]
+
+
+def test_every_filter_takes_noise_away(clean, noisy):
+    error = np.mean((noisy - clean.voxels)[clean.inside] ** 2)
+    for subject in classical()[0]:
+        if "ANTs" not in subject.name:
+            assert np.mean((subject.run(noisy) - clean.voxels)[clean.inside] ** 2) < error, subject.name
+
+
+def test_the_command_writes_what_it_prints(tmp_path):
+    places = {name: tmp_path / f"bench.{name}" for name in ("json", "markdown", "png")}
+    done = run("bench", "--device", "cpu", "--slices", "2", "--side", "16", "--repeats", "1", "--patience", "0",
+               "--no-scaling", "--json", places["json"], "--markdown", places["markdown"])  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    content = json.loads(places["json"].read_text())
+    assert content["shape"] == [2, 16, 16]
+    assert content["rows"][0]["method"] == "Neural Diffusion"
+    text = places["markdown"].read_text()
+    assert "16 x 16 x 2 voxels" in text
+    assert all(row["method"] in text for row in content["rows"])
+
+
+def test_a_plot_needs_the_scaling(tmp_path):
+    done = run("bench", "--no-scaling", "--plot", tmp_path / "plot.png")
+    assert done.returncode == 2
+    assert "leave out --no-scaling" in done.stderr
+    assert not list(tmp_path.iterdir())
