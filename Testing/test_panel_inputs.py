@@ -116,7 +116,7 @@ class TestEstimate:
         widget = open_panel()
         panel_host.process_events(700)
         assert widget.logic.loadedDenoiser("auto") is None
-        assert note(widget) == "Estimated in each slice when it is denoised."
+        assert note(widget) == "Estimated in each slice when it is denoised; shown here after a preview or a run."
 
     def test_it_is_shown_with_the_ratio_of_signal_to_noise(self, loaded, scan):
         wait_for_the_estimate(loaded)
@@ -219,12 +219,12 @@ class TestEstimate:
         scene.Clear(0)
         gate.set()
         panel_host.process_events(300)
-        assert note(loaded) == "Estimated in each slice when it is denoised."
+        assert note(loaded) == "Estimated in each slice when it is denoised; shown here after a preview or a run."
 
     def test_a_preview_that_has_loaded_the_network_makes_it_known(self, scan, open_panel):
         widget = open_panel()
         panel_host.process_events(700)
-        assert note(widget) == "Estimated in each slice when it is denoised."
+        assert note(widget) == "Estimated in each slice when it is denoised; shown here after a preview or a run."
         widget.ui.previewCheckBox.click()
         wait_for_the_estimate(widget)
 

@@ -111,7 +111,11 @@ class InputsSection(Section):
             return watch.problem
         if watch.waiting:
             return _("Estimating...")
-        return _("Estimated in each slice when it is denoised.") if node.estimateSigma else ""
+        return (
+            _("Estimated in each slice when it is denoised; shown here after a preview or a run.")
+            if node.estimateSigma
+            else ""
+        )
 
 
 def _noteOnGiven(node: NeuralDiffusionParameterNode) -> str:

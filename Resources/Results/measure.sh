@@ -5,19 +5,18 @@
 #   Resources/Results/measure.sh BR35H_FOLDER SCAN...
 #
 # RUNS, a folder of runs (see "trained" below), adds the networks trained here to the table. Without it they are left out.
-# What is measured takes an hour on two cores with the numbers below; what is trained in RUNS takes hours the first time.
+# What is measured takes two hours on two cores with the numbers below; what is trained in RUNS takes hours the first
+# time.
 # Learning curves appear in the report if they are copied here under a name that ends in curves.csv.
 set -euo pipefail
 
-slices=0             # of the Rician tables with every method; 0 means all 450
-slices_other=0       # of the tables of other noise, without the classical filters
-slices_filters=100   # of those with them
-slices_peers=30      # of the tables with BM3D and FFDNet beside the first, as a slice takes them seconds
+slices=0             # of the tables; 0 means all 450
+slices_peers=100     # of those with BM3D and FFDNet that are not of Rician noise, as a slice takes them seconds
 slices_sweep=12      # of each of the 336 cells of the sweep
 slices_sweep_grouped=4
 slices_checks=100    # of the lesions and the envelope
 slices_volume=12     # middle slices of each scan
-epochs_original=3    # of 300, of the student project's own experiment
+epochs_original=10   # of 300, of the student project's own experiment; its variant with trained guidance gets 3
 device=cpu           # the classical filters always use the CPU: times compare only there
 RUNS=${RUNS:-}
 
@@ -39,8 +38,9 @@ examples=()
 if [ -n "$RUNS" ]; then
     for guidance in detached trained; do
         network=original
-        [ "$guidance" = trained ] && network=original-trained-guidance
-        neural-diffusion train --config original --network "$network" --set epochs="$epochs_original" \
+        epochs=$epochs_original
+        [ "$guidance" = trained ] && network=original-trained-guidance && epochs=3
+        neural-diffusion train --config original --network "$network" --set epochs="$epochs" \
             --set precision=bf16-mixed --set validate_every=1 --data "$data" --output "$RUNS/original-$guidance"
         cp "$RUNS/original-$guidance/curves.csv" "$results/original_${guidance}_curves.csv"
     done
@@ -50,18 +50,20 @@ if [ -n "$RUNS" ]; then
     once competitors ablate --data "$data" --output "$RUNS" --of competitors
     once competitors_grouped ablate --data "$data" --output "$RUNS/grouped" --of competitors --set split=grouped
     control="U-Net with our noise level and inversion"
-    rest="$epochs_original of 300 epochs"
     trained=(
         --trained "Plain U-Net, short run=$RUNS/plain-u-net/best.ckpt"
         --trained "$control, short run=$RUNS/u-net-with-our-noise-level-and-inversion/best.ckpt"
         --trained "DnCNN-class, short run=$RUNS/dncnn-class/best.ckpt"
-        --trained "Original network, guidance detached, $rest=$RUNS/original-detached/best.ckpt"
-        --trained "Original network, guidance trained, $rest=$RUNS/original-trained/best.ckpt"
+        --trained "Original network, guidance detached, $epochs_original of 300 epochs=$RUNS/original-detached/best.ckpt"
+        --trained "Original network, guidance trained, 3 of 300 epochs=$RUNS/original-trained/best.ckpt"
         --trained "Ours, short run=$RUNS/full/best.ckpt"
     )
     trained_grouped=(
         --trained "Plain U-Net, short run=$RUNS/grouped/plain-u-net/best.ckpt"
         --trained "$control, short run=$RUNS/grouped/u-net-with-our-noise-level-and-inversion/best.ckpt"
+        --trained "DnCNN-class, short run=$RUNS/grouped/dncnn-class/best.ckpt"
+        --trained "Original network, guidance detached, short run=$RUNS/grouped/original-network/best.ckpt"
+        --trained "Original network, guidance trained, short run=$RUNS/grouped/original-network--guidance-trained/best.ckpt"
         --trained "Ours, short run=$RUNS/grouped/full/best.ckpt"
         --trained "Ours, short run on the training part of the original split=$RUNS/full/best.ckpt"
     )
@@ -73,24 +75,20 @@ fi
 
 # The table of every method, for each noise type and split; mixed noise is the network's own judgement of the type.
 once rician evaluate --data "$data" --noise rician --methods all --limit "$slices" "${trained[@]}"
-once rician_grouped evaluate --data "$data" --noise rician --split grouped --methods tuned,ours --limit "$slices"
-if [ -n "$RUNS" ]; then
-    once rician_grouped_trained evaluate --data "$data" --noise rician --split grouped --neighbours 8 --methods ours \
-        "${trained_grouped[@]}"
-fi
-once rician_grouped_peers evaluate --data "$data" --noise rician --split grouped --methods peers,ours \
-    --limit "$slices_peers"
+once rician_grouped evaluate --data "$data" --noise rician --split grouped --methods all --limit "$slices" \
+    "${trained_grouped[@]}"
 for noise in gaussian speckle; do
     once "${noise}_peers" evaluate --data "$data" --noise "$noise" --methods peers,ours --limit "$slices_peers"
 done
 for noise in gaussian speckle mixed; do
-    once "$noise" evaluate --data "$data" --noise "$noise" --methods tuned,ours --limit "$slices_filters"
-    once "${noise}_grouped" evaluate --data "$data" --noise "$noise" --split grouped --limit "$slices_other"
+    once "$noise" evaluate --data "$data" --noise "$noise" --methods published,tuned,ours --limit "$slices"
+    once "${noise}_grouped" evaluate --data "$data" --noise "$noise" --split grouped --methods tuned,ours \
+        --limit "$slices"
 done
 # Does bfloat16 cost anything, and are slices without noise, or with little, left alone?
-once rician_float32 evaluate --data "$data" --precision float32 --limit "$slices_other"
-once rician_noise_free evaluate --data "$data" --sigma 0 --neighbours 8 --limit "$slices_other"
-once rician_faint evaluate --data "$data" --sigma 0.01 --neighbours 8 --limit "$slices_other"
+once rician_float32 evaluate --data "$data" --precision float32 --limit "$slices"
+once rician_noise_free evaluate --data "$data" --sigma 0 --neighbours 8 --limit "$slices"
+once rician_faint evaluate --data "$data" --sigma 0.01 --neighbours 8 --limit "$slices"
 
 once sweep sweep --data "$data" --limit "$slices_sweep" --plots "$results/plots"
 once sweep_grouped sweep --data "$data" --split grouped --limit "$slices_sweep_grouped"
