@@ -12,8 +12,8 @@ from NeuralDiffusionLib import DenoiseCancelled, Denoiser, DenoiseSettings, Inva
 from NeuralDiffusionLib import denoiser as engine
 from NeuralDiffusionLib.intensity import estimate_range
 from NeuralDiffusionLib.slice_planes import acquisition_axis, denoise_three_planes, plane_axes, plane_name
-from NeuralDiffusionTraining.commands import denoise as command
 from NeuralDiffusionTraining.files.image_files import Scan
+from NeuralDiffusionTraining.files.scan_denoising import with_slice_axis
 
 QUICK = DenoiseSettings(iterations=2)
 PLANES = ("axial", "coronal", "sagittal")
@@ -79,7 +79,7 @@ class TestAcquisitionAxis:
         spacing = np.ones(3)
         spacing[axis] = 4.0
         scan = Scan(np.zeros((3, 4, 5)), (0, 0, 0), spacing[::-1].tolist(), np.eye(3).ravel().tolist(), "NrrdImageIO")
-        assert command._choose_axis(scan) == acquisition_axis(spacing) == axis
+        assert with_slice_axis(DenoiseSettings(), scan).slice_axis == acquisition_axis(spacing) == axis
 
 
 class TestPlaneAxes:

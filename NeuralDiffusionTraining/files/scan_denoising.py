@@ -1,0 +1,62 @@
+"""One scan from file to file, step by step: what every command shares that denoises files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from NeuralDiffusionLib import DenoiseSettings, InvalidVolumeError
+from NeuralDiffusionLib.slice_planes import acquisition_axis
+from NeuralDiffusionLib.whole_files import write_whole
+
+from .command_error import CommandError
+from .dicom_folders import read_dicom_folder
+from .image_files import Scan, read_scan
+
+
+def read_source(source: Path, series: str | None = None) -> Scan:
+    """Read a scan file, or one series of a DICOM folder.
+
+    Raises
+    ------
+    CommandError
+        If it cannot be read, or is no single scalar volume.
+    """
+    return read_dicom_folder(source, series) if source.is_dir() else read_scan(source)
+
+
+def with_slice_axis(settings: DenoiseSettings, scan: Scan) -> DenoiseSettings:
+    """The settings with an axis: the one that they name, or that of the scan's acquisition."""
+    if settings.slice_axis is not None:
+        return settings
+    return replace(settings, slice_axis=acquisition_axis(scan.spacing[::-1], scan.voxels.shape))
+
+
+@contextmanager
+def naming(source: Path) -> Iterator[None]:
+    """Put the scan's name before what the engine says of a volume that cannot be denoised; raises CommandError."""
+    try:
+        yield
+    except InvalidVolumeError as error:
+        sentence = str(error)
+        raise CommandError(f"{source}: {sentence[0].lower()}{sentence[1:]}") from error
+
+
+def write_scan_files(files: Sequence[tuple[Path, Callable[[Path], object]]]) -> None:
+    """Write every file, or leave the disk as it was; see `write_whole`.
+
+    Raises
+    ------
+    CommandError
+        If one cannot be written.
+    """
+    try:
+        write_whole(files)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CommandError(
+            f"{' and '.join(str(path) for path, _ in files)} could not be written ({reason}) and nothing was left "
+            "behind: free some space or choose another folder."
+        ) from error
