@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .devices import batch_size, fast_dtype, resolve_device
+from .devices import batch_size, fast_dtype, out_of_memory, resolve_device
 from .errors import DenoiseCancelled
 from .settings import DenoiseSettings
 from .slice_run import SliceRun
@@ -23,7 +23,8 @@ class DenoiseResult:
     Attributes
     ----------
     image
-        Denoised volume, float32, shape and units of the input.
+        Denoised volume, float32, shape and units of the input. No voxel is brighter than the brightest of its slice or
+        darker than the darkest, but for what the bias of the noise had lifted above the low end of the range.
     conduction
         Mean gate over directions and steps, float32 in [0, 1], shape of the input: 1 where the equation smoothed
         freely, 0 where it held.
@@ -111,6 +112,8 @@ class Denoiser:
             If the volume cannot be denoised.
         DenoiseCancelled
             If the run was cancelled.
+        MemoryError
+            If the main memory is too small for one slice, or for the result.
         """
         return self.denoise(SliceRun.of(volume, settings or DenoiseSettings()), progress, cancelled)
 
@@ -136,7 +139,7 @@ class Denoiser:
                 sigma=run.given_sigma(inputs),
                 clipped=inputs.new_full((len(inputs),), float(run.clipped)),
             )
-            image[part] = run.in_scan_units(part, inputs, output.image)
+            image[part] = run.in_scan_units(part, inputs, _bounded(output.image, inputs))
             conduction[part] = output.conduction[:, 0].cpu().numpy()
             level = output.sigma.cpu().numpy()
             # What float32 leaves of a slice without noise is not a noise level.
@@ -168,8 +171,8 @@ class Denoiser:
             The slices.
         work
             Called with the place of a batch among the slices and the batch itself, (batch, 1, rows, columns), under
-            inference mode and in this denoiser's precision. Where a GPU runs out of memory it is called again for the
-            same slices.
+            inference mode and in this denoiser's precision. Where memory runs out it is called again for the same
+            slices.
         progress, cancelled
             As in a call of the denoiser.
 
@@ -182,6 +185,8 @@ class Denoiser:
         ------
         DenoiseCancelled
             If the run was cancelled.
+        MemoryError
+            If the main memory is too small for one slice.
         """
         # Looked up for each run: memory comes and goes, and so may a device's fallback.
         device, notes = self._device, []
@@ -210,26 +215,37 @@ class Denoiser:
     def _memory_allows(
         self, work: Callable[[slice, torch.Tensor], None], run: SliceRun, part: slice, device: torch.device
     ) -> bool:
-        """Do the work with one batch; False where a GPU ran out of memory, and by then holds nothing of it."""
+        """Do the work with one batch; False where the memory ran out, and by then holds nothing of it."""
         dtype = torch.float32 if self.precision == "float32" else fast_dtype(device)
         try:
             inputs = run.inputs(part, device)
             with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
                 work(part, inputs)
-        except torch.OutOfMemoryError:
-            if device.type == "cpu":
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
                 raise
             return False
         return True
 
     def _retreat(self, device: torch.device, batch: int, pixels: int, notes: list[str]) -> tuple[torch.device, int]:
-        """Halve the batch, then leave the GPU, and note it for the user."""
+        """Halve the batch, then leave the GPU, and note it for the user; MemoryError if there is nothing left to do."""
         if device.type == "cuda":
             torch.cuda.empty_cache()
         if batch > 1:
             notes.append(f"The memory of {device} ran out; the batch was halved to {batch // 2} slices.")
             return device, batch // 2
+        if device.type == "cpu":
+            raise MemoryError(
+                f"The main memory is too small for one slice of {pixels} pixels: close other programs, or denoise on a "
+                "computer with more memory."
+            )
         notes.append(f"The memory of {device} is too small for one slice; the run went on on the CPU.")
         self.network.to("cpu")
         cpu = torch.device("cpu")
         return cpu, batch_size(cpu, pixels)
+
+
+def _bounded(images: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
+    """Keep images within the extremes of their slices, and 0: on patterns unlike any scan the refinement overshoots."""
+    darkest, brightest = inputs.amin(dim=(2, 3), keepdim=True), inputs.amax(dim=(2, 3), keepdim=True)
+    return images.clamp(darkest.clamp_max(0), brightest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -18,6 +19,11 @@ _MEMORY_REPORT = Path("/proc/meminfo")
 _LARGEST_BATCH = 32
 _CPU_BATCH_PIXELS = 2**18
 """On a CPU larger batches are no faster, and a smaller one answers Cancel sooner."""
+
+
+# The threads of OpenMP do not survive a fork: a child that waits for them waits for ever. It computes with one thread.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 
 def resolve_device(name: str) -> torch.device:
@@ -85,6 +91,14 @@ def full_batch(device: torch.device, pixels: int) -> int:
 def batch_bytes(slices: int, pixels: int) -> int:
     """Memory of a batch of slices of `pixels` pixels while it is denoised, in bytes."""
     return slices * pixels * _BYTES_PER_PIXEL
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that a device or the main memory is full."""
+    # PyTorch has no class of its own for main memory that is full.
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
+        isinstance(error, RuntimeError) and re.search("DefaultCPUAllocator|bad_alloc", str(error)) is not None
+    )
 
 
 def free_memory(device: torch.device) -> int | None:

@@ -10,6 +10,12 @@ _LOW_PERCENTILE = 0.05
 _HIGH_PERCENTILE = 99.9
 _ENOUGH_VOXELS = 4_000_000
 
+LARGEST = 1e38
+"""Largest size of an intensity: the results are float32, which ends little above."""
+
+SMALLEST_RANGE = 2.0**-126
+"""Smallest distance of the intensities that count as 0 and 1: below it float32 loses digits."""
+
 
 def check_volume(volume: np.ndarray) -> None:
     """Refuse what cannot be denoised.
@@ -17,7 +23,8 @@ def check_volume(volume: np.ndarray) -> None:
     Raises
     ------
     InvalidVolumeError
-        If the array is not three-dimensional, is empty, does not hold real numbers, or holds NaN or infinity.
+        If the array is not three-dimensional, is empty, does not hold real numbers, or holds NaN, infinity or numbers
+        beyond 1e38.
     """
     if volume.ndim != 3:
         raise InvalidVolumeError(
@@ -29,6 +36,10 @@ def check_volume(volume: np.ndarray) -> None:
         raise InvalidVolumeError(f"The volume holds {volume.dtype} values; pass integers or real numbers.")
     if volume.dtype.kind == "f" and not np.isfinite(volume).all():
         raise InvalidVolumeError("The volume holds NaN or infinite values; replace them before denoising.")
+    if volume.dtype.kind == "f" and max(float(volume.max()), -float(volume.min())) > LARGEST:
+        raise InvalidVolumeError(
+            f"The volume holds values beyond {LARGEST:g}, more than 32-bit floats can carry; divide them first."
+        )
 
 
 def estimate_range(volume: np.ndarray) -> tuple[float, float]:
@@ -46,6 +57,11 @@ def estimate_range(volume: np.ndarray) -> tuple[float, float]:
     -------
     tuple of float
         (low, high), low < high.
+
+    Raises
+    ------
+    InvalidVolumeError
+        If the intensities differ, but by less than 32-bit floats can tell apart.
     """
     stride = -(-volume.size // _ENOUGH_VOXELS)
     # An odd stride does not fall into step with rows and columns of even length.
@@ -55,4 +71,10 @@ def estimate_range(volume: np.ndarray) -> tuple[float, float]:
         low = 0.0
     if high <= low:
         high = float(volume.max())
-    return float(low), float(high) if high > low else float(low) + 1.0
+    if high <= low:
+        return float(low), float(low) + 1.0
+    if high - low < SMALLEST_RANGE:
+        raise InvalidVolumeError(
+            f"The volume's values lie within {high - low:.1e}, closer than 32-bit floats can tell apart; multiply them."
+        )
+    return float(low), float(high)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Integral, Real
+
+from .intensity import LARGEST, SMALLEST_RANGE
 
 NOISE_TYPES = ("rician", "gaussian", "speckle", "mixed")
 NEIGHBOURHOODS = (4, 8)
@@ -33,7 +36,8 @@ class DenoiseSettings:
         estimates them from percentiles over the whole volume.
     sigma
         Standard deviation of the noise in the scan's own units (for speckle: relative to the
-        signal, no unit). ``None`` estimates it slice by slice.
+        signal, no unit). ``None`` estimates it slice by slice. A level above 4 times the intensity range (speckle:
+        above 4) counts as that.
 
     Raises
     ------
@@ -50,7 +54,7 @@ class DenoiseSettings:
     sigma: float | None = None
 
     def __post_init__(self) -> None:
-        if self.noise not in NOISE_TYPES:
+        if not isinstance(self.noise, str) or self.noise not in NOISE_TYPES:
             raise ValueError(f"Noise type {self.noise!r} is not known: choose one of {', '.join(NOISE_TYPES)}.")
         if not _is_whole(self.iterations) or not 1 <= self.iterations <= MAX_ITERATIONS:
             raise ValueError(
@@ -59,17 +63,37 @@ class DenoiseSettings:
             )
         if not _is_whole(self.neighbours) or self.neighbours not in NEIGHBOURHOODS:
             raise ValueError(f"Neighbourhood {self.neighbours!r} is not possible: choose 4 or 8.")
+        if not isinstance(self.refine, bool):
+            raise ValueError(f"Refinement {self.refine!r} is not possible: choose True or False.")
         if self.slice_axis is not None and (not _is_whole(self.slice_axis) or self.slice_axis not in (0, 1, 2)):
             raise ValueError(f"Slice axis {self.slice_axis!r} is not possible: choose 0, 1 or 2.")
         if self.intensity_range is not None:
-            low, high = self.intensity_range
-            if not (math.isfinite(low) and math.isfinite(high) and low < high):
-                raise ValueError(
-                    f"Intensity range ({low:g}, {high:g}) is not possible: give two finite numbers, the lower first."
-                )
-        if self.sigma is not None and not (math.isfinite(self.sigma) and self.sigma >= 0):
+            _check_range(self.intensity_range)
+        if self.sigma is not None and not (_is_finite(self.sigma) and self.sigma >= 0):
             raise ValueError(f"Noise level {self.sigma!r} is not possible: give a finite number, 0 or more.")
 
 
+def _check_range(bounds: object) -> None:
+    if not (isinstance(bounds, (tuple, list)) and len(bounds) == 2 and all(map(_is_finite, bounds))):
+        raise ValueError(f"Intensity range {bounds!r} is not possible: give two finite numbers, the lower first.")
+    low, high = bounds
+    if not low < high:
+        raise ValueError(f"Intensity range ({low:g}, {high:g}) is not possible: give two numbers, the lower first.")
+    if max(-low, high) > LARGEST or high - low < SMALLEST_RANGE:
+        raise ValueError(
+            f"Intensity range ({low:g}, {high:g}) is not possible: give numbers that 32-bit floats can tell apart."
+        )
+
+
+def _is_finite(value: object) -> bool:
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        # A whole number that no float can hold.
+        return False
+
+
 def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, Integral) and not isinstance(value, bool)

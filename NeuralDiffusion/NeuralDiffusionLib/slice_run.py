@@ -10,6 +10,10 @@ import torch
 from .intensity import check_volume, estimate_range
 from .settings import DenoiseSettings
 
+FARTHEST = 4.0
+"""How far from 0, in units of the intensity range, the network sees: a brighter voxel, such as a broken pixel, counts
+as this bright, keeps the rest of its intensity and spoils little around it."""
+
 
 @dataclass(frozen=True)
 class SliceRun:
@@ -61,14 +65,16 @@ class SliceRun:
         return 1.0 if self.settings.noise == "speckle" else self.scale
 
     def inputs(self, part: slice, device: torch.device) -> torch.Tensor:
-        """Some of the slices as the network takes them: (batch, 1, rows, columns), float32, about [0, 1]."""
-        unit = ((self.slices[part].astype(np.float64) - self.low) / self.scale).astype(np.float32)
+        """Some of the slices as the network takes them: (batch, 1, rows, columns), float32, mostly within [0, 1]."""
+        unit = (self.slices[part].astype(np.float64) - self.low) / self.scale
+        unit = np.clip(unit, -FARTHEST, FARTHEST).astype(np.float32)
         return torch.from_numpy(unit).unsqueeze(1).to(device)
 
     def given_sigma(self, inputs: torch.Tensor) -> torch.Tensor | None:
         """The noise level of the settings in the network's units, (batch,), or None if it is to be estimated."""
         sigma = self.settings.sigma
-        return None if sigma is None else inputs.new_full((len(inputs),), sigma / self.sigma_unit)
+        # In noise so high nothing can be told from it, and numbers much larger overflow in the network.
+        return None if sigma is None else inputs.new_full((len(inputs),), min(sigma / self.sigma_unit, FARTHEST))
 
     def in_scan_units(self, part: slice, inputs: torch.Tensor, outputs: torch.Tensor) -> np.ndarray:
         """What became of some of the slices, (batch, rows, columns), float32.
