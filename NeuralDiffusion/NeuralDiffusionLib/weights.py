@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import pickle
+import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -14,6 +17,9 @@ from .network import Architecture, NeuralDiffusionNetwork
 
 BUNDLED_WEIGHTS = Path(__file__).parent / "weights" / "neural_diffusion.pt"
 _FORMAT = 2
+
+_DAMAGED = (zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, TypeError)
+"""What reading a file that is no file of weights, or only a part of one, raises; NotImplementedError is among them."""
 
 
 @dataclass(frozen=True)
@@ -50,16 +56,19 @@ def load_weights(path: Path = BUNDLED_WEIGHTS) -> LoadedWeights:
     Raises
     ------
     WeightsError
-        If the file is missing, damaged or made for another network.
+        If the file is missing, damaged, of a newer version or made for another network. Code in it is never run.
     """
     try:
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        file = path.read_bytes()
     except OSError as error:
         raise WeightsError(f"Weights '{path}' cannot be read ({error.strerror}): reinstall the extension.") from error
-    except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+    try:
+        content = _unpack(file)
+    except _DAMAGED as error:
         raise WeightsError(f"Weights '{path}' are damaged: reinstall the extension or export them again.") from error
     try:
+        if content["format"] > _FORMAT:
+            raise WeightsError(f"Weights '{path}' were written by a newer version: update the extension.")
         if content["format"] != _FORMAT:
             raise KeyError("format")
         network = NeuralDiffusionNetwork(Architecture(**content["architecture"]))
@@ -69,4 +78,14 @@ def load_weights(path: Path = BUNDLED_WEIGHTS) -> LoadedWeights:
         raise WeightsError(
             f"Weights '{path}' were made for another network: use a file exported by this version."
         ) from error
-    return LoadedWeights(network.eval(), metadata, sha256)
+    if not all(tensor.isfinite().all() for tensor in network.state_dict().values()):
+        raise WeightsError(f"Weights '{path}' hold NaN or infinity, as after a training that failed: train them again.")
+    return LoadedWeights(network.eval(), metadata, hashlib.sha256(file).hexdigest())
+
+
+def _unpack(file: bytes) -> Any:
+    with zipfile.ZipFile(io.BytesIO(file)) as archive:
+        # PyTorch takes contents that do not have their checksums without a word.
+        if archive.testzip() is not None:
+            raise zipfile.BadZipFile("wrong checksum")
+    return torch.load(io.BytesIO(file), map_location="cpu", weights_only=True)
