@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 from vtk.util.numpy_support import vtk_to_numpy
 
 from .errors import InvalidVolumeError
+from .mrml_geometry import ijk_to_ras
 
 _REJECTED_CLASSES = {
     "vtkMRMLLabelMapVolumeNode": _("a label map, whose labels would be blended"),
@@ -25,7 +26,7 @@ def check_input(volume: slicer.vtkMRMLScalarVolumeNode | None) -> None:
     Raises
     ------
     InvalidVolumeError
-        If there is no volume, or it is not a scalar volume with at least one slice of image data.
+        If there is no volume, or it is not a scalar volume with at least one slice of image data and a place in space.
     """
     if volume is None:
         raise InvalidVolumeError(_("No input volume was given: choose a scalar volume."))
@@ -57,6 +58,13 @@ def check_input(volume: slicer.vtkMRMLScalarVolumeNode | None) -> None:
         raise InvalidVolumeError(
             _("'{name}' is {size} voxels large: choose a volume with at least one two-dimensional slice.").format(
                 name=name, size=size
+            )
+        )
+    matrix = ijk_to_ras(volume)
+    if not np.isfinite(matrix).all() or np.linalg.matrix_rank(matrix[:3, :3]) < 3:
+        raise InvalidVolumeError(
+            _("'{name}' has a spacing of zero or axes in one plane: correct its IJK to RAS directions.").format(
+                name=name
             )
         )
 
