@@ -31,7 +31,7 @@ class Job(Generic[T]):
         self._cancelled = threading.Event()
         self._progress = Progress()
         self._first: tuple[float, int] | None = None
-        self._future: Future[T] = executor.submit(work, self._report, self._cancelled.is_set)
+        self._future: Future[T] = executor.submit(_survive, work, self._report, self._cancelled.is_set)
 
     @property
     def progress(self) -> Progress:
@@ -58,6 +58,16 @@ class Job(Generic[T]):
         start, before = self._first
         left = (now - start) * (total - done) / (done - before) if done > before else None
         self._progress = Progress(done, total, left)
+
+
+def _survive(work: Work[T], report: ReportProgress, cancelled: IsCancelled) -> T:
+    try:
+        return work(report, cancelled)
+    except Exception:
+        raise
+    except BaseException as error:
+        # Raised again by `result` on the main thread, an exit of this thread would end the application.
+        raise RuntimeError(f"The work was stopped from outside ({type(error).__name__}): start it again.") from error
 
 
 class Worker:
