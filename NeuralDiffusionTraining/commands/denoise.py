@@ -118,11 +118,14 @@ def denoise(
     maps = {name: path for name, path in (("conduction", conduction), ("uncertainty", uncertainty)) if path is not None}
     targets = [output, *maps.values()]
     settings = chosen_settings(noise, iterations, neighbours, no_refine, sigma, intensity_range, slice_axis)
-    _check_paths(source, targets, series, overwrite)
+    try:
+        _check_paths(source, targets, series, overwrite)
+    except OSError as error:
+        raise CommandError(f"{error.filename} cannot be used ({error.strerror}): choose another name.") from error
     scan = read_source(source, series)
     settings = with_slice_axis(settings, scan)
     run = _denoise(source, scan, settings, device, weights, samples if uncertainty is not None else 0)
-    _write(output, maps, scan, run, as_float)
+    _write(output, maps, scan, run, as_float, overwrite)
     for note in run.result.notes:
         typer.echo(note, err=True)
     typer.echo(_summary(source, targets, settings, run))
@@ -157,9 +160,10 @@ def _check_paths(source: Path, targets: list[Path], series: str | None, overwrit
         if target.exists() and not overwrite:
             what = "is the input itself" if target.samefile(source) else "exists already"
             raise CommandError(f"{target} {what}: choose another name, or add --overwrite to replace it.")
-    if len({target.resolve() for target in targets}) < len(targets):
-        twice = next(target for number, target in enumerate(targets) if target in targets[:number])
-        raise CommandError(f"{twice} is named for two of the files to write: choose two names.")
+    places = [target.resolve() for target in targets]
+    for number, target in enumerate(targets):
+        if places[number] in places[:number]:
+            raise CommandError(f"{target} is named for two of the files to write: choose two names.")
 
 
 def _denoise(
@@ -202,7 +206,7 @@ def _denoise(
     return _Run(result, deviation, slices, time.perf_counter() - started)
 
 
-def _write(output: Path, maps: dict[str, Path], scan: Scan, run: _Run, as_float: bool) -> None:
+def _write(output: Path, maps: dict[str, Path], scan: Scan, run: _Run, as_float: bool, overwrite: bool) -> None:
     from ..files.image_files import write_denoised, write_map
     from ..files.scan_denoising import write_scan_files
 
@@ -212,7 +216,7 @@ def _write(output: Path, maps: dict[str, Path], scan: Scan, run: _Run, as_float:
     }
     files = [(output, lambda path: write_denoised(path, scan, run.result.image, as_float))]
     files += [(target, write[name]) for name, target in maps.items()]
-    write_scan_files(files)
+    write_scan_files(files, overwrite)
 
 
 def _summary(source: Path, targets: list[Path], settings: DenoiseSettings, run: _Run) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +26,15 @@ OUTPUT_SUFFIXES = (*NIFTI_SUFFIXES, *_ITK_WRITERS)
 
 _RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _SCANNER_SPACE = 1
+_DAMAGED_NIFTI = (
+    nib.filebasedimages.ImageFileError,
+    nib.spatialimages.HeaderDataError,
+    OSError,
+    EOFError,
+    ValueError,
+    OverflowError,
+    zlib.error,
+)
 # Fields that ITK derives from the file at hand: they would be wrong, or unreadable, in another one.
 _DERIVED_FIELDS = ("ITK_", "NRRD_kinds", "NRRD_space", "NRRD_measurement", "NRRD_thickness", "NRRD_center")
 
@@ -171,8 +181,12 @@ def _read_nifti(path: Path) -> Scan:
     try:
         nifti = nib.load(path)
         voxels = np.asanyarray(nifti.dataobj)
-    except (nib.filebasedimages.ImageFileError, nib.spatialimages.HeaderDataError, OSError, EOFError, ValueError) as e:
-        raise CommandError(f"{path} cannot be read as NIfTI: it is damaged or incomplete.") from e
+    except _DAMAGED_NIFTI as error:
+        raise CommandError(f"{path} cannot be read as NIfTI: it is damaged or incomplete.") from error
+    except MemoryError as error:
+        raise CommandError(
+            f"{path} cannot be read: its header is damaged, or it is larger than the memory of this computer."
+        ) from error
     if voxels.dtype.names is not None:
         raise _not_scalar(path, f"{len(voxels.dtype.names)} values per voxel (colours)")
     if np.iscomplexobj(voxels):

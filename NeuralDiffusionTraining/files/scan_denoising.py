@@ -36,24 +36,43 @@ def with_slice_axis(settings: DenoiseSettings, scan: Scan) -> DenoiseSettings:
 
 @contextmanager
 def naming(source: Path) -> Iterator[None]:
-    """Put the scan's name before what the engine says of a volume that cannot be denoised; raises CommandError."""
+    """Put the scan's name before what the engine says of a volume that cannot be denoised.
+
+    Raises
+    ------
+    CommandError
+        If it cannot be, or the main memory is too small.
+    """
     try:
         yield
     except InvalidVolumeError as error:
         sentence = str(error)
         raise CommandError(f"{source}: {sentence[0].lower()}{sentence[1:]}") from error
+    except MemoryError as error:
+        raise CommandError(
+            f"{source}: the main memory is too small for it; close other programs, or denoise a part of the scan."
+        ) from error
 
 
-def write_scan_files(files: Sequence[tuple[Path, Callable[[Path], object]]]) -> None:
+def write_scan_files(files: Sequence[tuple[Path, Callable[[Path], object]]], overwrite: bool = True) -> None:
     """Write every file, or leave the disk as it was; see `write_whole`.
 
     Raises
     ------
     CommandError
-        If one cannot be written.
+        If one cannot be written, or must not replace a file that has been written meanwhile.
     """
+
+    def check() -> None:
+        taken = [str(path) for path, _ in files if path.exists()]
+        if taken and not overwrite:
+            raise CommandError(
+                f"{' and '.join(taken)} appeared while the scan was denoised and was left as it is: choose another "
+                "name, or add --overwrite to replace it."
+            )
+
     try:
-        write_whole(files)
+        write_whole(files, check)
     except OSError as error:
         reason = error.strerror or str(error)
         raise CommandError(
