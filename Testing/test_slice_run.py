@@ -33,9 +33,9 @@ def test_what_the_network_leaves_comes_back_bit_for_bit_and_what_it_changes_in_t
     np.testing.assert_allclose(run.in_scan_units(slice(0, 4), inputs, inputs + 0.01), volume + 25, atol=0.01)
 
 
-@pytest.mark.parametrize(("noise", "level"), [("rician", 3 / 2500), ("speckle", 3)])
+@pytest.mark.parametrize(("noise", "level"), [("rician", 0.5 / 2500), ("speckle", 0.5)])
 def test_a_given_level_is_brought_to_the_networks_units_but_for_speckle(volume, noise, level):
-    run = SliceRun.of(volume, DenoiseSettings(noise=noise, sigma=3, intensity_range=(-500, 2000)))
+    run = SliceRun.of(volume, DenoiseSettings(noise=noise, sigma=0.5, intensity_range=(-500, 2000)))
     torch.testing.assert_close(run.given_sigma(run.inputs(slice(0, 2), CPU)), torch.full((2,), float(level)))
 
 

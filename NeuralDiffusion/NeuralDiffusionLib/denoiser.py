@@ -54,6 +54,14 @@ class DenoiseResult:
 class Denoiser:
     """Denoises volumes with one set of weights on one device.
 
+    On a CPU the same volume gives the same bits every time, whatever its layout in memory is. In float32 neither other
+    batches, another order of the slices nor other units change a result by more than 1e-5 of the intensity range; other
+    units by a power of two do not change it at all. The network has no mirror symmetry: a mirrored slice gives the
+    mirrored result but for a root mean square difference of about a fifth of the noise level, one noise level at most.
+
+    Several may run at once, in threads or processes. A process that was forked computes with one thread: those of its
+    parent do not survive.
+
     Parameters
     ----------
     device

@@ -8,6 +8,10 @@ from torch import Tensor, nn
 
 from .noise_model import TYPES
 
+LARGEST_SIGMA = 1.0
+"""Highest noise level that the network is told, in units of the intensity range (speckle: of the signal): four times
+that of training. Nothing can be told from such noise, and of much higher levels the guidance overflows."""
+
 _WIDTH = 24
 _INPUTS = 4 * 3
 
@@ -86,7 +90,8 @@ def noise_of(
     Returns
     -------
     tuple of Tensor
-        Type weights (batch, 3) and noise level (batch,), both without gradient: they are data for what follows.
+        Type weights (batch, 3) and noise level (batch,), both without gradient: they are data for what follows. An
+        estimated level is at most `LARGEST_SIGMA`.
     """
     if isinstance(noise, Tensor) and sigma is not None:
         return noise, sigma
@@ -99,7 +104,7 @@ def noise_of(
         index = torch.full((slices.shape[0],), TYPES.index(noise), device=slices.device)
         types = F.one_hot(index, len(TYPES)).float()
     if sigma is None:
-        sigma = (types * estimates).sum(dim=1)
+        sigma = (types * estimates).sum(dim=1).clamp_max(LARGEST_SIGMA)
     return types.detach(), sigma.detach().float()
 
 

@@ -36,8 +36,8 @@ class DenoiseSettings:
         estimates them from percentiles over the whole volume.
     sigma
         Standard deviation of the noise in the scan's own units (for speckle: relative to the
-        signal, no unit). ``None`` estimates it slice by slice. A level above 4 times the intensity range (speckle:
-        above 4) counts as that.
+        signal, no unit). ``None`` estimates it slice by slice. A level above the intensity range (speckle: above 1)
+        counts as that.
 
     Raises
     ------

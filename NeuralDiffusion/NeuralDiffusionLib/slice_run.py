@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from .intensity import check_volume, estimate_range
+from .noise_level import LARGEST_SIGMA
 from .settings import DenoiseSettings
 
 FARTHEST = 4.0
@@ -73,8 +74,7 @@ class SliceRun:
     def given_sigma(self, inputs: torch.Tensor) -> torch.Tensor | None:
         """The noise level of the settings in the network's units, (batch,), or None if it is to be estimated."""
         sigma = self.settings.sigma
-        # In noise so high nothing can be told from it, and numbers much larger overflow in the network.
-        return None if sigma is None else inputs.new_full((len(inputs),), min(sigma / self.sigma_unit, FARTHEST))
+        return None if sigma is None else inputs.new_full((len(inputs),), min(sigma / self.sigma_unit, LARGEST_SIGMA))
 
     def in_scan_units(self, part: slice, inputs: torch.Tensor, outputs: torch.Tensor) -> np.ndarray:
         """What became of some of the slices, (batch, rows, columns), float32.
