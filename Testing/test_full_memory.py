@@ -1,0 +1,138 @@
+"""Memory that runs out, on a graphics card and on the CPU, at any batch: the result is whole, or one sentence."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from shell import environment, head, write
+
+from NeuralDiffusionLib import Denoiser, DenoiseSettings
+from NeuralDiffusionLib import denoiser as engine
+
+QUICK = DenoiseSettings(iterations=2)
+SLICES = 7
+
+
+class Short:
+    """The real network, whose memory is too small for more than `fits` slices at once, or in the calls `failing`."""
+
+    def __init__(self, network, error, fits=10**6, failing=(), also_on_cpu=False):
+        self.network, self.error, self.fits, self.failing = network, error, fits, failing
+        self.short, self.also_on_cpu, self.calls = True, also_on_cpu, 0
+
+    def __call__(self, slices, *arguments, **options):
+        self.calls += 1
+        if self.short and (len(slices) > self.fits or self.calls in self.failing):
+            raise self.error
+        return self.network(slices, *arguments, **options)
+
+    def to(self, device):
+        self.short = self.also_on_cpu or str(device) != "cpu"
+        return self
+
+
+@pytest.fixture
+def volume():
+    return head(np.float32, (SLICES, 16, 12))
+
+
+@pytest.fixture
+def expected(volume):
+    return Denoiser("cpu", precision="float32")(volume, QUICK).image
+
+
+@pytest.fixture
+def card(monkeypatch):
+    """A denoiser on a card that is not there: its device has another name, its tensors stay where they are."""
+    monkeypatch.setattr(engine, "batch_size", lambda *_: 4)
+    denoiser = Denoiser("cpu", precision="float32")
+    denoiser._device = torch.device("meta")
+    monkeypatch.setattr(torch.Tensor, "to", lambda tensor, *_, **__: tensor)
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: torch.inference_mode())
+    return denoiser
+
+
+@pytest.mark.parametrize("fits", range(5))
+def test_every_batch_size_down_to_the_cpu_gives_the_whole_result(card, volume, expected, fits):
+    network = card.network = Short(card.network, torch.OutOfMemoryError("CUDA out of memory"), fits)
+    seen = []
+    result = card(volume, QUICK, progress=lambda done, total: seen.append((done, total)))
+    np.testing.assert_allclose(result.image, expected, atol=0.01)
+    assert seen[-1] == (SLICES, SLICES)
+    assert seen == sorted(set(seen))
+    # 4 halved to 2 halved to 1, then the CPU.
+    assert len(result.notes) == {0: 3, 1: 2, 2: 1, 3: 1, 4: 0}[fits]
+    assert result.device == ("cpu" if fits == 0 else "meta")
+    # The next run starts on the card again.
+    assert network.short
+
+
+@pytest.mark.parametrize("failing", [(1,), (2,), (1, 2), (1, 2, 3), (2, 3, 4), (2, 4)])
+def test_memory_that_another_program_takes_meanwhile_costs_no_slice(card, volume, expected, failing):
+    card.network = Short(card.network, torch.OutOfMemoryError("CUDA out of memory"), failing=failing)
+    result = card(volume, QUICK)
+    np.testing.assert_allclose(result.image, expected, atol=0.01)
+    assert len(result.notes) == len(failing)
+
+
+CPU_ERRORS = [
+    RuntimeError("[enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: can't allocate memory"),
+    RuntimeError("std::bad_alloc"),
+    MemoryError(),
+]
+
+
+@pytest.mark.parametrize("error", CPU_ERRORS, ids=["PyTorch", "C++", "Python"])
+class TestMainMemory:
+    def test_a_smaller_batch_gives_the_whole_result(self, monkeypatch, volume, expected, error):
+        monkeypatch.setattr(engine, "batch_size", lambda *_: 4)
+        denoiser = Denoiser("cpu", precision="float32")
+        denoiser.network = Short(denoiser.network, error, fits=1, also_on_cpu=True)
+        result = denoiser(volume, QUICK)
+        np.testing.assert_allclose(result.image, expected, atol=0.01)
+        assert "halved to 1" in result.notes[-1]
+
+    def test_one_slice_too_many_ends_in_a_sentence(self, volume, error):
+        denoiser = Denoiser("cpu", precision="float32")
+        denoiser.network = Short(denoiser.network, error, fits=0, also_on_cpu=True)
+        with pytest.raises(MemoryError, match="too small for one slice of 192 pixels: close other programs"):
+            denoiser(volume, QUICK)
+
+
+def test_any_other_failure_is_not_taken_for_full_memory(volume):
+    denoiser = Denoiser("cpu", precision="float32")
+    denoiser.network = Short(denoiser.network, RuntimeError("shapes do not fit"), fits=0, also_on_cpu=True)
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        denoiser(volume, QUICK)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux tells the memory of a process in /proc.")
+def test_the_command_line_says_so_and_writes_nothing(tmp_path):
+    scan = write(tmp_path / "scan.nii", np.resize(head(np.float32), (2, 1500, 1500)))
+    # What libraries occupy differs from computer to computer: 300 MB beyond that.
+    program = (
+        "import re, resource, sys\n"
+        "from NeuralDiffusionLib import Denoiser\n"
+        "from NeuralDiffusionTraining.cli import main\n"
+        "from NeuralDiffusionTraining.files import dicom_folders, scan_denoising\n"
+        "Denoiser('cpu')\n"
+        "size = 1024 * int(re.search(r'VmSize:\\s*(\\d+)', open('/proc/self/status').read())[1]) + 300 * 2**20\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (size, size))\n"
+        "sys.argv[0] = 'neural-diffusion'\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "denoise", scan, tmp_path / "clean.nii", "--device", "cpu"],
+        capture_output=True,
+        text=True,
+        env={**environment(), "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 2, done.stderr[-2000:]
+    assert done.stderr == (
+        f"{scan}: the main memory is too small for it; close other programs, or denoise a part of the scan.\n"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["scan.nii"]

@@ -1,0 +1,157 @@
+"""Runs beside each other, one after the other and in other processes; runs that are stopped."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from shell import environment, head
+
+from NeuralDiffusion import NeuralDiffusionLogic
+from NeuralDiffusionLib import DenoiseCancelled, Denoiser, DenoiseSettings
+from NeuralDiffusionLib import denoiser as engine
+from NeuralDiffusionLib.background import Worker
+
+QUICK = DenoiseSettings(iterations=2)
+MOST_GROWTH_KB = 4096
+"""For 100 runs of a volume whose result alone is 60 kB: had each kept it, the growth would be 6 MB."""
+
+
+@pytest.fixture
+def one_slice_each(monkeypatch):
+    monkeypatch.setattr(engine, "batch_size", lambda *_: 1)
+
+
+def python(program, **variables):
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env={**environment(), **variables},
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+class TestThreads:
+    @pytest.mark.parametrize("shared", [False, True])
+    def test_two_at_once_give_what_each_gives_alone(self, shared):
+        first = Denoiser("cpu", precision="float32")
+        second = first if shared else Denoiser("cpu", precision="float32")
+        volumes = [head(np.float32, (4, 40, 30), level) for level in (20, 60)]
+        alone = [first(volume).image for volume in volumes]
+        with ThreadPoolExecutor(2) as pool:
+            for _ in range(3):
+                jobs = [pool.submit(one, volume) for one, volume in zip((first, second), volumes, strict=True)]
+                for job, image in zip(jobs, alone, strict=True):
+                    np.testing.assert_array_equal(job.result().image, image)
+
+    @pytest.mark.parametrize("signal", [SystemExit, KeyboardInterrupt])
+    def test_a_thread_that_is_killed_ends_its_job_in_a_sentence_and_the_next_one_runs(self, signal, one_slice_each):
+        denoiser, worker, started = Denoiser("cpu", precision="float32"), Worker(), threading.Event()
+        thread = []
+
+        def work(report, cancelled):
+            thread.append(threading.get_ident())
+            started.set()
+            # Long enough to be hit in the middle.
+            return denoiser(head(np.float32, (4000, 24, 20)), DenoiseSettings(), report, cancelled)
+
+        job = worker.start(work)
+        started.wait()
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread[0]), ctypes.py_object(signal))
+        with pytest.raises(RuntimeError, match=rf"stopped from outside \({signal.__name__}\): start it again"):
+            job.result()
+        image = worker.start(lambda report, cancelled: denoiser(head(), QUICK, report, cancelled)).result().image
+        np.testing.assert_array_equal(image, denoiser(head(), QUICK).image)
+        worker.close()
+
+
+class TestCancelling:
+    @pytest.mark.parametrize("batch", range(7))
+    def test_at_each_batch_it_stops_there_and_the_next_run_is_whole(self, one_slice_each, batch):
+        denoiser, volume = Denoiser("cpu", precision="float32"), head()
+        expected = denoiser(volume, QUICK).image
+        asked, done = [], []
+
+        def cancelled():
+            asked.append(True)
+            return len(asked) > batch
+
+        def run():
+            return denoiser(volume, QUICK, lambda count, total: done.append(count), cancelled)
+
+        if batch == len(volume):
+            assert run().image.shape == volume.shape
+        else:
+            with pytest.raises(DenoiseCancelled, match=f"after {batch} of {len(volume)} slices"):
+                run()
+        assert done == list(range(1, batch + 1))
+        np.testing.assert_array_equal(denoiser(volume, QUICK).image, expected)
+
+    @pytest.mark.parametrize("batch", range(3))
+    def test_in_the_module_the_scene_stays_as_it_was(self, one_slice_each, scene, add_volume, state, batch):
+        logic, volume = NeuralDiffusionLogic(), add_volume()
+        output, conduction = logic.addOutputVolume(volume), logic.addOutputVolume(volume)
+        before, asked = state(), []
+
+        def cancelled():
+            asked.append(True)
+            return len(asked) > batch
+
+        with pytest.raises(DenoiseCancelled):
+            logic.process(volume, output, conduction, QUICK, cancelled=cancelled)
+        assert state() == before
+        logic.process(volume, output, conduction, QUICK)
+        assert output.GetImageData() is not None
+
+
+class TestProcesses:
+    @pytest.mark.parametrize("method", ["fork", "spawn"])
+    def test_a_child_gives_what_its_parent_gives_though_that_has_threads(self, tmp_path, method):
+        (tmp_path / "work.py").write_text(
+            "import multiprocessing, numpy, sys, torch\n"
+            "from NeuralDiffusionLib import Denoiser, DenoiseSettings\n"
+            "def image(_):\n"
+            "    volume = 100 * numpy.random.default_rng(0).random((4, 64, 64), numpy.float32)\n"
+            "    return Denoiser('cpu', precision='float32')(volume, DenoiseSettings(iterations=2)).image\n"
+            "if __name__ == '__main__':\n"
+            "    torch.set_num_threads(2)\n"
+            "    own = image(0)\n"
+            "    with multiprocessing.get_context(sys.argv[1]).Pool(1) as pool:\n"
+            "        theirs = pool.map_async(image, [0]).get(60)[0]\n"
+            "    print(abs(theirs - own).max())\n"
+        )
+        done = subprocess.run(
+            [sys.executable, tmp_path / "work.py", method],
+            capture_output=True,
+            text=True,
+            env={**environment(), "OMP_NUM_THREADS": "2"},
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        assert float(done.stdout) < 1e-3
+
+    @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux tells the memory of a process in /proc.")
+    def test_a_hundred_runs_do_not_make_the_process_grow(self):
+        growth = python(
+            "import numpy, re\n"
+            "from NeuralDiffusionLib import Denoiser, DenoiseSettings\n"
+            "def resident():\n"
+            "    return int(re.search(r'VmRSS:\\s*(\\d+)', open('/proc/self/status').read())[1])\n"
+            "volume = numpy.random.default_rng(0).random((6, 48, 52), numpy.float32)\n"
+            "denoiser = Denoiser('cpu')\n"
+            "for run in range(120):\n"
+            "    denoiser(volume, DenoiseSettings(iterations=2))\n"
+            "    if run == 19:\n"
+            "        before = resident()\n"
+            "print(resident() - before)\n",
+            OMP_NUM_THREADS="1",
+        )
+        assert int(growth) < MOST_GROWTH_KB
