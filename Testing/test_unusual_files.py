@@ -1,0 +1,325 @@
+"""Files and disks that make trouble: the command line writes the whole result, or one sentence and nothing."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import pty
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from shell import command, environment, head, voxels_of, write
+from shell_in_process import denoised, refused
+
+FORMATS = (".nii", ".nii.gz", ".nrrd", ".mha")
+LONG = "x" * 300 + ".nrrd"
+NAMES = ["with space", "Schädel Ä ö ß", "脳の画像 磁気共鳴", "'quoted' \"twice\"", "-dash", "100% {name}", "new\nline"]
+
+
+def nifti(path: Path, voxels: np.ndarray | None = None) -> Path:
+    nib.save(nib.Nifti1Image(np.ascontiguousarray((head() if voxels is None else voxels).T), np.eye(4)), path)
+    return path
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+class TestNames:
+    @pytest.mark.parametrize("name", NAMES)
+    @pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".mha"])
+    def test_any_name_is_read_and_written(self, tmp_path, monkeypatch, name, suffix):
+        folder = tmp_path / name
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        scan = write(tmp_path / f"scan{suffix}").rename(folder / f"{name} in{suffix}")
+        assert denoised(scan, folder / f"{name} out{suffix}").voxels.shape == head().shape
+
+    def test_a_path_of_more_than_300_characters_is_taken(self, tmp_path):
+        folder = tmp_path.joinpath(*["deep " * 12] * 5)
+        folder.mkdir(parents=True)
+        assert len(str(folder)) > 300
+        scan = write(tmp_path / "scan.nii.gz").rename(folder / "scan.nii.gz")
+        assert denoised(scan, folder / "clean.nii.gz").voxels.shape == head().shape
+
+    def test_a_name_that_no_disk_can_hold_is_refused(self, tmp_path):
+        scan = write(tmp_path / "scan.nrrd")
+        before = files(tmp_path)
+        for arguments in ((tmp_path / LONG, tmp_path / "clean.nrrd"), (scan, tmp_path / LONG)):
+            with pytest.MonkeyPatch.context() as patch:
+                # `refused` looks at the output itself.
+                patch.setattr(Path, "is_file", lambda path: False)
+                assert "x" * 300 in refused(*arguments)
+        assert "x" * 300 in refused(scan, tmp_path / "clean.nrrd", "--conduction", tmp_path / LONG)
+        assert files(tmp_path) == before
+
+
+class TestFormats:
+    @pytest.mark.parametrize(
+        ("made", "named"),
+        [(made, named) for made in FORMATS for named in (*FORMATS, ".png", ".dcm", "") if made != named],
+    )
+    def test_a_file_with_the_wrong_ending_is_refused(self, tmp_path, made, named):
+        scan = tmp_path / f"wrong{named}"
+        shutil.copy(write(tmp_path / f"scan{made}"), scan)
+        assert "cannot be read" in refused(scan, tmp_path / "clean.nii")
+
+    @pytest.mark.parametrize("name", ["empty.nii", "empty.nii.gz", "empty.nrrd", "empty.mha"])
+    def test_an_empty_file_is_refused(self, tmp_path, name):
+        (tmp_path / name).touch()
+        assert "cannot be read" in refused(tmp_path / name, tmp_path / "clean.nii")
+
+    @pytest.mark.parametrize("share", [0.02, 0.5, 0.97])
+    @pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".mha"])
+    def test_a_compressed_file_that_was_cut_anywhere_is_refused(self, tmp_path, suffix, share):
+        scan = write(tmp_path / f"scan{suffix}")
+        content = scan.read_bytes()
+        scan.write_bytes(content[: int(share * len(content))])
+        assert "cannot be read" in refused(scan, tmp_path / "clean.nii")
+
+    def test_a_compressed_file_whose_checksum_is_wrong_is_refused(self, tmp_path):
+        scan = nifti(tmp_path / "scan.nii.gz")
+        content = bytearray(scan.read_bytes())
+        content[-6] ^= 1
+        scan.write_bytes(content)
+        assert "cannot be read" in refused(scan, tmp_path / "clean.nii")
+
+    @pytest.mark.parametrize(
+        ("place", "packing", "value"),
+        [
+            (42, "<hhh", (32767, 32767, 32767)),
+            (42, "<h", (-3,)),
+            (40, "<h", (8,)),
+            (70, "<h", (999,)),
+            (108, "<f", (float("inf"),)),
+            (108, "<f", (float("nan"),)),
+            (108, "<f", (1e9,)),
+            (116, "<f", (float("inf"),)),
+            (344, "<4s", (b"none",)),
+        ],
+        ids=["huge", "negative", "eight", "type", "infinite", "no number", "beyond", "scaling", "magic"],
+    )
+    @pytest.mark.parametrize("packed", [False, True])
+    def test_a_damaged_nifti_header_is_refused(self, tmp_path, place, packing, value, packed):
+        content = bytearray(nifti(tmp_path / "scan.nii").read_bytes())
+        struct.pack_into(packing, content, place, *value)
+        scan = tmp_path / ("bad.nii.gz" if packed else "bad.nii")
+        scan.write_bytes(gzip.compress(content) if packed else content)
+        assert "cannot be read" in refused(scan, tmp_path / "clean.nii")
+
+    def test_voxels_in_a_file_that_is_missing_are_named(self, tmp_path):
+        scan = tmp_path / "scan.mhd"
+        scan.write_text("NDims = 3\nDimSize = 2 3 4\nElementType = MET_SHORT\nElementDataFile = gone.raw\n")
+        assert "scan.mhd cannot be read" in refused(scan, tmp_path / "clean.nii")
+
+
+class TestPlaces:
+    def test_one_file_under_two_names_is_refused(self, tmp_path):
+        scan = write(tmp_path / "scan.nrrd")
+        (tmp_path / "sub").mkdir()
+        same = tmp_path / "sub" / ".." / "clean.nrrd"
+        assert "two of the files" in refused(scan, tmp_path / "clean.nrrd", "--conduction", same)
+
+    @pytest.mark.parametrize("link", [os.symlink, os.link])
+    def test_a_link_to_the_input_counts_as_the_input(self, tmp_path, link):
+        scan = write(tmp_path / "scan.nrrd")
+        link(scan, tmp_path / "link.nrrd")
+        assert "is the input itself" in refused(scan, tmp_path / "link.nrrd")
+
+    def test_a_link_is_replaced_and_what_it_points_to_is_left(self, tmp_path):
+        scan = write(tmp_path / "scan.nrrd")
+        before = scan.read_bytes()
+        (tmp_path / "link.nrrd").symlink_to(scan)
+        denoised(scan, tmp_path / "link.nrrd", "--overwrite")
+        assert scan.read_bytes() == before
+        assert not (tmp_path / "link.nrrd").is_symlink()
+
+    @pytest.mark.parametrize("forbidden", ["scan.nrrd", "out", "locked"])
+    def test_without_permission_nothing_is_done(self, tmp_path, forbidden):
+        scan = write(tmp_path / "scan.nrrd")
+        for name in ("out", "locked"):
+            (tmp_path / name).mkdir()
+        shutil.copy(scan, tmp_path / "locked" / "scan.nrrd")
+        source = tmp_path / "locked" / "scan.nrrd" if forbidden == "locked" else scan
+        for folder in (tmp_path, *tmp_path.parents[:2]):
+            folder.chmod(0o755)
+        (tmp_path / "out").chmod(0o777)
+        (tmp_path / forbidden).chmod(0o555 if forbidden == "out" else 0o000)
+        # Whoever runs as root may do everything.
+        as_nobody = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+        try:
+            done = subprocess.run(
+                [*command("denoise"), source, tmp_path / "out" / "clean.nrrd", "--iterations", "1"],
+                capture_output=True,
+                text=True,
+                env=environment(),
+                **as_nobody,
+            )
+        finally:
+            (tmp_path / forbidden).chmod(0o755)
+        if "ModuleNotFoundError" in done.stderr or "Permission denied: '/root" in done.stderr:
+            pytest.skip("Nobody but root may read the installed packages here.")
+        assert done.returncode == 2, done.stderr
+        assert done.stderr.count("\n") == 1
+        assert str(tmp_path) in done.stderr
+        assert list((tmp_path / "out").iterdir()) == []
+
+
+def without_disk(reason: str) -> None:
+    """Skip the test, saying why; under CI=true fail instead."""
+    (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"A small disk cannot be mounted here: {reason}.")
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """An empty disk of its own, of 64 kB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    mount = [*sudo, "mount", "-t", "tmpfs", "-o", "size=64k,mode=777", "none", place]
+    if not sys.platform.startswith("linux") or (sudo and shutil.which("sudo") is None):
+        without_disk("only root can mount one, on Linux")
+    done = subprocess.run(mount, capture_output=True, text=True)
+    if done.returncode:
+        without_disk(done.stderr.strip())
+    yield place
+    subprocess.run([*sudo, "umount", place], check=True)
+
+
+class TestFullDisk:
+    @pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".nrrd", ".mha"])
+    def test_nothing_is_left_on_it_and_a_former_result_stays(self, tmp_path, small_disk, suffix):
+        scan = write(tmp_path / "scan.nrrd", head(np.float32, (30, 40, 40)))
+        output = small_disk / f"clean{suffix}"
+        output.write_text("a former result")
+        assert "could not be written" in refused(scan, output, "--overwrite", "--iterations", "1")
+        assert files(small_disk) == {output.name: b"a former result"}
+
+    def test_a_map_that_does_not_fit_takes_the_scan_with_it(self, tmp_path, small_disk):
+        scan = write(tmp_path / "scan.nii", head(np.uint8, (20, 40, 40)))
+        sentence = refused(scan, small_disk / "clean.nii", "--conduction", small_disk / "map.nii", "--iterations", "1")
+        assert "could not be written" in sentence
+        assert files(small_disk) == {}
+
+    def test_what_fits_is_written(self, tmp_path, small_disk):
+        scan = write(tmp_path / "scan.nii", head(np.uint8, (20, 40, 40)))
+        assert denoised(scan, small_disk / "clean.nii").voxels.dtype == np.uint8
+
+
+def start(folder: Path, *arguments: object) -> tuple[subprocess.Popen, int]:
+    """Start `denoise` on a terminal in a folder; give the process and the terminal's end."""
+    terminal, process_side = pty.openpty()
+    process = subprocess.Popen(
+        command("denoise", *arguments),
+        cwd=folder,
+        env={**environment(), "TERM": "xterm"},
+        stdout=process_side,
+        stderr=process_side,
+    )
+    os.close(process_side)
+    return process, terminal
+
+
+def wait_for(terminal: int, words: bytes) -> bytes:
+    shown = b""
+    while words not in shown:
+        shown += os.read(terminal, 1000)
+    return shown
+
+
+def rest(terminal: int) -> bytes:
+    shown = b""
+    try:
+        while part := os.read(terminal, 1000):
+            shown += part
+    except OSError:  # how Linux says that the other side is closed
+        pass
+    os.close(terminal)
+    return shown
+
+
+class TestTwoAtOnce:
+    def test_a_file_that_appears_meanwhile_is_not_replaced(self, tmp_path):
+        write(tmp_path / "scan.nii", head(np.int16, (400, 64, 64)))
+        process, terminal = start(tmp_path, "scan.nii", "clean.nii")
+        shown = wait_for(terminal, b"/400")
+        (tmp_path / "clean.nii").write_text("of another process")
+        shown += rest(terminal)
+        assert process.wait() == 2
+        assert b"clean.nii appeared while the scan was denoised" in shown
+        assert (tmp_path / "clean.nii").read_text() == "of another process"
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["clean.nii", "scan.nii"]
+
+    def test_two_that_replace_the_same_file_leave_one_whole_result(self, tmp_path):
+        results = []
+        for number, level in enumerate((20.0, 60.0)):
+            scan = write(tmp_path / f"scan{number}.nii", head(np.int16, (6, 24, 20), level))
+            results.append(denoised(scan, tmp_path / f"alone{number}.nii").voxels)
+        processes = [
+            subprocess.Popen(
+                command("denoise", f"scan{number}.nii", "both.nii", "--iterations", "1", "--overwrite"),
+                cwd=tmp_path,
+                env=environment(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for number in range(2)
+        ]
+        for process in processes:
+            _, said = process.communicate()
+            assert process.returncode == 0, said
+        assert any(np.array_equal(voxels_of(tmp_path / "both.nii"), result) for result in results)
+        assert not list(tmp_path.glob(".unfinished-*"))
+
+
+class TestKilled:
+    """A process that is killed cannot clean up: what matters is that no name holds half a file."""
+
+    @pytest.mark.parametrize("former", [False, True])
+    def test_while_it_computes_it_leaves_what_was_there(self, tmp_path, former):
+        write(tmp_path / "scan.nii", head(np.int16, (400, 64, 64)))
+        if former:
+            (tmp_path / "clean.nii").write_text("a former result")
+        before = files(tmp_path)
+        process, terminal = start(tmp_path, "scan.nii", "clean.nii", "--overwrite")
+        wait_for(terminal, b"/400")
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+        os.close(terminal)
+        assert files(tmp_path) == before
+
+    @pytest.mark.parametrize("written", [0, 1, 2])
+    def test_while_it_writes_every_name_holds_the_former_file_or_the_new_one(self, tmp_path, written):
+        """Killed right after each step of the writing: a new file begun, all written, the map in its place."""
+        program = (
+            "import os, signal, sys\n"
+            "from pathlib import Path\n"
+            "from NeuralDiffusionLib import whole_files\n"
+            "def die(*_): os.kill(os.getpid(), signal.SIGKILL)\n"
+            "def half(path):\n"
+            "    path.write_bytes(b'ne')\n"
+            "    if sys.argv[1] == '0': die()\n"
+            "    path.write_bytes(b'new')\n"
+            "rename, renamed = os.replace, []\n"
+            "def replace(source, target):\n"
+            "    rename(source, target)\n"
+            "    renamed.append(target)\n"
+            "    if sys.argv[1] == '2' and len(renamed) == 2: die()\n"
+            "os.replace = replace\n"
+            "whole_files.write_whole([(Path('clean.nii'), half), (Path('map.nii'), half)],\n"
+            "                        lambda: die() if sys.argv[1] == '1' else None)\n"
+        )
+        for name in ("clean.nii", "map.nii"):
+            (tmp_path / name).write_bytes(b"old")
+        done = subprocess.run([sys.executable, "-c", program, str(written)], cwd=tmp_path, env=environment())
+        assert done.returncode == -signal.SIGKILL
+        named = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+        assert named == {"clean.nii": b"new" if written == 2 else b"old", "map.nii": b"old"}
