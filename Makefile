@@ -55,7 +55,7 @@ $(VENV)/demo.installed: $(REQUIREMENTS) | $(BIN)/python
 	@touch $@
 
 $(VENV)/test.installed: $(REQUIREMENTS) | $(BIN)/python
-	$(PIP_INSTALL) --editable '.[demo,train,onnx,test]'
+	$(PIP_INSTALL) --editable '.[demo,train,batch,onnx,test]'
 	@touch $@
 
 $(BIN)/python:

@@ -12,6 +12,7 @@ from NeuralDiffusionLib import DeviceError, InvalidVolumeError, WeightsError, __
 
 from .commands.ablate import ablate
 from .commands.adapt import adapt
+from .commands.batch import batch
 from .commands.bench import bench
 from .commands.card import card
 from .commands.data_check import data
@@ -21,6 +22,7 @@ from .commands.evaluate_volumes import evaluate_volumes
 from .commands.export import export
 from .commands.fidelity import fidelity
 from .commands.report import report
+from .commands.scale import scale
 from .commands.segmentation import segmentation
 from .commands.sweep import sweep
 from .commands.train import train
@@ -32,6 +34,7 @@ PROGRAM = "neural-diffusion"
 STATUS_BAD_INPUT = 2
 STATUS_CANCELLED = 130
 _OWN = ("NeuralDiffusionLib", "NeuralDiffusionTraining")
+_EXTRAS = {"dask": "batch", "distributed": "batch"}
 
 app = typer.Typer(
     help="Remove noise from MR scans with a learned diffusion equation, and train or measure the network behind it.",
@@ -44,6 +47,8 @@ app = typer.Typer(
 )
 
 app.command(no_args_is_help=True)(denoise)
+app.command(no_args_is_help=True)(batch)
+app.command(no_args_is_help=True)(scale)
 app.command(no_args_is_help=True)(adapt)
 app.add_typer(data, name="data")
 app.command(no_args_is_help=True)(train)
@@ -94,7 +99,8 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in _OWN:
             raise
-        _fail(f"This command needs the Python package '{error.name}': pip install 'slicer-neural-diffusion[train]'.")
+        extra = _EXTRAS.get(error.name or "", "train")
+        _fail(f"This command needs the Python package '{error.name}': pip install 'slicer-neural-diffusion[{extra}]'.")
     if status == STATUS_CANCELLED:
         typer.echo("Cancelled.", err=True)
     sys.exit(status or 0)

@@ -1,0 +1,120 @@
+"""BIDS: which scans of a dataset are denoised, what they are called then, and how the derivatives are described."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from NeuralDiffusionLib import __version__
+
+from ..files.command_error import CommandError
+from ..files.result_files import write_json
+
+PIPELINE = "neural-diffusion"
+_CODE_URL = "https://github.com/SlicerNeuralDiffusion/SlicerNeuralDiffusion"
+_BIDS_VERSION = "1.10.0"
+_DESCRIPTION = "dataset_description.json"
+# Weighted images of one volume; maps, masks and time series are none.
+SCAN_SUFFIXES = ("T1w", "T2w", "PDw", "T2starw", "FLAIR", "inplaneT1", "inplaneT2", "angio")
+_NIFTI = (".nii.gz", ".nii")
+# Parts of a complex image that are no magnitude.
+_OTHER_PARTS = {"part-phase", "part-real", "part-imag"}
+
+
+def is_dataset(folder: Path) -> bool:
+    """Whether a folder is the root of a BIDS dataset."""
+    return (folder / _DESCRIPTION).is_file()
+
+
+def read_description(root: Path) -> dict[str, Any]:
+    """A dataset's description.
+
+    Raises
+    ------
+    CommandError
+        If it cannot be read.
+    """
+    path = root / _DESCRIPTION
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CommandError(f"{path} cannot be read as JSON: mend it first.") from error
+    if not isinstance(content, dict):
+        raise CommandError(f"{path} describes no BIDS dataset: mend it first.")
+    return content
+
+
+def derivative_folder(root: Path, folder: Path) -> Path:
+    """Where derivatives go: the folder itself, but ``derivatives/neural-diffusion`` in the dataset if that is named."""
+    if folder.resolve() == root.resolve():
+        return folder / "derivatives" / PIPELINE
+    return folder / PIPELINE if folder.name == "derivatives" else folder
+
+
+def find_bids_scans(root: Path) -> Iterator[Path]:
+    """Anatomical MR scans of a dataset in the order of their names."""
+    for pattern in ("sub-*/anat/sub-*", "sub-*/ses-*/anat/sub-*"):
+        for path in sorted(root.glob(pattern)):
+            stem, extension = _split(path.name)
+            *entities, suffix = stem.split("_")
+            if extension in _NIFTI and suffix in SCAN_SUFFIXES and not _OTHER_PARTS & set(entities):
+                yield path
+
+
+def bids_output(name: str) -> str:
+    """The name of a denoised scan: with ``desc-denoised`` before the suffix, in place of any other description."""
+    stem, extension = _split(name)
+    *entities, suffix = stem.split("_")
+    kept = [entity for entity in entities if not entity.startswith("desc-")]
+    return "_".join([*kept, "desc-denoised", suffix]) + extension
+
+
+def bids_fields(root: Path, scan: Path, description: dict[str, Any]) -> dict[str, Any]:
+    """What BIDS wants a sidecar to say; `description` is that of the dataset, where only derivatives were stripped."""
+    stripped = False
+    if description.get("DatasetType") == "derivative":
+        sidecar = scan.with_name(_split(scan.name)[0] + ".json")
+        if sidecar.is_file():
+            try:
+                stripped = bool(json.loads(sidecar.read_text(encoding="utf-8")).get("SkullStripped", False))
+            except (ValueError, AttributeError) as error:
+                raise CommandError(f"{sidecar} cannot be read as JSON: mend it first.") from error
+    return {"Sources": [f"bids:source:{scan.relative_to(root).as_posix()}"], "SkullStripped": stripped}
+
+
+def write_derivative_description(root: Path, folder: Path) -> None:
+    """Describe the derivatives in their folder, which is made.
+
+    Raises
+    ------
+    CommandError
+        If the folder is that of other derivatives, or cannot be written.
+    """
+    content = {
+        "Name": "MR scans denoised by Neural Diffusion",
+        "BIDSVersion": _BIDS_VERSION,
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": PIPELINE, "Version": __version__, "CodeURL": _CODE_URL}],
+        # Relative, so that it stays true when the dataset is moved with its derivatives.
+        "DatasetLinks": {"source": Path(os.path.relpath(root, folder)).as_posix()},
+    }
+    if is_dataset(folder):
+        found = read_description(folder)
+        makers = found.get("GeneratedBy")
+        if not isinstance(makers, list) or PIPELINE not in [one.get("Name") for one in makers if isinstance(one, dict)]:
+            raise CommandError(f"{folder} holds another BIDS dataset: choose an empty folder for the output.")
+        if found == content:
+            return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandError(f"{folder} cannot be made ({error.strerror}): choose another folder.") from error
+    write_json(folder / _DESCRIPTION, content)
+
+
+def _split(name: str) -> tuple[str, str]:
+    extension = next((end for end in _NIFTI if name.endswith(end)), Path(name).suffix)
+    return name.removesuffix(extension), extension

@@ -1,0 +1,129 @@
+"""The Dask cluster of a run: one of this computer's, or any that is there already."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from multiprocessing import resource_tracker
+
+import dask
+from distributed import Client, LocalCluster
+from distributed.client import FutureCancelledError
+from distributed.comm import CommClosedError
+
+from NeuralDiffusionLib import __version__
+
+from ..files.command_error import CommandError
+
+# Workers get one scan at a time, so that whoever dies takes no other scan with it, and a scan on which two died is
+# tried no more beside others.
+_SCHEDULER = {"distributed.scheduler.worker-saturation": 1.0, "distributed.scheduler.allowed-failures": 1}
+# Those to which Dask gives levels of their own.
+_TALKATIVE = ("distributed", "distributed.client", "tornado.application")
+
+
+@contextmanager
+def connected(address: str | None, workers: int) -> Iterator[Client]:
+    """A client of the scheduler at an address, or of a cluster of worker processes on this computer.
+
+    Parameters
+    ----------
+    address
+        Such as ``"tcp://10.0.0.1:8786"`` or ``"tls://..."``, whose certificates Dask's own configuration names; None
+        starts a cluster that ends with the context.
+    workers
+        Processes of that cluster, one thread each.
+
+    Raises
+    ------
+    CommandError
+        If no scheduler answers or the one that did is lost, or if its workers cannot run this version.
+    """
+    # Dask tells its own story of each worker that dies; what became of the scans is told at the end.
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    if address is None:
+        with _local_cluster(workers) as cluster, Client(cluster) as client:
+            yield client
+        return
+    try:
+        client = Client(address)
+    except (OSError, ValueError, TypeError) as error:
+        raise CommandError(
+            f"No Dask scheduler answers at '{address}': check the address, which the scheduler prints when it starts."
+        ) from error
+    try:
+        with client:
+            _check_version(client, address)
+            yield client
+    except (CommClosedError, FutureCancelledError) as error:
+        raise CommandError(
+            f"The Dask scheduler at '{address}' was lost: what is written is whole, and the same command goes on from "
+            "there."
+        ) from error
+
+
+@contextmanager
+def _local_cluster(workers: int) -> Iterator[LocalCluster]:
+    cluster = None
+    try:
+        with _no_interrupt(), dask.config.set(_SCHEDULER):
+            cluster = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                # Dask's limit, an even share of the memory, would kill a worker over a scan for which there is room.
+                memory_limit=None,
+                # No web page, and no warning where another scheduler has the usual port.
+                dashboard_address="127.0.0.1:0",
+                scheduler_kwargs={"dashboard": False},
+                silence_logs=logging.CRITICAL,
+                env={"OMP_NUM_THREADS": "1"},
+            )
+        yield cluster
+    finally:
+        if cluster is not None:
+            cluster.close()
+
+
+@contextmanager
+def _no_interrupt() -> Iterator[None]:
+    """Put a Ctrl-C off, and for the threads and processes that begin here, and theirs, for ever.
+
+    A terminal sends it to the workers, too, but it is this process that ends them.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        # Windows.
+        yield
+        return
+    # Whoever starts this helper of multiprocessing lets interrupts through again: start it before.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _check_version(client: Client, address: str) -> None:
+    """Ask whichever worker is free first; where workers are started on demand, this waits for one."""
+    try:
+        found = client.submit(worker_version, pure=False).result()
+    except (ImportError, AttributeError, RuntimeError) as error:
+        raise CommandError(
+            f"The workers of '{address}' cannot load this package: install 'slicer-neural-diffusion[batch]' "
+            f"{__version__} in their Python."
+        ) from error
+    if found != __version__:
+        raise CommandError(
+            f"The workers of '{address}' have version {found} of this package: install {__version__}, which is here."
+        )
+
+
+def worker_version() -> str:
+    """Version of the package on the worker that runs this, once all is loaded that a task needs."""
+    import_module(f"{__package__}.task")
+    return __version__

@@ -1,0 +1,113 @@
+"""The sidecar of a denoised scan: how it was made, and so whether it must be made again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from NeuralDiffusionLib import DenoiseResult, DenoiseSettings, __version__
+
+from .scans import CohortScan
+
+RECORD = "NeuralDiffusion"
+# By axis of an array (slices, rows, columns).
+_VOXEL_AXES = "kji"
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Order:
+    """How the scans of a run are to be denoised.
+
+    Attributes
+    ----------
+    settings
+        The settings; without a slice axis, that of each scan's acquisition is taken.
+    as_float
+        Whether the output is 32-bit floats.
+    device
+        Where to compute, as a worker finds it.
+    weights, weights_sha256
+        Path of the file of weights, None for those that a worker has bundled, and what the file must be.
+    run
+        Name of the run, unlike that of any other.
+    """
+
+    settings: DenoiseSettings
+    as_float: bool
+    device: str
+    weights: Path | None
+    weights_sha256: str
+    run: str
+
+    def settings_record(self) -> dict[str, Any]:
+        """The settings as a sidecar holds them."""
+        content = {**asdict(self.settings), "float": self.as_float}
+        axis = self.settings.slice_axis
+        content["slice_axis"] = "auto" if axis is None else _VOXEL_AXES[axis]
+        # As they come back from a file: lists for tuples.
+        return json.loads(json.dumps(content))
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file; raises OSError if it cannot be read."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def read_record(sidecar: Path) -> dict[str, Any] | None:
+    """What a sidecar tells of the run; None if there is none, or if it is not of a run of ours."""
+    try:
+        content = json.loads(sidecar.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    record = content.get(RECORD) if isinstance(content, dict) else None
+    return record if isinstance(record, dict) else None
+
+
+def is_done(record: dict[str, Any] | None, scan: CohortScan, input_sha256: str, order: Order) -> bool:
+    """Whether the output is what the order would make of the scan again, and whole."""
+    return (
+        record is not None
+        and record.get("InputSha256") == input_sha256
+        and record.get("WeightsSha256") == order.weights_sha256
+        and record.get("Settings") == order.settings_record()
+        and scan.output.is_file()
+        and record.get("OutputSha256") == sha256_of(scan.output)
+    )
+
+
+def sidecar_text(
+    scan: CohortScan,
+    order: Order,
+    input_sha256: str,
+    written: Path,
+    result: DenoiseResult,
+    slice_axis: int,
+    seconds: dict[str, float],
+) -> str:
+    """The text of the sidecar of a scan that was written."""
+    record = {
+        "Version": __version__,
+        "Run": order.run,
+        "InputSha256": input_sha256,
+        "OutputSha256": sha256_of(written),
+        "WeightsSha256": order.weights_sha256,
+        "Settings": order.settings_record(),
+        "SliceAxis": _VOXEL_AXES[slice_axis],
+        "NoiseLevel": float(result.sigma),
+        "IntensityRange": [float(value) for value in result.intensity_range],
+        "Device": result.device,
+        "Voxels": int(result.image.size),
+        "Notes": list(result.notes),
+        "Seconds": {name: round(value, 4) for name, value in seconds.items()},
+        "Bytes": {"Input": scan.source.stat().st_size, "Output": written.stat().st_size},
+    }
+    content = {"Description": "Denoised by Neural Diffusion", **scan.fields, RECORD: record}
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,94 @@
+"""Running tasks on Dask until each has an outcome, whatever happens to its worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol, TypeVar
+
+from distributed import Client, Future, KilledWorker, as_completed
+from distributed.comm import CommClosedError
+
+from .outcome import Outcome
+
+# Tasks in one message to the scheduler.
+_BATCH = 1000
+
+
+class Task(Protocol):
+    """Whatever a worker can be given, with a name for tables."""
+
+    @property
+    def name(self) -> str:
+        """The name."""
+
+
+AnyTask = TypeVar("AnyTask", bound=Task)
+
+
+def run_all(
+    client: Client, work: Callable[[AnyTask], Outcome], tasks: Sequence[AnyTask], tell: Callable[[Outcome], object]
+) -> None:
+    """Run every task and tell each outcome once.
+
+    Dask gives the task of a worker that died to another worker. A task on which several died is tried again at the
+    end, alone: it may have suffered from what ran beside it, and alone it has all the memory. If it kills its workers
+    then, too, it has failed.
+
+    Parameters
+    ----------
+    client
+        Of the cluster that runs them.
+    work
+        What is done with a task, in a worker's process.
+    tasks
+        The tasks.
+    tell
+        Called with each outcome, in the order in which they come.
+
+    Raises
+    ------
+    CommClosedError
+        If the scheduler is lost.
+    """
+    suspects = []
+    for task, future in _completed(client, work, tasks):
+        if _killed(future):
+            suspects.append(task)
+        else:
+            tell(_outcome(task, future))
+    for suspect in suspects:
+        for task, future in _completed(client, work, [suspect]):
+            tell(_outcome(task, future))
+
+
+def _completed(
+    client: Client, work: Callable[[AnyTask], Outcome], tasks: Sequence[AnyTask]
+) -> Iterator[tuple[AnyTask, Future]]:
+    futures = client.map(work, tasks, pure=False, batch_size=_BATCH)
+    task_of = {future.key: task for future, task in zip(futures, tasks, strict=True)}
+    completed = as_completed(futures)
+    # Results are let go one by one, on the scheduler, too.
+    del futures
+    for future in completed:
+        yield task_of.pop(future.key), future
+
+
+def _killed(future: Future) -> bool:
+    return future.status == "error" and isinstance(future.exception(), KilledWorker)
+
+
+def _outcome(task: Task, future: Future) -> Outcome:
+    if future.status == "finished":
+        return future.result()
+    if future.status != "error":
+        # Cancelled or lost, and by nobody here.
+        raise CommClosedError("the scheduler has gone with its tasks")
+    error = future.exception()
+    if isinstance(error, KilledWorker):
+        return Outcome(
+            task.name,
+            "failed",
+            "It killed every worker that tried it, alone at last: the memory may be too small, or the file is "
+            "made to do harm.",
+        )
+    return Outcome(task.name, "failed", f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")

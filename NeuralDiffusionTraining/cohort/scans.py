@@ -1,0 +1,144 @@
+"""The scans of a cohort: those of a pattern or of a BIDS dataset, and where each of them will be written."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..files.command_error import CommandError
+from .bids import bids_fields, bids_output, derivative_folder, find_bids_scans, is_dataset, read_description
+
+# What is written for what is read: headers with their voxels beside them become one file.
+_WRITTEN_AS = {
+    ".nii.gz": ".nii.gz",
+    ".nii": ".nii",
+    ".nrrd": ".nrrd",
+    ".nhdr": ".nrrd",
+    ".mha": ".mha",
+    ".mhd": ".mha",
+}
+
+
+@dataclass(frozen=True)
+class CohortScan:
+    """One scan of a cohort.
+
+    Attributes
+    ----------
+    name
+        The scan's path within what was searched, as tables show it.
+    source, output
+        Absolute paths of the scan and of what will be written.
+    fields
+        What its sidecar says beside the record of the run.
+    """
+
+    name: str
+    source: Path
+    output: Path
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The scans, the folder for the output, the BIDS dataset they come from, and how many other files were found."""
+
+    scans: tuple[CohortScan, ...]
+    folder: Path
+    dataset: Path | None
+    left_out: int
+
+
+def find_cohort(given: str, folder: Path) -> Cohort:
+    """The scans that match a pattern, or those of a BIDS dataset.
+
+    Parameters
+    ----------
+    given
+        A pattern such as ``"scans/**/*.nii.gz"``, or the folder of a BIDS dataset.
+    folder
+        Where the output shall go. Folders below the fixed part of the pattern are kept.
+
+    Raises
+    ------
+    CommandError
+        If there is no scan, or if an output would replace a scan or the output of another one.
+    """
+    folder = Path(os.path.abspath(folder))
+    if folder.exists() and not folder.is_dir():
+        raise CommandError(f"{folder} is a file: name a folder for the denoised scans.")
+    cohort = _of_dataset(Path(os.path.abspath(given)), folder) if Path(given).is_dir() else _of_pattern(given, folder)
+    _check_outputs(cohort.scans)
+    return cohort
+
+
+def sidecar_of(output: Path) -> Path:
+    """The path of an output's sidecar: its own with the ending replaced, as in BIDS."""
+    end = next(end for end in _WRITTEN_AS if output.name.lower().endswith(end))
+    return output.with_name(output.name[: -len(end)] + ".json")
+
+
+def _of_pattern(pattern: str, folder: Path) -> Cohort:
+    fixed = Path(os.path.abspath(_fixed_part(pattern)))
+    found = [Path(os.path.abspath(path)) for path in sorted(glob.glob(pattern, recursive=True))]
+    # What an earlier run wrote into a folder among the scans is no scan of the cohort.
+    found = [path for path in found if path.is_file() and not (fixed in folder.parents and folder in path.parents)]
+    suffixes = {path: next((end for end in _WRITTEN_AS if path.name.lower().endswith(end)), None) for path in found}
+    scans = []
+    for path, suffix in suffixes.items():
+        if suffix is not None:
+            name = path.relative_to(fixed)
+            output = folder / name.parent / (path.name[: -len(suffix)] + _WRITTEN_AS[suffix])
+            scans.append(CohortScan(name.as_posix(), path, output, {"Sources": [name.as_posix()]}))
+    if not scans:
+        raise CommandError(
+            f"No scan matches '{pattern}': give a pattern of {', '.join(_WRITTEN_AS)} files in quotes, such as "
+            "'scans/*.nii.gz', or the folder of a BIDS dataset."
+        )
+    return Cohort(tuple(scans), folder, None, len(found) - len(scans))
+
+
+def _fixed_part(pattern: str) -> str:
+    """The folders of a pattern that stand before its first wildcard."""
+    parts = Path(pattern).parts
+    fixed = next((number for number, part in enumerate(parts) if glob.has_magic(part)), len(parts) - 1)
+    return os.path.join(*parts[:fixed]) if fixed else "."
+
+
+def _of_dataset(root: Path, folder: Path) -> Cohort:
+    if not is_dataset(root):
+        raise CommandError(
+            f"{root} holds no dataset_description.json, so it is no BIDS dataset: give a pattern in quotes, such as "
+            f"'{root.name}/*.nii.gz'."
+        )
+    description = read_description(root)
+    folder = derivative_folder(root, folder)
+    scans = []
+    for path in find_bids_scans(root):
+        name = path.relative_to(root)
+        fields = bids_fields(root, path, description)
+        scans.append(CohortScan(name.as_posix(), path, folder / name.parent / bids_output(path.name), fields))
+    if not scans:
+        raise CommandError(f"{root} holds no anatomical MR scan, such as sub-01/anat/sub-01_T1w.nii.gz.")
+    return Cohort(tuple(scans), folder, root, 0)
+
+
+def _check_outputs(scans: Iterable[CohortScan]) -> None:
+    by_source = {scan.source.resolve(): scan for scan in scans}
+    by_sidecar: dict[Path, CohortScan] = {}
+    for scan in scans:
+        if (other := by_source.get(scan.output.resolve())) is not None:
+            raise CommandError(
+                f"{scan.name} would be written over the scan {other.name}: choose another folder for the output."
+            )
+        # Two outputs of one name have one sidecar, too, whatever their formats are.
+        sidecar = sidecar_of(scan.output)
+        if (other := by_sidecar.setdefault(sidecar, scan)) is not scan:
+            raise CommandError(
+                f"{other.name} and {scan.name} would both be described by {sidecar}: rename one of them, or choose "
+                "a pattern that leaves it out."
+            )

@@ -1,0 +1,33 @@
+"""What became of a cohort: one sentence, and a table of the scans that failed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from .outcome import Outcome
+
+
+def summary(outcomes: Sequence[Outcome], folder: Path, seconds: float) -> str:
+    """How many scans were denoised, left as they were, and failed."""
+    count = Counter(outcome.state for outcome in outcomes)
+    return (
+        f"Denoised {count['denoised']} of {len(outcomes)} scans into {folder} in {seconds:.1f} s; "
+        f"{count['already done']} were done already, {count['failed']} failed."
+    )
+
+
+def failure_table(outcomes: Sequence[Outcome]) -> str:
+    """The scans that failed, by name, with the reason of each, as a Markdown table; empty if there is none."""
+    failed = sorted((outcome.name, outcome.reason) for outcome in outcomes if outcome.state == "failed")
+    if not failed:
+        return ""
+    rows = [(_cell(name), _cell(reason)) for name, reason in [("Scan", "What is wrong"), *failed]]
+    width = max(len(name) for name, _ in rows)
+    rows.insert(1, ("-" * width, "---"))
+    return "\n".join(f"| {name:<{width}} | {reason} |" for name, reason in rows)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,90 @@
+"""What a worker does with one scan."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from NeuralDiffusionLib import Denoiser, DeviceError, WeightsError
+from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS
+
+from ..files.command_error import CommandError
+from ..files.image_files import write_denoised
+from ..files.scan_denoising import naming, read_source, with_slice_axis, write_scan_files
+from .outcome import Outcome
+from .record import Order, is_done, read_record, sha256_of, sidecar_text
+from .scans import CohortScan, sidecar_of
+
+
+@dataclass(frozen=True)
+class ScanTask:
+    """One scan and how it is to be denoised."""
+
+    scan: CohortScan
+    order: Order
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+        return self.scan.name
+
+
+def run_task(task: ScanTask) -> Outcome:
+    """Denoise one scan, unless that is done already; scan and sidecar are each written whole or not at all."""
+    try:
+        return Outcome(task.name, _run(task.scan, task.order))
+    except (CommandError, DeviceError, WeightsError) as error:
+        # The table names the scan already.
+        reason = str(error).removeprefix(str(task.scan.source)).lstrip(": ")
+        return Outcome(task.name, "failed", reason[0].upper() + reason[1:])
+
+
+def _run(scan: CohortScan, order: Order) -> Literal["denoised", "already done"]:
+    sidecar = sidecar_of(scan.output)
+    started = time.perf_counter()
+    try:
+        found = read_record(sidecar)
+        input_sha256 = sha256_of(scan.source)
+        if is_done(found, scan, input_sha256, order):
+            # A worker that died after it wrote, before it said so: the scan comes again within the run.
+            return "denoised" if found["Run"] == order.run else "already done"
+    except OSError as error:
+        raise CommandError(f"{error.filename} cannot be read ({error.strerror}).") from error
+    if found is None and (scan.output.exists() or sidecar.exists()):
+        raise CommandError(f"{scan.output} or its sidecar exists and is not of a batch: choose another folder.")
+    volume = read_source(scan.source)
+    read = time.perf_counter() - started
+    settings = with_slice_axis(order.settings, volume)
+    denoiser = _denoiser(order.device, order.weights, order.weights_sha256)
+    started = time.perf_counter()
+    with naming(scan.source):
+        result = denoiser(volume.voxels, settings)
+    denoised = time.perf_counter()
+
+    def write(path: Path) -> None:
+        write_denoised(path, volume, result.image, order.as_float)
+        seconds = {"Read": read, "Denoise": denoised - started, "Write": time.perf_counter() - denoised}
+        text = sidecar_text(scan, order, input_sha256, path, result, settings.slice_axis, seconds)
+        # Before the scan takes its place: one without a sidecar was not written by a run.
+        write_scan_files([(sidecar, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))])
+
+    try:
+        scan.output.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandError(f"{scan.output.parent} cannot be made ({error.strerror}): choose another folder.") from error
+    write_scan_files([(scan.output, write)])
+    return "denoised"
+
+
+# A worker keeps it from scan to scan.
+@lru_cache(maxsize=1)
+def _denoiser(device: str, weights: Path | None, weights_sha256: str) -> Denoiser:
+    denoiser = Denoiser(device, weights or BUNDLED_WEIGHTS)
+    if denoiser.weights_sha256 != weights_sha256:
+        raise WeightsError(
+            f"The weights ({weights or 'the bundled ones'}) are others on this worker than where the run was started."
+        )
+    return denoiser

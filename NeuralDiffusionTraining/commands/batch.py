@@ -1,0 +1,170 @@
+"""`neural-diffusion batch`: the scans of a whole cohort, on the processes of this computer or of a cluster."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from NeuralDiffusionLib import DenoiseSettings
+
+from ..files.command_error import CommandError
+from .denoise_options import (
+    AsFloat,
+    Device,
+    IntensityRange,
+    Iterations,
+    Neighbours,
+    Noise,
+    NoRefine,
+    Sigma,
+    SliceAxis,
+    Weights,
+    chosen_settings,
+)
+
+if TYPE_CHECKING:
+    from ..cohort.outcome import Outcome
+    from ..cohort.record import Order
+    from ..cohort.scans import Cohort
+
+_DASK = "Dask"
+STATUS_SOME_FAILED = 1
+
+
+def batch(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="INPUT_GLOB_OR_BIDS_DIR",
+            help="The scans: a pattern in quotes, such as 'scans/**/*.nii.gz' (NIfTI, NRRD and MetaImage files, ** "
+            "for folders of any depth), or the folder of a BIDS dataset, whose anatomical MR scans are taken.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT_DIR",
+            help="Where to write the denoised scans, under their own names in their own folders. For a BIDS dataset "
+            "the folder of the derivatives, such as study/derivatives/neural-diffusion; that folder is made if you "
+            "name the dataset itself or its folder derivatives.",
+            show_default=False,
+        ),
+    ],
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Run on the workers of this Dask scheduler, such as tcp://10.0.0.1:8786 or tls://..., which see the "
+            "same files under the same names and have this package. dask-jobqueue starts one on SLURM, PBS, SGE or "
+            "LSF, dask-kubernetes on Kubernetes, dask-cuda one with a worker for each graphics card.",
+            rich_help_panel=_DASK,
+            show_default=False,
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="COUNT",
+            help="Without --scheduler: processes on this computer, with one thread each. One for each CPU if not "
+            "given.",
+            rich_help_panel=_DASK,
+            show_default=False,
+        ),
+    ] = None,
+    noise: Noise = DenoiseSettings.noise,
+    iterations: Iterations = DenoiseSettings.iterations,
+    neighbours: Neighbours = DenoiseSettings.neighbours,
+    no_refine: NoRefine = False,
+    sigma: Sigma = None,
+    intensity_range: IntensityRange = None,
+    slice_axis: SliceAxis = "auto",
+    device: Device = "auto",
+    weights: Weights = None,
+    as_float: AsFloat = False,
+) -> int:
+    """Remove the noise from many MR scans, on all CPUs of this computer or on a cluster, through Dask.
+
+    Beside each denoised scan a JSON file says how it was made. Run again, the command leaves alone what was made of
+    the same scan with the same settings and weights, and makes the rest; so it goes on after any interruption. A scan
+    that cannot be denoised keeps no other from it: those that failed are listed at the end, and the exit status is 1.
+
+    Example: neural-diffusion batch 'scans/*.nii.gz' clean --workers 8
+    """
+    if scheduler is not None and workers is not None:
+        raise CommandError("--workers counts processes of this computer: leave it out, or leave out --scheduler.")
+    settings = chosen_settings(noise, iterations, neighbours, no_refine, sigma, intensity_range, slice_axis)
+    # A job scheduler's stop is treated like Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+    from NeuralDiffusionLib.devices import resolve_device
+    from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS, load_weights
+
+    from ..cohort.record import Order
+    from ..cohort.scans import find_cohort
+    from ..cohort.summary import failure_table, summary
+
+    started = time.perf_counter()
+    cohort = find_cohort(source, output)
+    if scheduler is None:
+        # Workers elsewhere may have a device that is not here.
+        resolve_device(device)
+    weights = None if weights is None else Path(os.path.abspath(weights))
+    sha256 = load_weights(weights or BUNDLED_WEIGHTS).sha256
+    outcomes = _run(cohort, Order(settings, as_float, device, weights, sha256, uuid.uuid4().hex), scheduler, workers)
+    if cohort.left_out:
+        typer.echo(f"{cohort.left_out} other files match '{source}' and are no scans by their names.", err=True)
+    table = failure_table(outcomes)
+    if table:
+        typer.echo(table)
+    typer.echo(summary(outcomes, cohort.folder, time.perf_counter() - started))
+    return STATUS_SOME_FAILED if table else 0
+
+
+def _run(cohort: Cohort, order: Order, scheduler: str | None, workers: int | None) -> list[Outcome]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from ..cohort.bids import write_derivative_description
+    from ..cohort.cluster import connected
+    from ..cohort.leftovers import remove_leftovers
+    from ..cohort.running import run_all
+    from ..cohort.task import ScanTask, run_task
+
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn("Denoising"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("scans"),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        console=console,
+        disable=not console.is_terminal,
+        # Scans may end minutes apart.
+        speed_estimate_period=3600,
+    )
+    outcomes: list[Outcome] = []
+    with bar:
+        shown = bar.add_task("", total=len(cohort.scans))
+
+        def tell(outcome: Outcome) -> None:
+            outcomes.append(outcome)
+            bar.advance(shown)
+
+        try:
+            with connected(scheduler, workers or os.cpu_count() or 1) as client:
+                if cohort.dataset is not None:
+                    write_derivative_description(cohort.dataset, cohort.folder)
+                run_all(client, run_task, [ScanTask(scan, order) for scan in cohort.scans], tell)
+        finally:
+            # Workers of a scheduler elsewhere end the scan that they have begun.
+            if scheduler is None or len(outcomes) == len(cohort.scans):
+                remove_leftovers(cohort.scans)
+    return outcomes

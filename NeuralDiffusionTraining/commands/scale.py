@@ -1,0 +1,112 @@
+"""`neural-diffusion scale`: how a batch that was run would go on with many more scans and computers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..files.result_files import check_folder_of, write_text
+from .options import MarkdownFile
+
+_INSTEAD = "Instead of what is measured or assumed"
+# 256 x 256 x 180 voxels in 0.15 s.
+_VOXELS_PER_GPU_SECOND = 7.9e7
+_STORAGE = 1000.0
+
+
+def scale(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT_DIR",
+            help="Folder that 'neural-diffusion batch' wrote; what its scans took is what was measured.",
+            show_default=False,
+        ),
+    ],
+    scans: Annotated[int, typer.Option(min=1, metavar="COUNT", help="Scans of the cohort.")] = 100_000,
+    core_seconds: Annotated[
+        float | None,
+        typer.Option(
+            min=1e-6, metavar="SECONDS", help="Seconds a scan on one CPU core, all in.", rich_help_panel=_INSTEAD
+        ),
+    ] = None,
+    host_seconds: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            metavar="SECONDS",
+            help="Seconds of one CPU core to read, check and write a scan.",
+            rich_help_panel=_INSTEAD,
+        ),
+    ] = None,
+    gpu_seconds: Annotated[
+        float | None,
+        typer.Option(
+            min=1e-6, metavar="SECONDS", help="Seconds of one GPU to denoise a scan.", rich_help_panel=_INSTEAD
+        ),
+    ] = None,
+    megabytes: Annotated[
+        float | None,
+        typer.Option(min=1e-6, metavar="MB", help="Read and written for a scan.", rich_help_panel=_INSTEAD),
+    ] = None,
+    start_up: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="SECONDS", help="Until a worker is ready.", rich_help_panel=_INSTEAD),
+    ] = None,
+    storage: Annotated[
+        float | None,
+        typer.Option(
+            min=1e-6,
+            metavar="MB",
+            help=f"Megabytes a second of the storage that all workers share; {_STORAGE:g} is assumed.",
+            rich_help_panel=_INSTEAD,
+        ),
+    ] = None,
+    tasks: Annotated[
+        float | None,
+        typer.Option(
+            min=1e-6, metavar="COUNT", help="Tasks a second that the scheduler hands out.", rich_help_panel=_INSTEAD
+        ),
+    ] = None,
+    markdown_file: MarkdownFile = None,
+) -> None:
+    """Print how many scans an hour a cohort would reach on more cores and GPUs, and where that saturates.
+
+    A model of few numbers: what a scan costs, taken from a batch that was run; what Dask costs, measured on the spot;
+    and what workers share. The first table says of each number whether it was measured, given or assumed.
+
+    Example: neural-diffusion scale clean --storage 5000
+    """
+    from ..cohort.measured import measure_dask, megabytes_of, on_cpu, read_records, seconds_of, voxels_of
+    from ..cohort.scaling import Quantity, ScanCost, Site
+    from ..cohort.scaling_tables import to_markdown
+
+    def given(value: float | None) -> Quantity | None:
+        return None if value is None else Quantity(value, "given")
+
+    check_folder_of(markdown_file)
+    records = read_records(folder)
+    by_cores = [record for record in records if on_cpu(record)]
+    by_gpus = [record for record in records if not on_cpu(record)]
+    on_core, on_gpu = given(core_seconds), given(gpu_seconds)
+    if on_core is None and by_cores:
+        on_core = seconds_of(by_cores, ("Read", "Denoise", "Write"))
+    if on_gpu is None:
+        assumed = Quantity(voxels_of(records) / _VOXELS_PER_GPU_SECOND, "assumed: 79 million voxels a second")
+        on_gpu = seconds_of(by_gpus, ("Denoise",)) if by_gpus else assumed
+    cost = ScanCost(
+        on_core,
+        given(host_seconds) or seconds_of(records, ("Read", "Write")),
+        on_gpu,
+        given(megabytes) or megabytes_of(records),
+    )
+    ready, handed_out = given(start_up), given(tasks)
+    if ready is None or handed_out is None:
+        measured = measure_dask()
+        ready, handed_out = ready or measured[0], handed_out or measured[1]
+    text = to_markdown(cost, Site(ready, given(storage) or Quantity(_STORAGE, "assumed"), handed_out), scans)
+    typer.echo(text, nl=False)
+    if markdown_file is not None:
+        write_text(markdown_file, text)

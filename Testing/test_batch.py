@@ -1,0 +1,299 @@
+"""`neural-diffusion batch` on real Dask workers: whole and right whatever happens, and no work done twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pty
+import signal
+import subprocess
+import time
+
+import nibabel as nib
+import numpy as np
+import psutil
+import pytest
+from batch_runs import NamedTask, kill_if_poisoned, run_here, voxels, write_scan
+from distributed import LocalCluster
+from shell import command, environment
+
+from NeuralDiffusionLib import __version__
+from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS
+from NeuralDiffusionTraining.cohort import cluster as cluster_module
+from NeuralDiffusionTraining.cohort.cluster import connected
+from NeuralDiffusionTraining.cohort.running import run_all
+from NeuralDiffusionTraining.files.command_error import CommandError
+
+BROKEN = {"scan03.nii.gz": "damaged", "scan13.nii.gz": "damaged", "scan23.nii.gz": "several volumes"}
+
+
+@pytest.fixture(scope="module")
+def scans(tmp_path_factory):
+    """40 scans, three of which cannot be denoised."""
+    folder = tmp_path_factory.mktemp("cohort") / "scans"
+    for number in range(40):
+        write_scan(folder / f"scan{number:02}.nii.gz", number)
+    cut, text, series = (folder / name for name in BROKEN)
+    cut.write_bytes(cut.read_bytes()[:500])
+    text.write_text("this is no image")
+    nib.save(nib.Nifti1Image(np.zeros((8, 8, 4, 5), np.int16), np.eye(4)), series)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address():
+    """A scheduler that is there already, with two workers."""
+    # A free port for its page: other tests may run beside.
+    page = {"dashboard_address": "127.0.0.1:0", "env": {"OMP_NUM_THREADS": "1"}}
+    with LocalCluster(n_workers=2, threads_per_worker=1, memory_limit=None, **page) as cluster:
+        yield cluster.scheduler_address
+
+
+@pytest.fixture
+def three(tmp_path):
+    for number in range(3):
+        write_scan(tmp_path / "scans" / f"scan{number}.nii", number)
+    return tmp_path / "scans"
+
+
+def workers_of(process):
+    """The processes that run tasks: the youngest generation but for multiprocessing's helper."""
+    children = psutil.Process(process.pid).children(recursive=True)
+    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+
+
+def record(path):
+    return json.loads(path.read_text(encoding="utf-8"))["NeuralDiffusion"]
+
+
+def start(folder, output, **options):
+    return subprocess.Popen(
+        command("batch", folder / "*", output, "--workers", 2),
+        env={**environment(), "TERM": "xterm", "OMP_NUM_THREADS": "1"},
+        # A group of its own, as a terminal gives each command.
+        start_new_session=True,
+        # A background process of a shell ignores Ctrl-C; a test runner may be one.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        **options,
+    )
+
+
+def wait_for_scans(output, count, process):
+    while len(list(output.glob("*.nii.gz"))) < count:
+        assert process.poll() is None
+        time.sleep(0.01)
+
+
+def assert_whole(output):
+    """Nothing unfinished is left, and each scan has the sidecar that belongs to it."""
+    assert not [path for path in output.iterdir() if path.name.startswith(".")]
+    for path in output.glob("*.nii.gz"):
+        sidecar = record(output / path.name.replace(".nii.gz", ".json"))
+        assert sidecar["OutputSha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_worker_killed_in_mid_run_costs_no_scan(scans, tmp_path):
+    output = tmp_path / "clean"
+    process = start(scans, output, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")
+    try:
+        wait_for_scans(output, 5, process)
+        victim = workers_of(process)[0]
+        victim.send_signal(signal.SIGKILL)
+        written = len(list(output.glob("*.nii.gz")))
+        out, err = process.communicate()
+    finally:
+        process.kill()
+
+    assert written < 37
+    assert process.returncode == 1
+    assert err == ""
+    *table, sentence = out.splitlines()
+    assert sentence.startswith(f"Denoised 37 of 40 scans into {output}")
+    assert "3 failed" in sentence
+    assert len(table) == 2 + len(BROKEN)
+    for line, (name, reason) in zip(table[2:], BROKEN.items(), strict=True):
+        assert name in line
+        assert reason in line
+    assert {path.name for path in output.glob("*.nii.gz")} == {path.name for path in scans.iterdir()} - set(BROKEN)
+    assert len(list(output.iterdir())) == 2 * 37
+    assert_whole(output)
+    for path in sorted(output.glob("*.nii.gz")):
+        alone = tmp_path / path.name
+        assert run_here("denoise", scans / path.name, alone, "--device", "cpu").status == 0
+        np.testing.assert_array_equal(voxels(path), voxels(alone))
+        assert nib.load(path).header == nib.load(alone).header
+
+
+def test_ctrl_c_leaves_whole_scans_and_the_next_run_goes_on(scans, tmp_path, address):
+    output = tmp_path / "clean"
+    terminal, process_side = pty.openpty()
+    process = start(scans, output, stdout=process_side, stderr=process_side)
+    os.close(process_side)
+    shown = b""
+    try:
+        wait_for_scans(output, 3, process)
+        os.killpg(process.pid, signal.SIGINT)
+        while part := _read(terminal):
+            shown += part
+        assert process.wait() == 130
+    finally:
+        process.kill()
+        os.close(terminal)
+
+    assert b"/40" in shown
+    assert b"Cancelled" in shown
+    assert b"Traceback" not in shown
+    assert_whole(output)
+    written = len(list(output.glob("*.nii.gz")))
+    assert 3 <= written < 37
+    done = run_here("batch", scans / "*", output, "--scheduler", address)
+    assert f"Denoised {37 - written} of 40" in done.out
+    assert f"{written} were done already" in done.out
+    assert_whole(output)
+
+
+def _read(terminal):
+    try:
+        return os.read(terminal, 1000)
+    except OSError:  # how Linux says that the other side is closed
+        return b""
+
+
+def test_a_task_that_kills_every_worker_fails_alone():
+    tasks = [NamedTask(name) for name in ("a", "poisoned", "b", "faulty", *"cdefg")]
+    outcomes = []
+    with connected(None, 2) as client:
+        run_all(client, kill_if_poisoned, tasks, outcomes.append)
+
+    assert sorted(outcome.name for outcome in outcomes) == sorted(task.name for task in tasks)
+    failed = {outcome.name: outcome.reason for outcome in outcomes if outcome.state == "failed"}
+    assert set(failed) == {"poisoned", "faulty"}
+    assert "killed every worker" in failed["poisoned"]
+    assert failed["faulty"] == "RuntimeError: a fault"
+
+
+def test_a_scheduler_that_goes_away_is_said_in_one_sentence():
+    tasks = [NamedTask(str(number)) for number in range(200)]
+    page = {"dashboard_address": "127.0.0.1:0"}
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, memory_limit=None, **page) as cluster,
+        pytest.raises(CommandError, match="was lost"),
+        connected(cluster.scheduler_address, 1) as client,
+    ):
+        run_all(client, kill_if_poisoned, tasks, lambda outcome: cluster.close())
+
+
+def test_workers_of_another_version_are_refused(address, monkeypatch):
+    monkeypatch.setattr(cluster_module, "__version__", "0.0.1")
+
+    with (
+        pytest.raises(CommandError, match=f"have version {__version__} of this package: install 0.0.1"),
+        connected(address, 1),
+    ):
+        pass
+
+
+def test_the_sidecar_says_how_the_scan_was_made(three, tmp_path, address):
+    done = run_here("batch", three / "*", tmp_path / "clean", "--scheduler", address, "--sigma", 30, "--float")
+
+    assert done.status == 0
+    assert done.err == ""
+    assert done.out.count("\n") == 1
+    assert voxels(tmp_path / "clean" / "scan1.nii").dtype == np.float32
+    content = json.loads((tmp_path / "clean" / "scan1.json").read_text())
+    assert content["Sources"] == ["scan1.nii"]
+    found = content["NeuralDiffusion"]
+    assert found["Version"] == __version__
+    assert found["InputSha256"] == hashlib.sha256((three / "scan1.nii").read_bytes()).hexdigest()
+    assert found["WeightsSha256"] == hashlib.sha256(BUNDLED_WEIGHTS.read_bytes()).hexdigest()
+    assert found["Settings"]["sigma"] == found["NoiseLevel"] == 30
+    assert found["Settings"]["float"] is True
+    assert found["Settings"]["slice_axis"] == "auto"
+    assert found["SliceAxis"] == "k"
+    assert found["Bytes"]["Input"] == (three / "scan1.nii").stat().st_size
+    assert str(tmp_path) not in json.dumps(content)
+
+
+def test_only_what_is_not_done_is_done(three, tmp_path, address):
+    output = tmp_path / "clean"
+
+    def run(*options):
+        before = {path: path.stat().st_mtime_ns for path in output.glob("*")}
+        done = run_here("batch", three / "*", output, "--scheduler", address, *options)
+        assert done.status == 0, done
+        return {path.name for path in output.glob("*.nii") if path.stat().st_mtime_ns != before.get(path)}
+
+    every = {"scan0.nii", "scan1.nii", "scan2.nii"}
+    assert run() == every
+    assert run() == set()
+    write_scan(three / "scan1.nii", 9)
+    assert run() == {"scan1.nii"}
+    (output / "scan2.nii").write_bytes((output / "scan2.nii").read_bytes()[:-100])
+    assert run() == {"scan2.nii"}
+    (output / "scan0.nii").unlink()
+    assert run() == {"scan0.nii"}
+    assert run("--iterations", 2) == every
+    assert record(output / "scan1.json")["Settings"]["iterations"] == 2
+    assert run("--iterations", 2) == set()
+
+
+def test_other_weights_do_it_again(three, tmp_path, address):
+    import torch
+
+    content = torch.load(BUNDLED_WEIGHTS, weights_only=True)
+    content["metadata"] = {**content["metadata"], "note": "others"}
+    torch.save(content, tmp_path / "others.pt")
+    arguments = ("batch", three / "*", tmp_path / "clean", "--scheduler", address)
+
+    run_here(*arguments)
+    done = run_here(*arguments, "--weights", tmp_path / "others.pt")
+
+    assert "Denoised 3 of 3" in done.out
+
+
+def test_a_file_that_no_batch_wrote_is_not_replaced(three, tmp_path, address):
+    output = tmp_path / "clean"
+    output.mkdir()
+    (output / "scan1.nii").write_text("mine")
+    (output / "scan2.json").write_text('{"mine": true}')
+
+    done = run_here("batch", three / "*", output, "--scheduler", address)
+
+    assert done.status == 1
+    assert "scan1.nii" in done.out
+    assert "scan2.nii" in done.out
+    assert (output / "scan1.nii").read_text() == "mine"
+    assert (output / "scan2.json").read_text() == '{"mine": true}'
+    assert sorted(path.name for path in output.iterdir()) == ["scan0.json", "scan0.nii", "scan1.nii", "scan2.json"]
+
+
+def test_a_bids_dataset_becomes_bids_derivatives(tmp_path, address):
+    study = tmp_path / "study"
+    study.mkdir()
+    (study / "dataset_description.json").write_text('{"Name": "Study", "BIDSVersion": "1.8.0"}')
+    write_scan(study / "sub-01" / "anat" / "sub-01_T1w.nii.gz")
+    write_scan(study / "sub-02" / "ses-a" / "anat" / "sub-02_ses-a_acq-2d_FLAIR.nii", 1)
+    write_scan(study / "sub-02" / "ses-a" / "anat" / "sub-02_ses-a_T1map.nii", 2)
+    write_scan(study / "sub-02" / "func" / "sub-02_task-rest_bold.nii.gz", 3)
+
+    done = run_here("batch", study, study, "--scheduler", address)
+
+    derivatives = study / "derivatives" / "neural-diffusion"
+    assert done.status == 0, done
+    assert str(derivatives) in done.out
+    description = json.loads((derivatives / "dataset_description.json").read_text())
+    assert description["DatasetType"] == "derivative"
+    assert description["GeneratedBy"][0]["Name"] == "neural-diffusion"
+    assert description["GeneratedBy"][0]["Version"] == __version__
+    assert description["DatasetLinks"] == {"source": "../.."}
+    flair = "sub-02/ses-a/anat/sub-02_ses-a_acq-2d_desc-denoised_FLAIR"
+    assert {path.relative_to(derivatives).as_posix() for path in derivatives.rglob("*.*")} == {
+        "dataset_description.json",
+        *(f"sub-01/anat/sub-01_desc-denoised_T1w{end}" for end in (".nii.gz", ".json")),
+        *(f"{flair}{end}" for end in (".nii", ".json")),
+    }
+    sidecar = json.loads((derivatives / f"{flair}.json").read_text())
+    assert sidecar["Sources"] == ["bids:source:sub-02/ses-a/anat/sub-02_ses-a_acq-2d_FLAIR.nii"]
+    assert sidecar["SkullStripped"] is False
+    assert "2 were done already" in run_here("batch", study, derivatives, "--scheduler", address).out

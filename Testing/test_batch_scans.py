@@ -1,0 +1,212 @@
+"""Which scans `neural-diffusion batch` takes, where it writes them, and what it refuses before it starts."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from batch_runs import run_here, write_scan
+from shell import environment
+
+from NeuralDiffusionTraining.cohort.bids import bids_output, write_derivative_description
+from NeuralDiffusionTraining.cohort.leftovers import remove_leftovers
+from NeuralDiffusionTraining.cohort.scans import find_cohort, sidecar_of
+from NeuralDiffusionTraining.files.command_error import CommandError
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def study(folder):
+    (folder / "study").mkdir()
+    (folder / "study" / "dataset_description.json").write_text('{"Name": "Study", "BIDSVersion": "1.8.0"}')
+    write_scan(folder / "study" / "sub-01" / "anat" / "sub-01_T1w.nii.gz")
+    return folder / "study"
+
+
+def outputs(given, output="clean"):
+    cohort = find_cohort(given, Path(output))
+    return {scan.name: scan.output.relative_to(Path(output).absolute()).as_posix() for scan in cohort.scans}
+
+
+def test_folders_below_the_fixed_part_of_a_pattern_are_kept(folder):
+    for name in ("scans/a/one.nii.gz", "scans/b/one.nii.gz", "scans/b/c/two.NII", "scans/three.nii"):
+        write_scan(folder / name)
+    for name in ("four.nhdr", "five.mhd", "six.mha", "seven.nrrd", "notes.txt", "four.raw.gz"):
+        (folder / "scans" / name).write_text("not opened yet")
+
+    assert outputs("scans/**/*.nii*") == {name: name for name in ("a/one.nii.gz", "b/one.nii.gz", "three.nii")}
+    assert outputs("scans/*/*.nii.gz") == {"a/one.nii.gz": "a/one.nii.gz", "b/one.nii.gz": "b/one.nii.gz"}
+    assert outputs("scans/b/c/two.NII") == {"two.NII": "two.nii"}
+    assert outputs("scans/[f-s]*.*") == {
+        "five.mhd": "five.mha",
+        "four.nhdr": "four.nrrd",
+        "seven.nrrd": "seven.nrrd",
+        "six.mha": "six.mha",
+    }
+    assert find_cohort("scans/*.*", Path("clean")).left_out == 2
+
+
+def test_what_was_written_among_the_scans_is_no_scan(folder):
+    write_scan(folder / "scans" / "one.nii")
+    write_scan(folder / "scans" / "clean" / "one.nii")
+
+    assert outputs("scans/**/*.nii", "scans/clean") == {"one.nii": "one.nii"}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("sub-01_T1w.nii.gz", "sub-01_desc-denoised_T1w.nii.gz"),
+        ("sub-01_ses-2_acq-a_run-1_T2w.nii", "sub-01_ses-2_acq-a_run-1_desc-denoised_T2w.nii"),
+        ("sub-01_space-MNI_desc-preproc_T1w.nii.gz", "sub-01_space-MNI_desc-denoised_T1w.nii.gz"),
+    ],
+)
+def test_a_bids_name_gets_its_description_before_the_suffix(name, expected):
+    assert bids_output(name) == expected
+    assert sidecar_of(Path(expected)).name == expected.replace(".nii.gz", ".json").replace(".nii", ".json")
+
+
+def test_only_anatomical_magnitude_images_of_a_dataset_are_taken(study):
+    taken = ("T1w", "T2w", "PDw", "FLAIR", "part-mag_T2starw")
+    left = ("T1map", "part-phase_T1w", "label-GM_probseg", "defacemask")
+    for suffix in (*taken, *left):
+        write_scan(study / "sub-02" / "ses-1" / "anat" / f"sub-02_ses-1_{suffix}.nii.gz")
+    for name in ("sub-02/func/sub-02_T1w.nii.gz", "derivatives/x/sub-01/anat/sub-01_T1w.nii.gz", "sub-02/T1w.nii.gz"):
+        write_scan(study / name)
+    (study / "sub-01" / "anat" / "sub-01_T1w.json").write_text("{}")
+
+    cohort = find_cohort("study", Path("clean"))
+
+    assert [Path(scan.name).name for scan in cohort.scans] == [
+        "sub-01_T1w.nii.gz",
+        *sorted(f"sub-02_ses-1_{suffix}.nii.gz" for suffix in taken),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("study", "study/derivatives/neural-diffusion"),
+        ("study/derivatives", "study/derivatives/neural-diffusion"),
+        ("study/derivatives/neural-diffusion", "study/derivatives/neural-diffusion"),
+        ("elsewhere", "elsewhere"),
+    ],
+)
+def test_derivatives_go_where_bids_wants_them(study, folder, given, expected):
+    assert find_cohort("study", Path(given)).folder == folder / expected
+
+
+def test_a_stripped_scan_of_derivatives_stays_described_as_stripped(study):
+    (study / "dataset_description.json").write_text('{"Name": "x", "DatasetType": "derivative"}')
+    (study / "sub-01" / "anat" / "sub-01_T1w.json").write_text('{"SkullStripped": true}')
+
+    (scan,) = find_cohort("study", Path("clean")).scans
+
+    assert scan.fields["SkullStripped"] is True
+
+
+def test_other_derivatives_are_not_written_into(study, folder):
+    other = {"Name": "x", "GeneratedBy": [{"Name": "fMRIPrep"}]}
+    (folder / "other").mkdir()
+    (folder / "other" / "dataset_description.json").write_text(json.dumps(other))
+
+    with pytest.raises(CommandError, match="holds another BIDS dataset"):
+        write_derivative_description(study, folder / "other")
+
+    assert json.loads((folder / "other" / "dataset_description.json").read_text()) == other
+
+
+def test_what_a_killed_worker_left_is_removed_and_nothing_else(folder):
+    write_scan(folder / "scans" / "one.nii.gz")
+    cohort = find_cohort("scans/*", Path("clean"))
+    unfinished = {name: folder / "clean" / f".unfinished-{name}" for name in ("scan", "sidecar", "empty", "others")}
+    files = {"scan": "one.nii.gz", "sidecar": "one.json", "others": "two.nii.gz"}
+    for name, path in unfinished.items():
+        (path / "new").mkdir(parents=True)
+        if name in files:
+            (path / "new" / files[name]).write_text("half")
+
+    remove_leftovers(cohort.scans)
+
+    assert [path.name for path in (folder / "clean").iterdir()] == [".unfinished-others"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["scans/*.mgz", "clean"], "No scan matches 'scans/*.mgz'"),
+        (["absent/*", "clean"], "No scan matches 'absent/*'"),
+        (["scans", "clean"], "holds no dataset_description.json"),
+        (["empty", "clean"], "holds no anatomical MR scan"),
+        (["broken", "clean"], "cannot be read as JSON"),
+        (["scans/*", "scans"], "one.nii would be written over the scan one.nii"),
+        (["scans/*", "scans/one.nii"], "is a file"),
+        (["twice/*", "clean"], "one.nii and one.nii.gz would both be described by"),
+        (["scans/*", "clean", "--noise", "salt"], "Noise type 'salt' is not known"),
+        (["scans/*", "clean", "--slice-axis", "z"], "Slice axis 'z' is not possible"),
+        (["scans/*", "clean", "--workers", "0"], "--workers"),
+        (["scans/*", "clean", "--workers", "2", "--scheduler", "tcp://a:1"], "--workers counts processes"),
+        (["scans/*", "clean", "--device", "abacus"], "Device 'abacus' is not known"),
+        (["scans/*", "clean", "--weights", "absent.pt"], "Weights '"),
+        (["scans/*"], "OUT_DIR"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_sentence_before_anything_starts(folder, arguments, sentence):
+    write_scan(folder / "scans" / "one.nii")
+    write_scan(folder / "twice" / "one.nii")
+    write_scan(folder / "twice" / "one.nii.gz")
+    for name, text in (("empty", "{}"), ("broken", "{")):
+        (folder / name).mkdir()
+        (folder / name / "dataset_description.json").write_text(text)
+    before = sorted(folder.rglob("*"))
+
+    done = run_here("batch", *arguments)
+
+    assert done.status == 2
+    assert sentence in done.err
+    assert done.err.count("\n") == 1
+    assert done.out == ""
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_a_scheduler_that_does_not_answer_is_said_in_one_sentence(folder):
+    write_scan(folder / "scans" / "one.nii")
+    script = "import dask; dask.config.set({'distributed.comm.timeouts.connect': '1s'}); "
+    script += "from NeuralDiffusionTraining.cli import main; main()"
+    arguments = [folder / "scans" / "*", folder / "clean", "--scheduler", "tcp://127.0.0.1:1"]
+    done = subprocess.run(
+        [sys.executable, "-c", script, "batch", *map(str, arguments)],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert "No Dask scheduler answers at 'tcp://127.0.0.1:1'" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (folder / "clean").exists()
+
+
+def test_without_dask_it_says_what_to_install(folder):
+    write_scan(folder / "scans" / "one.nii")
+    script = "import sys; sys.modules['dask'] = None; from NeuralDiffusionTraining.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", script, "batch", str(folder / "scans" / "*"), str(folder / "clean")],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert "pip install 'slicer-neural-diffusion[batch]'" in done.stderr
+    assert done.stderr.count("\n") == 1
