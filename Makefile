@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 INPUT ?=
+MINUTES ?= 5
 
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
@@ -11,7 +12,7 @@ REQUIREMENTS := pyproject.toml constraints.txt
 .DEFAULT_GOAL := help
 # A half-made environment must not pass for a whole one.
 .DELETE_ON_ERROR:
-.PHONY: help bench demo test lint format clean qt-libraries screenshots
+.PHONY: help bench demo test fuzz lint format clean qt-libraries screenshots
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +22,9 @@ demo: $(VENV)/demo.installed ## denoise a real MR volume in a MRML scene, into .
 
 test: lint qt-libraries ## install what the tests need, check the style and run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
+fuzz: $(VENV)/test.installed ## damage files at random and see that each is read rightly or refused (MINUTES=5)
+	OMP_NUM_THREADS=1 $(BIN)/python Testing/fuzz_readers.py --minutes $(MINUTES)
 
 # The panel's tests need Qt's system libraries: as root on Debian or Ubuntu they are installed.
 qt-libraries: $(VENV)/test.installed
@@ -47,7 +51,7 @@ screenshots: $(VENV)/demo.installed qt-libraries ## draw the panel in its states
 	$(BIN)/python Testing/panel_screenshots.py
 
 clean: ## remove the environment and everything that was built or written
-	rm -rf $(VENV) demo-output bench.json bench.md build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo-output fuzz-findings bench.json bench.md build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/demo.installed: $(REQUIREMENTS) | $(BIN)/python

@@ -95,6 +95,7 @@ class TestFormats:
         ("place", "packing", "value"),
         [
             (42, "<hhh", (32767, 32767, 32767)),
+            (42, "<hhh", (8, 30361, 32406)),
             (42, "<h", (-3,)),
             (40, "<h", (8,)),
             (70, "<h", (999,)),
@@ -104,7 +105,18 @@ class TestFormats:
             (116, "<f", (float("inf"),)),
             (344, "<4s", (b"none",)),
         ],
-        ids=["huge", "negative", "eight", "type", "infinite", "no number", "beyond", "scaling", "magic"],
+        ids=[
+            "huge",
+            "larger than the file",
+            "negative",
+            "eight",
+            "type",
+            "infinite",
+            "no number",
+            "beyond",
+            "scaling",
+            "magic",
+        ],
     )
     @pytest.mark.parametrize("packed", [False, True])
     def test_a_damaged_nifti_header_is_refused(self, tmp_path, place, packing, value, packed):
@@ -113,6 +125,18 @@ class TestFormats:
         scan = tmp_path / ("bad.nii.gz" if packed else "bad.nii")
         scan.write_bytes(gzip.compress(content) if packed else content)
         assert "cannot be read" in refused(scan, tmp_path / "clean.nii")
+
+    @pytest.mark.parametrize("axes", [b"-1", b"0", b"99999999999", b"many", b""])
+    def test_a_metaimage_header_with_impossible_axes_is_refused_before_it_crashes_the_reader(self, tmp_path, axes):
+        scan = write(tmp_path / "scan.mha")
+        scan.write_bytes(scan.read_bytes().replace(b"NDims = 3", b"NDims = " + axes))
+        assert "cannot be read" in refused(scan, tmp_path / "clean.nii")
+
+    @pytest.mark.parametrize("field", [b"Na\x99me = text", b"Name = te\x99xt"])
+    def test_header_fields_that_are_no_plain_text_are_left_behind(self, tmp_path, field):
+        scan = write(tmp_path / "scan.mha")
+        scan.write_bytes(scan.read_bytes().replace(b"ElementSpacing", field + b"\nstudy = kept\nElementSpacing"))
+        assert denoised(scan, tmp_path / "clean.mha").fields["study"] == "kept"
 
     def test_voxels_in_a_file_that_is_missing_are_named(self, tmp_path):
         scan = tmp_path / "scan.mhd"

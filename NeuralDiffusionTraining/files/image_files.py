@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import gzip
 import logging
+import math
 import os
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,6 +29,7 @@ OUTPUT_SUFFIXES = (*NIFTI_SUFFIXES, *_ITK_WRITERS)
 
 _RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _SCANNER_SPACE = 1
+_LONGEST_META_HEADER = 2**16
 _DAMAGED_NIFTI = (
     nib.filebasedimages.ImageFileError,
     nib.spatialimages.HeaderDataError,
@@ -99,6 +102,7 @@ def read_with_itk(source: Path, files: Sequence[Path]) -> Scan:
     names = [str(file) for file in files]
     with silent_libraries():
         try:
+            _check_dimensions(files[0])
             image = sitk.ReadImage(names[0] if len(names) == 1 else names)
         except RuntimeError as error:
             raise CommandError(
@@ -178,18 +182,32 @@ def silent_libraries() -> Iterator[None]:
         os.close(nowhere)
 
 
-def _check_compression(path: Path) -> None:
-    """Read a compressed file to its end, where its checksum is: nibabel stops before, and takes damaged voxels."""
-    if path.name.lower().endswith(".gz"):
-        with gzip.open(path) as file:
-            while file.read(2**20):
-                pass
+def _check_dimensions(path: Path) -> None:
+    """Raise RuntimeError, as ITK does, where a MetaImage header has a number of axes that would crash ITK's reader."""
+    if path.name.lower().endswith((".mha", ".mhd")):
+        with path.open("rb") as file:
+            stated = re.findall(rb"NDims\s*=([^\r\n]*)", file.read(_LONGEST_META_HEADER))
+        if not all(re.fullmatch(rb"\s*[1-9]\s*", number) for number in stated):
+            raise RuntimeError(f"{path} states an impossible number of axes.")
+
+
+def _unpacked_size(path: Path) -> int:
+    """Length of a file in bytes; a compressed one is read to its end, where its checksum is, which nibabel is not."""
+    if not path.name.lower().endswith(".gz"):
+        return path.stat().st_size
+    with gzip.open(path) as file:
+        while file.read(2**20):
+            pass
+        return file.tell()
 
 
 def _read_nifti(path: Path) -> Scan:
     try:
-        _check_compression(path)
+        size = _unpacked_size(path)
         nifti = nib.load(path)
+        # nibabel makes room for all that a header states before it looks for it.
+        if nifti.dataobj.offset + math.prod(nifti.shape) * nifti.get_data_dtype().itemsize > size:
+            raise EOFError(path)
         voxels = np.asanyarray(nifti.dataobj)
     except _DAMAGED_NIFTI as error:
         raise CommandError(f"{path} cannot be read as NIfTI: it is damaged or incomplete.") from error
@@ -270,7 +288,10 @@ def _scaling(nifti: nib.Nifti1Image) -> tuple[float, float]:
 
 
 def _free_fields(image: sitk.Image) -> dict[str, str]:
-    return {key: image.GetMetaData(key) for key in image.GetMetaDataKeys() if not key.startswith(_DERIVED_FIELDS)}
+    # What is no plain text, as in a damaged header, cannot be asked for, or would spoil the header that it goes into.
+    names = [name for name in image.GetMetaDataKeys() if name.isprintable() and name == name.strip()]
+    fields = {name: image.GetMetaData(name) for name in names if not name.startswith(_DERIVED_FIELDS)}
+    return {name: text for name, text in fields.items() if text.replace("\n", "").isprintable()}
 
 
 def _not_scalar(source: Path, content: str) -> CommandError:
