@@ -54,6 +54,21 @@ def test_folders_below_the_fixed_part_of_a_pattern_are_kept(folder):
     assert find_cohort("scans/*.*", Path("clean")).left_out == 2
 
 
+def test_a_tilde_in_a_quoted_pattern_is_the_home_folder(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder))
+    write_scan(folder / "scans" / "one.nii")
+
+    assert outputs("~/scans/*") == {"one.nii": "one.nii"}
+
+
+def test_a_scan_is_not_written_over_through_a_link_to_its_folder(folder):
+    write_scan(folder / "scans" / "one.nii")
+    (folder / "link").symlink_to(folder / "scans")
+
+    with pytest.raises(CommandError, match=r"written over the scan one\.nii"):
+        find_cohort("scans/*", Path("link"))
+
+
 def test_what_was_written_among_the_scans_is_no_scan(folder):
     write_scan(folder / "scans" / "one.nii")
     write_scan(folder / "scans" / "clean" / "one.nii")

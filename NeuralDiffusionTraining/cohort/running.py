@@ -10,8 +10,9 @@ from distributed.comm import CommClosedError
 
 from .outcome import Outcome
 
-# Tasks in one message to the scheduler.
-_BATCH = 1000
+# Tasks in one message to the scheduler, and those that it is to know beyond: some 10 kB of its memory each.
+_MESSAGE = 1000
+_IN_FLIGHT = 10_000
 
 
 class Task(Protocol):
@@ -64,13 +65,19 @@ def run_all(
 def _completed(
     client: Client, work: Callable[[AnyTask], Outcome], tasks: Sequence[AnyTask]
 ) -> Iterator[tuple[AnyTask, Future]]:
-    futures = client.map(work, tasks, pure=False, batch_size=_BATCH)
-    task_of = {future.key: task for future, task in zip(futures, tasks, strict=True)}
-    completed = as_completed(futures)
-    # Results are let go one by one, on the scheduler, too.
-    del futures
-    for future in completed:
-        yield task_of.pop(future.key), future
+    completed = as_completed()
+    waiting: dict[str, AnyTask] = {}
+    for start in range(0, len(tasks), _MESSAGE):
+        batch = tasks[start : start + _MESSAGE]
+        futures = client.map(work, batch, pure=False)
+        waiting.update((future.key, task) for future, task in zip(futures, batch, strict=True))
+        completed.update(futures)
+        # Whoever holds a future keeps its result, on the scheduler, too.
+        del futures
+        last = start + _MESSAGE >= len(tasks)
+        while waiting and (last or len(waiting) > _IN_FLIGHT):
+            future = next(completed)
+            yield waiting.pop(future.key), future
 
 
 def _killed(future: Future) -> bool:

@@ -6,6 +6,7 @@ import glob
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,8 @@ def find_cohort(given: str, folder: Path) -> Cohort:
     CommandError
         If there is no scan, or if an output would replace a scan or the output of another one.
     """
+    # Patterns are quoted, so no shell has done it.
+    given = os.path.expanduser(given)
     folder = Path(os.path.abspath(folder))
     if folder.exists() and not folder.is_dir():
         raise CommandError(f"{folder} is a file: name a folder for the denoised scans.")
@@ -128,10 +131,12 @@ def _of_dataset(root: Path, folder: Path) -> Cohort:
 
 
 def _check_outputs(scans: Iterable[CohortScan]) -> None:
-    by_source = {scan.source.resolve(): scan for scan in scans}
+    # Folders are few, scans may be many: each folder is looked up once.
+    place = cache(Path.resolve)
+    by_source = {place(scan.source.parent) / scan.source.name: scan for scan in scans}
     by_sidecar: dict[Path, CohortScan] = {}
     for scan in scans:
-        if (other := by_source.get(scan.output.resolve())) is not None:
+        if (other := by_source.get(place(scan.output.parent) / scan.output.name)) is not None:
             raise CommandError(
                 f"{scan.name} would be written over the scan {other.name}: choose another folder for the output."
             )

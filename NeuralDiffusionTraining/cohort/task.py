@@ -50,7 +50,7 @@ def _run(scan: CohortScan, order: Order) -> Literal["denoised", "already done"]:
         input_sha256 = sha256_of(scan.source)
         if is_done(found, scan, input_sha256, order):
             # A worker that died after it wrote, before it said so: the scan comes again within the run.
-            return "denoised" if found["Run"] == order.run else "already done"
+            return "denoised" if found.get("Run") == order.run else "already done"
     except OSError as error:
         raise CommandError(f"{error.filename} cannot be read ({error.strerror}).") from error
     if found is None and (scan.output.exists() or sidecar.exists()):
