@@ -53,7 +53,7 @@ def test_a_volume_without_direction_is_named(widget, scan):
     parameters(widget).slicesAlong = SlicesAlong.RIGHT
     assert "no inverse" in widget.ui.slicesAlongNoteLabel.text
     assert not widget.ui.applyButton.enabled
-    assert "no inverse" in widget.ui.applyButton.toolTip
+    assert "axes in one plane" in widget.ui.applyButton.toolTip
 
 
 def test_the_defaults_are_restored_at_once_and_nothing_else(widget, scan, add_scan):

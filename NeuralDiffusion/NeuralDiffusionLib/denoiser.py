@@ -12,7 +12,7 @@ import torch
 from .devices import batch_size, fast_dtype, out_of_memory, resolve_device
 from .errors import DenoiseCancelled
 from .settings import DenoiseSettings
-from .slice_run import SliceRun
+from .slice_run import SliceRun, within_extremes
 from .weights import BUNDLED_WEIGHTS, load_weights
 
 
@@ -148,7 +148,7 @@ class Denoiser:
                 sigma=run.given_sigma(inputs),
                 clipped=inputs.new_full((len(inputs),), float(run.clipped)),
             )
-            image[part] = run.in_scan_units(part, inputs, _bounded(output.image, inputs))
+            image[part] = run.in_scan_units(part, inputs, within_extremes(output.image, inputs))
             conduction[part] = output.conduction[:, 0].cpu().numpy()
             level = output.sigma.cpu().numpy()
             # What float32 leaves of a slice without noise is not a noise level.
@@ -252,9 +252,3 @@ class Denoiser:
         self.network.to("cpu")
         cpu = torch.device("cpu")
         return cpu, batch_size(cpu, pixels)
-
-
-def _bounded(images: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
-    """Keep images within the extremes of their slices, and 0: on patterns unlike any scan the refinement overshoots."""
-    darkest, brightest = inputs.amin(dim=(2, 3), keepdim=True), inputs.amax(dim=(2, 3), keepdim=True)
-    return images.clamp(darkest.clamp_max(0), brightest)

@@ -5,16 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from .errors import InvalidVolumeError
+from .settings import LARGEST, SMALLEST_RANGE
 
 _LOW_PERCENTILE = 0.05
 _HIGH_PERCENTILE = 99.9
 _ENOUGH_VOXELS = 4_000_000
-
-LARGEST = 1e38
-"""Largest size of an intensity: the results are float32, which ends little above."""
-
-SMALLEST_RANGE = 2.0**-126
-"""Smallest distance of the intensities that count as 0 and 1: below it float32 loses digits."""
 
 
 def check_volume(volume: np.ndarray) -> None:

@@ -6,11 +6,15 @@ import math
 from dataclasses import dataclass
 from numbers import Integral, Real
 
-from .intensity import LARGEST, SMALLEST_RANGE
-
 NOISE_TYPES = ("rician", "gaussian", "speckle", "mixed")
 NEIGHBOURHOODS = (4, 8)
 MAX_ITERATIONS = 64
+
+LARGEST = 1e38
+"""Largest size of an intensity: the results are float32, which ends little above."""
+
+SMALLEST_RANGE = 2.0**-126
+"""Smallest distance of the intensities that count as 0 and 1: below it float32 loses digits."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -87,3 +87,12 @@ class SliceRun:
     def in_place(self, slices: np.ndarray) -> np.ndarray:
         """Turn (slices, rows, columns) back into the axes of the volume."""
         return np.ascontiguousarray(np.moveaxis(slices, 0, self.settings.slice_axis))
+
+
+def within_extremes(images: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
+    """Keep images, (batch, 1, rows, columns), within the extremes of their slices, and 0.
+
+    On patterns unlike any scan the refinement overshoots.
+    """
+    darkest, brightest = inputs.amin(dim=(2, 3), keepdim=True), inputs.amax(dim=(2, 3), keepdim=True)
+    return images.clamp(darkest.clamp_max(0), brightest)

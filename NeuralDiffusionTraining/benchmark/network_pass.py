@@ -10,6 +10,7 @@ from torch import nn
 
 from NeuralDiffusionLib import DenoiseSettings
 from NeuralDiffusionLib.devices import batch_size, fast_dtype
+from NeuralDiffusionLib.slice_run import within_extremes
 
 
 @dataclass(frozen=True)
@@ -47,14 +48,15 @@ class NetworkPass:
         dtype = torch.float32 if self.precision == "float32" else fast_dtype(self.device)
         for first in range(0, len(noisy), batch):
             inputs = torch.from_numpy(np.ascontiguousarray(noisy[first : first + batch], np.float32))
+            inputs = inputs.unsqueeze(1).to(self.device)
             with torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32):
                 output = self.network(
-                    inputs.unsqueeze(1).to(self.device),
+                    inputs,
                     settings.noise,
                     iterations=settings.iterations,
                     neighbours=settings.neighbours,
                     refine=settings.refine,
                 )
-            pictures = (output.image[:, 0], output.diffused[:, 0], output.sigma)
-            parts.append([one.float().cpu().numpy() for one in pictures])
+            images = [within_extremes(image, inputs)[:, 0] for image in (output.image, output.diffused)]
+            parts.append([one.float().cpu().numpy() for one in (*images, output.sigma)])
         return Pictures(*(np.concatenate(one) for one in zip(*parts, strict=True)))
