@@ -45,8 +45,6 @@ if [ -n "$RUNS" ]; then
         cp "$RUNS/original-$guidance/curves.csv" "$results/original_${guidance}_curves.csv"
     done
     once ablation ablate --data "$data" --output "$RUNS" --of design
-    once ablation_whole_slices ablate --data "$data" --output "$RUNS/whole-slices" --of design --only "No context" \
-        --set sampling.crop=128 --set batch_size=8 --set epochs=2 --set validate_every=2
     once competitors ablate --data "$data" --output "$RUNS" --of competitors
     once competitors_grouped ablate --data "$data" --output "$RUNS/grouped" --of competitors --set split=grouped
     control="U-Net with our noise level and inversion"
