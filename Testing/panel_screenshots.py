@@ -82,19 +82,20 @@ def noisy_scan() -> slicer.vtkMRMLScalarVolumeNode:
 
 def slice_pictures(widget: Any) -> Image.Image:
     """The noisy scan, the denoised one and the conduction over it, as the slice views show them."""
+    from demo_run import colour_bar
     from picture_page import Column, Row, compose
     from scan import head_mask
     from slice_pictures import SliceView
 
     node = widget.parameterNode
     output, conduction = node.outputVolume, node.conductionVolume
-    columns = (Column("Before"), Column("After"))
+    columns = (Column("Before"), Column("After", bar=colour_bar(conduction, "0 held", "1 smoothed")))
     rows = []
     with SliceView(slicer.mrmlScene, node.inputVolume, head_mask(slicer.util.arrayFromVolume(output)), "Axial") as view:
         after = view.render(output)
         rows.append(Row((view.render(node.inputVolume), after), f"Axial, {view.position}", view.edge_letters))
-        over, removed = view.render(output, conduction, node.conductionOpacity), view.render(conduction)
-        rows.append(Row((over, removed), "Conduction, over the scan and alone", ("", "", "", "")))
+        over, alone = view.render(output, conduction, node.conductionOpacity), view.render(conduction)
+        rows.append(Row((over, alone), "Conduction, over the scan and alone", ("", "", "", "")))
     return compose(columns, tuple(rows))
 
 
