@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from .diffusion import differences
 from .neighbourhood import OFFSETS
+from .padding import fold
 
 _FOLDED = 4 * len(OFFSETS)
 _HIDDEN = 32
@@ -47,8 +48,10 @@ class ConductionNetwork(nn.Module):
         """
         # Perona and Malik measure a difference against a contrast parameter; here that is the noise itself.
         contrast = differences(image, reach) / (5 * noise + 0.02)
-        hidden = F.leaky_relu(self.gradients(F.pixel_unshuffle(contrast, 2)) + guidance, 0.1)
-        return torch.sigmoid(F.pixel_shuffle(self.gates(hidden), 2).float())
+        hidden = F.leaky_relu(self.gradients(fold(contrast, guidance.dtype)).add_(guidance), 0.1, inplace=True)
+        # Every diffusion step reads the gates direction by direction: they lie in memory so.
+        gates = F.pixel_shuffle(self.gates(hidden), 2).to(torch.float32, memory_format=torch.contiguous_format)
+        return torch.sigmoid(gates)
 
 
 class GuidanceProjection(nn.Conv2d):

@@ -100,12 +100,12 @@ def conduction_map(gates: Tensor, reach: int = 1) -> Tensor:
     return (total / count.clamp_min(1)).unsqueeze(1).clamp(0, 1)
 
 
-def _divergence(image: Tensor, gates: Tensor, reach: int) -> Tensor:
-    """Net flow into every pixel, sum over its edges of weight x gate x difference; (batch, rows, columns)."""
+def _divergence(image: Tensor, weighted: list[Tensor], reach: int) -> Tensor:
+    """Net flow into every pixel, sum over its edges of weighted gate x difference; (batch, rows, columns)."""
     out = torch.zeros_like(image)
-    for direction in range(gates.shape[1]):
+    for direction, gate in enumerate(weighted):
         first, second = _ends(image, direction, reach)
-        flow = (second - first).mul_(_ends(gates[:, direction], direction, reach)[0]).mul_(EDGE_WEIGHTS[direction])
+        flow = (second - first).mul_(gate)
         into_first, into_second = _ends(out, direction, reach)
         into_first += flow
         into_second -= flow
@@ -123,9 +123,13 @@ class _Diffusion(torch.autograd.Function):
     def forward(ctx: FunctionCtx, image: Tensor, gates: Tensor, step_sizes: Tensor, reach: int) -> Tensor:
         state = image[:, 0]
         states = []
-        for step in step_sizes.tolist():
+        weighted = [
+            weight * _ends(gate, direction, reach)[0]
+            for direction, (gate, weight) in enumerate(zip(gates.unbind(1), EDGE_WEIGHTS, strict=False))
+        ]
+        for step in step_sizes:
             states.append(state)
-            state = torch.add(state, _divergence(state, gates, reach), alpha=step)
+            state = torch.addcmul(state, _divergence(state, weighted, reach), step)
         ctx.save_for_backward(gates, step_sizes, *states)
         ctx.reach = reach
         return state.unsqueeze(1)

@@ -30,8 +30,8 @@ class ConditionedBlock(nn.Module):
 
     def forward(self, features: Tensor, embedding: Tensor) -> Tensor:
         scale, shift = self.modulation(embedding)[:, :, None, None].chunk(2, dim=1)
-        inner = F.relu(torch.addcmul(shift, self.first(features), 1 + scale))
-        return features + self.second(inner)
+        inner = F.relu(torch.addcmul(shift, self.first(features), 1 + scale), inplace=True)
+        return self.second(inner).add_(features)
 
 
 class Context(nn.Module):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -125,16 +127,23 @@ def local_statistics(slices: Tensor, window: int = 7) -> tuple[Tensor, Tensor]:
     tuple of Tensor
         Both (batch, 1, rows, columns).
     """
-    row = slices.new_tensor([1.0, -2.0, 1.0])
-    mask = (row[:, None] * row[None, :] / 6).view(1, 1, 3, 3)
-    padded = F.pad(slices, (1, 1, 1, 1), mode="replicate")
-    energy = F.conv2d(padded, mask).square()
-    half = window // 2
+    noise = _sliding(_sliding(slices, (1.0, -2.0, 1.0), 2), (1.0, -2.0, 1.0), 3)
+    images = torch.cat([slices, (noise / 6).square()], dim=1)
+    share = (1 / window,) * window
+    mean, energy = _sliding(_sliding(images, share, 2), share, 3).split(1, dim=1)
+    return mean, energy.sqrt()
 
-    def box(image: Tensor) -> Tensor:
-        return F.avg_pool2d(F.pad(image, (half,) * 4, mode="replicate"), window, stride=1)
 
-    return box(slices), box(energy).sqrt()
+def _sliding(images: Tensor, weights: Sequence[float], dim: int) -> Tensor:
+    """Weighted sum over neighbours along rows (2) or columns (3); the last ones are repeated beyond the border."""
+    # A few shifted sums in float32 are many times faster on a CPU than pooling or a convolution of one channel.
+    half = len(weights) // 2
+    padded = F.pad(images, (half, half, 0, 0) if dim == 3 else (0, 0, half, half), mode="replicate")
+    size = images.shape[dim]
+    total = weights[0] * padded.narrow(dim, 0, size)
+    for start, weight in enumerate(weights[1:], start=1):
+        total.add_(padded.narrow(dim, start, size), alpha=weight)
+    return total
 
 
 def _fit(slices: Tensor) -> Tensor:

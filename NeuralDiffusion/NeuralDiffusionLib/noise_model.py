@@ -76,20 +76,21 @@ class BiasInversion(nn.Module):
         """
         sigma = sigma.view(-1, 1, 1, 1)
         ratio = mean / sigma.clamp_min(1e-6)
-        gaussian = self._look_up(0, ratio) * (types[:, 0] * clipped).view(-1, 1, 1, 1)
-        rician = self._look_up(1, ratio) * types[:, 1].view(-1, 1, 1, 1)
-        return mean - sigma * (gaussian + rician)
+        shares = torch.stack([types[:, 0] * clipped, types[:, 1]], dim=1)
+        return mean - sigma * self._look_up(ratio, shares)
 
-    def _look_up(self, row: int, ratio: Tensor) -> Tensor:
+    def _look_up(self, ratio: Tensor, shares: Tensor) -> Tensor:
+        """Bias at each mean over sigma, of a mixture of the two models with shares of (batch, 2)."""
         position = ratio.clamp(0.0, _RATIO_MAX) * ((_ENTRIES - 1) / _RATIO_MAX)
         below = position.detach().floor().clamp(max=_ENTRIES - 2)
-        index = below.long()
-        table = self.bias[row]
-        low, high = table[index], table[index + 1]
+        index = below.long().flatten(1)
+        table = (shares.unsqueeze(2) * self.bias).sum(dim=1)
+        low, high = (table.gather(1, entry).view_as(ratio) for entry in (index, index + 1))
         inside = low + (high - low) * (position - below)
         # Beyond the table the bias falls as 1 / (2 ratio); below it the signal is zero, so all of the mean is bias.
-        outside = self.bias[row, -1] * _RATIO_MAX / ratio.clamp_min(_RATIO_MAX)
-        return torch.where(ratio > _RATIO_MAX, outside, torch.where(ratio < 0, ratio, inside))
+        outside = table[:, -1].view(-1, 1, 1, 1) * _RATIO_MAX / ratio.clamp_min(_RATIO_MAX)
+        below_zero = shares.sum(dim=1).view(-1, 1, 1, 1) * ratio
+        return torch.where(ratio > _RATIO_MAX, outside, torch.where(ratio < 0, below_zero, inside))
 
 
 def _invert(values: Tensor, arguments: Tensor, targets: Tensor) -> Tensor:

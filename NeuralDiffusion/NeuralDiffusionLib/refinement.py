@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .padding import fold
+
 _HIDDEN = 32
 _FULL_STRENGTH_SIGMA = 0.1
 
@@ -25,7 +27,7 @@ class Refinement(nn.Module):
 
     def forward(self, diffused: Tensor, noisy: Tensor, guidance: Tensor, sigma: Tensor) -> Tensor:
         """Correction to add to `diffused`; all images (batch, 1, rows, columns), `sigma` (batch,)."""
-        images = F.pixel_unshuffle(torch.cat([diffused, noisy], dim=1), 2)
-        hidden = F.leaky_relu(self.first(torch.cat([images.to(guidance.dtype), guidance], dim=1)), 0.1)
+        images = fold(torch.cat([diffused, noisy], dim=1), guidance.dtype)
+        hidden = F.leaky_relu(self.first(torch.cat([images, guidance], dim=1)), 0.1, inplace=True)
         correction = F.pixel_shuffle(self.last(hidden), 2).float()
         return correction * (sigma / _FULL_STRENGTH_SIGMA).view(-1, 1, 1, 1)
