@@ -2,53 +2,23 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from .denoise_result import DenoiseResult
 from .devices import batch_size, fast_dtype, out_of_memory, resolve_device
 from .errors import DenoiseCancelled
 from .settings import DenoiseSettings
 from .slice_run import SliceRun, within_extremes
+from .transfers import download
 from .weights import BUNDLED_WEIGHTS, load_weights
 
-
-@dataclass(frozen=True)
-class DenoiseResult:
-    """What a run gives.
-
-    Attributes
-    ----------
-    image
-        Denoised volume, float32, shape and units of the input. No voxel is brighter than the brightest of its slice or
-        darker than the darkest, but for what the bias of the noise had lifted above the low end of the range.
-    conduction
-        Mean gate over directions and steps, float32 in [0, 1], shape of the input: 1 where the equation smoothed
-        freely, 0 where it held.
-    sigma
-        Noise level in the units of the input (speckle: relative to the signal): the one given, or the median of
-        `slice_sigma`.
-    slice_sigma
-        Noise level of each slice, float32, (slices,).
-    intensity_range
-        Intensities that counted as 0 and 1.
-    device
-        Where the run ended: ``"cpu"``, ``"cuda:0"``, ``"mps"``.
-    notes
-        Sentences the user should read: what had to be done otherwise than asked. The module's logic adds what lies
-        outside of the network's training.
-    """
-
-    image: np.ndarray
-    conduction: np.ndarray
-    sigma: float
-    slice_sigma: np.ndarray
-    intensity_range: tuple[float, float]
-    device: str
-    notes: tuple[str, ...]
+Work = Callable[[slice, torch.Tensor], Callable[[], None] | None]
+"""What is to be done with a batch: see `Denoiser.each_batch`."""
 
 
 class Denoiser:
@@ -138,7 +108,7 @@ class Denoiser:
         conduction = np.empty(run.slices.shape, np.float32)
         sigma = np.empty(len(run.slices), np.float32)
 
-        def denoise(part: slice, inputs: torch.Tensor) -> None:
+        def denoise(part: slice, inputs: torch.Tensor) -> Callable[[], None]:
             output = self.network(
                 inputs,
                 settings.noise,
@@ -148,11 +118,16 @@ class Denoiser:
                 sigma=run.given_sigma(inputs),
                 clipped=inputs.new_full((len(inputs),), float(run.clipped)),
             )
-            image[part] = run.in_scan_units(part, inputs, within_extremes(output.image, inputs))
-            conduction[part] = output.conduction[:, 0].cpu().numpy()
-            level = output.sigma.cpu().numpy()
-            # What float32 leaves of a slice without noise is not a noise level.
-            sigma[part] = np.where(level < 1e-6, 0, level) * run.sigma_unit
+            change = within_extremes(output.image, inputs) - inputs
+            arrived = download([change, output.conduction[:, 0], output.sigma])
+
+            def write() -> None:
+                change, conduction[part], level = arrived()
+                image[part] = run.changed(part, change)
+                # What float32 leaves of a slice without noise is not a noise level.
+                sigma[part] = np.where(level < 1e-6, 0, level) * run.sigma_unit
+
+            return write
 
         device, notes = self.each_batch(run, denoise, progress, cancelled)
         return DenoiseResult(
@@ -168,7 +143,7 @@ class Denoiser:
     def each_batch(
         self,
         run: SliceRun,
-        work: Callable[[slice, torch.Tensor], None],
+        work: Work,
         progress: Callable[[int, int], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> tuple[str, tuple[str, ...]]:
@@ -181,7 +156,8 @@ class Denoiser:
         work
             Called with the place of a batch among the slices and the batch itself, (batch, 1, rows, columns), under
             inference mode and in this denoiser's precision. Where memory runs out it is called again for the same
-            slices.
+            slices. If it returns a function, that is called to write the results: at once on the CPU, else after the
+            next batch has begun, so that the device need not wait.
         progress, cancelled
             As in a call of the denoiser.
 
@@ -201,16 +177,24 @@ class Denoiser:
         device, notes = self._device, []
         count, pixels = len(run.slices), run.slices[0].size
         batch = batch_size(device, pixels)
-        done = 0
+        begun = done = 0
+        unwritten: deque[tuple[int, Callable[[], None]]] = deque()
         try:
             while done < count:
                 if cancelled is not None and cancelled():
                     raise DenoiseCancelled(f"Denoising was cancelled after {done} of {count} slices.")
-                part = slice(done, min(done + batch, count))
-                if not self._memory_allows(work, run, part, device):
-                    device, batch = self._retreat(device, batch, pixels, notes)
+                if begun < count:
+                    part = slice(begun, min(begun + batch, count))
+                    write = self._begin(work, run, part, device)
+                    if write is None:
+                        device, batch = self._retreat(device, batch, pixels, notes)
+                        continue
+                    begun = part.stop
+                    unwritten.append((begun, write))
+                if device.type != "cpu" and len(unwritten) == 1 and begun < count:
                     continue
-                done = part.stop
+                done, write = unwritten.popleft()
+                write()
                 if progress is not None:
                     progress(done, count)
         finally:
@@ -221,20 +205,17 @@ class Denoiser:
         return str(device), tuple(notes)
 
     @torch.inference_mode()
-    def _memory_allows(
-        self, work: Callable[[slice, torch.Tensor], None], run: SliceRun, part: slice, device: torch.device
-    ) -> bool:
-        """Do the work with one batch; False where the memory ran out, and by then holds nothing of it."""
+    def _begin(self, work: Work, run: SliceRun, part: slice, device: torch.device) -> Callable[[], None] | None:
+        """Do the work with one batch; None where the memory ran out, and by then holds nothing of it."""
         dtype = torch.float32 if self.precision == "float32" else fast_dtype(device)
         try:
             inputs = run.inputs(part, device)
             with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-                work(part, inputs)
+                return work(part, inputs) or (lambda: None)
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
                 raise
-            return False
-        return True
+            return None
 
     def _retreat(self, device: torch.device, batch: int, pixels: int, notes: list[str]) -> tuple[torch.device, int]:
         """Halve the batch, then leave the GPU, and note it for the user; MemoryError if there is nothing left to do."""

@@ -95,9 +95,10 @@ def batch_bytes(slices: int, pixels: int) -> int:
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether an error says that a device or the main memory is full."""
-    # PyTorch has no class of its own for main memory that is full.
+    # PyTorch has no class of its own for main memory that is full; the last sentence is oneDNN's, in a convolution.
+    words = "DefaultCPUAllocator|bad_alloc|could not create a primitive"
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
-        isinstance(error, RuntimeError) and re.search("DefaultCPUAllocator|bad_alloc", str(error)) is not None
+        isinstance(error, RuntimeError) and re.search(words, str(error)) is not None
     )
 
 

@@ -103,8 +103,8 @@ def noise_of(
     elif noise == "mixed":
         types = logits.softmax(dim=1)
     else:
-        index = torch.full((slices.shape[0],), TYPES.index(noise), device=slices.device)
-        types = F.one_hot(index, len(TYPES)).float()
+        types = slices.new_zeros(slices.shape[0], len(TYPES))
+        types[:, TYPES.index(noise)] = 1
     if sigma is None:
         sigma = (types * estimates).sum(dim=1).clamp_max(LARGEST_SIGMA)
     return types.detach(), sigma.detach().float()

@@ -10,6 +10,7 @@ import torch
 from .intensity import check_volume, estimate_range
 from .noise_level import LARGEST_SIGMA
 from .settings import DenoiseSettings
+from .transfers import download, upload
 
 FARTHEST = 4.0
 """How far from 0, in units of the intensity range, the network sees: a brighter voxel, such as a broken pixel, counts
@@ -69,7 +70,7 @@ class SliceRun:
         """Some of the slices as the network takes them: (batch, 1, rows, columns), float32, mostly within [0, 1]."""
         unit = (self.slices[part].astype(np.float64) - self.low) / self.scale
         unit = np.clip(unit, -FARTHEST, FARTHEST).astype(np.float32)
-        return torch.from_numpy(unit).unsqueeze(1).to(device)
+        return upload(unit, device).unsqueeze(1)
 
     def given_sigma(self, inputs: torch.Tensor) -> torch.Tensor | None:
         """The noise level of the settings in the network's units, (batch,), or None if it is to be estimated."""
@@ -77,12 +78,16 @@ class SliceRun:
         return None if sigma is None else inputs.new_full((len(inputs),), min(sigma / self.sigma_unit, LARGEST_SIGMA))
 
     def in_scan_units(self, part: slice, inputs: torch.Tensor, outputs: torch.Tensor) -> np.ndarray:
-        """What became of some of the slices, (batch, rows, columns), float32.
+        """What became of some of the slices, (batch, rows, columns), float32."""
+        (change,) = download([outputs - inputs])()
+        return self.changed(part, change)
+
+    def changed(self, part: slice, change: np.ndarray) -> np.ndarray:
+        """Some of the slices after a change in the network's units, (batch, 1, rows, columns); as `in_scan_units`.
 
         Adding the change to the slices, rather than scaling the outputs back, leaves what is unchanged bit for bit.
         """
-        change = (outputs - inputs)[:, 0].cpu().numpy()
-        return (self.slices[part] + change.astype(np.float64) * self.scale).astype(np.float32)
+        return (self.slices[part] + change[:, 0].astype(np.float64) * self.scale).astype(np.float32)
 
     def in_place(self, slices: np.ndarray) -> np.ndarray:
         """Turn (slices, rows, columns) back into the axes of the volume."""

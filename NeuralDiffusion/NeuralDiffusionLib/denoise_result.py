@@ -1,0 +1,42 @@
+"""What a run of the volume engine gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class DenoiseResult:
+    """What a run gives.
+
+    Attributes
+    ----------
+    image
+        Denoised volume, float32, shape and units of the input. No voxel is brighter than the brightest of its slice or
+        darker than the darkest, but for what the bias of the noise had lifted above the low end of the range.
+    conduction
+        Mean gate over directions and steps, float32 in [0, 1], shape of the input: 1 where the equation smoothed
+        freely, 0 where it held.
+    sigma
+        Noise level in the units of the input (speckle: relative to the signal): the one given, or the median of
+        `slice_sigma`.
+    slice_sigma
+        Noise level of each slice, float32, (slices,).
+    intensity_range
+        Intensities that counted as 0 and 1.
+    device
+        Where the run ended: ``"cpu"``, ``"cuda:0"``, ``"mps"``.
+    notes
+        Sentences the user should read: what had to be done otherwise than asked. The module's logic adds what lies
+        outside of the network's training.
+    """
+
+    image: np.ndarray
+    conduction: np.ndarray
+    sigma: float
+    slice_sigma: np.ndarray
+    intensity_range: tuple[float, float]
+    device: str
+    notes: tuple[str, ...]
