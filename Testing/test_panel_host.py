@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 
 import panel_host
 import pytest
@@ -71,6 +72,28 @@ def test_a_progress_dialog_can_be_cancelled(qt):
 
 
 # The application
+
+
+def test_a_thread_gets_on_only_while_python_on_the_main_thread_sleeps(slicer_app):
+    steps, ends = [], threading.Event()
+
+    def work():
+        while not ends.is_set():
+            steps.append(None)
+            time.sleep(0)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    before = len(steps)
+    for _ in range(200):
+        panel_host.process_events()
+    starved = len(steps) - before
+    # As long as the event loop has idled.
+    time.sleep(0.2)
+    alone = len(steps) - before - starved
+    ends.set()
+    thread.join()
+    assert 0 < starved < alone / 5
 
 
 def test_the_views_have_slicers_real_logics_and_nodes(slicer_app, add_volume):

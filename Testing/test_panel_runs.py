@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import panel_host
 import pytest
@@ -11,6 +12,8 @@ from panel_scenes import layers, parameters, volumes, wait_for_the_end
 from NeuralDiffusionLib import DenoiseCancelled, Denoiser
 
 pytest_plugins = ["panel_host.fixtures", "panel_scenes"]
+
+STEPS = 1000
 
 
 class Gated:
@@ -138,3 +141,30 @@ def test_ending_the_application_in_the_middle_of_a_run_waits_for_one_batch_only(
     threading.Timer(0.2, gated.gate.release).start()
     panel_host.close()
     assert len(gated.threads) == 2
+
+
+@pytest.mark.parametrize("button", ["applyButton", "compareButton", "previewCheckBox", "estimateSigmaCheckBox"])
+def test_work_gets_on_while_the_window_idles(scan, open_panel, button):
+    widget, steps = open_panel(), []
+    widget.logic.denoiser()
+    start = widget.logic._worker.start
+
+    def start_with_many_steps(work):
+        def stepped(report, cancelled):
+            for _ in range(STEPS):
+                steps.append(None)
+                # Lets go of Python's lock, as each of PyTorch's functions does.
+                time.sleep(0)
+            return work(report, cancelled)
+
+        return start(stepped)
+
+    widget.logic._worker.start = start_with_many_steps
+    # The last one has the noise level estimated, as any change of what is chosen.
+    getattr(widget.ui, button).click()
+    panel_host.wait_until(lambda: steps)
+    turns = 0
+    while len(steps) < STEPS and turns < STEPS / 10:
+        panel_host.process_events()
+        turns += 1
+    assert len(steps) >= STEPS

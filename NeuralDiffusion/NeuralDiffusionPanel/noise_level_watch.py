@@ -11,13 +11,13 @@ from NeuralDiffusionLib import InvalidVolumeError
 from NeuralDiffusionLib.background import IsCancelled, Job, ReportProgress
 from NeuralDiffusionLib.mrml_volumes import check_input, read_volume
 
+from .job_timer import JobTimer
 from .section import Panel
 
 if TYPE_CHECKING:
     from NeuralDiffusionLib.noise_estimate import NoiseEstimate
 
 _REST_MS = 500
-_POLL_MS = 100
 
 
 class NoiseLevelWatch:
@@ -47,12 +47,10 @@ class NoiseLevelWatch:
         self.problem = ""
         self._about: tuple | None = None
         self._job: Job[NoiseEstimate | None] | None = None
-        self._rest, self._poll = qt.QTimer(), qt.QTimer()
+        self._rest, self._poll = qt.QTimer(), JobTimer(self.onPoll)
         self._rest.setSingleShot(True)
         self._rest.setInterval(_REST_MS)
         self._rest.connect("timeout()", self.onRested)
-        self._poll.setInterval(_POLL_MS)
-        self._poll.connect("timeout()", self.onPoll)
 
     @property
     def waiting(self) -> bool:

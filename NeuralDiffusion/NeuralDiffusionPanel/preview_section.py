@@ -21,11 +21,11 @@ from NeuralDiffusionLib.mrml_volumes import check_input
 from NeuralDiffusionLib.slicer_torch import ensure_torch
 
 from .active_slice_view import ActiveSliceView
+from .job_timer import JobTimer
 from .section import Panel, Section
 
 # Sliders change faster than slices are denoised.
 _REST_MS = 30
-_POLL_MS = 10
 # What may go wrong outside of this code: said in a line, without a trace on the console.
 _EXPECTED = (InvalidVolumeError, DeviceError, WeightsError, RuntimeError, MemoryError, OSError)
 
@@ -65,12 +65,10 @@ class PreviewSection(Section, VTKObservationMixin):
         self._line = ""
         self._tip = self.ui.previewCheckBox.toolTip
         self._active = ActiveSliceView(self._ask)
-        self._rest, self._poll = qt.QTimer(), qt.QTimer()
+        self._rest, self._poll = qt.QTimer(), JobTimer(self.onPoll)
         self._rest.setSingleShot(True)
         self._rest.setInterval(_REST_MS)
         self._rest.connect("timeout()", self.onRested)
-        self._poll.setInterval(_POLL_MS)
-        self._poll.connect("timeout()", self.onPoll)
         self.ui.previewCheckBox.connect("toggled(bool)", self.onPreviewToggled)
 
     def update(self) -> None:

@@ -7,15 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 
 from NeuralDiffusionLib.background import Progress
 
+from .job_timer import JobTimer
 from .section import Panel, Section
-
-_POLL_MS = 100
 
 
 class Run(Protocol):
@@ -40,9 +38,7 @@ class RunSection(Section):
         self._failure = ""
         self._cancelled = False
         self._started = 0.0
-        self._timer = qt.QTimer()
-        self._timer.setInterval(_POLL_MS)
-        self._timer.connect("timeout()", self.onTimer)
+        self._timer = JobTimer(self.onTimer)
         self.ui.progressBar.visible = False
         self.ui.warningsLabel.visible = False
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import importlib
 import re
 import sys
@@ -23,6 +24,12 @@ from panel_host.pythonqt import unwrap, wrap
 from panel_host.sequences_module import qSlicerSequencesModule
 from panel_host.slicer_application import qSlicerApplication
 from panel_host.thread_watch import ThreadWatch
+
+_IDLE_US = 1000
+# Functions of a PyDLL run without letting go of Python's lock.
+_C_LIBRARY = ctypes.PyDLL(None)
+# PySide6's void functions take a reference to None with each call; before Python 3.12 the last one ends the process.
+_SPARE_REFERENCES = [None] * 10**6
 
 HARMLESS_QT_MESSAGES = re.compile("propagateSizeHints|XDG_RUNTIME_DIR|QFontDatabase")
 
@@ -112,11 +119,16 @@ def wait_until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
 
 
 def process_events(milliseconds: int = 20) -> None:
-    """Let the event loop run for a moment: timers fire, queued signals arrive, and `deleteLater` deletes."""
+    """Let the event loop run for a moment: timers fire, queued signals arrive, and `deleteLater` deletes.
+
+    Slicer's event loop keeps Python's lock while it idles, for CTK initialises Python on the main thread and never lets
+    go of the lock: other threads of Python get on only where Python code on the main thread sleeps or waits. PySide6
+    lets go of it within `processEvents`, for which a waiting thread gets a single turn here; the loop idles afterwards.
+    """
     application = qSlicerApplication.instance()
     application.processEvents(QEventLoop.ProcessEventsFlag.AllEvents, milliseconds)
     application.sendPostedEvents(None, QEvent.Type.DeferredDelete)
-    time.sleep(0.001)
+    _C_LIBRARY.usleep(_IDLE_US)
 
 
 def set_testing(enabled: bool) -> None:
