@@ -14,7 +14,7 @@ from sequence_scenes import FRAMES
 
 from NeuralDiffusionLib import DenoiseSettings
 from NeuralDiffusionLib.mrml_parameters import NoiseType, SlicesAlong
-from NeuralDiffusionLib.noise_estimate import estimate_noise
+from NeuralDiffusionLib.noise_estimate import estimate_noise, sampled_places
 
 pytest_plugins = ["panel_host.fixtures", "panel_scenes", "sequence_scenes"]
 
@@ -166,8 +166,9 @@ class TestEstimate:
         wait_for_the_estimate(loaded)
         assert note(loaded) != before
         settings = parameters(loaded).settings()
-        voxels = slicer.util.arrayFromVolume(parameters(loaded).inputVolume)
-        sigma = estimate_noise(loaded.logic.denoiser("auto"), voxels, settings).sigma
+        voxels, axis = slicer.util.arrayFromVolume(parameters(loaded).inputVolume), settings.slice_axis
+        slices = np.take(voxels, sampled_places(voxels.shape[axis]), axis)
+        sigma = estimate_noise(loaded.logic.denoiser("auto"), slices, settings).sigma
         assert f"{100 * sigma:.3g} % of" in note(loaded) or f"{sigma:.3g} in" in note(loaded)
 
     def test_it_waits_for_the_end_of_a_run(self, loaded):
@@ -212,7 +213,38 @@ class TestEstimate:
     def test_what_cannot_be_estimated_is_named(self, loaded, add_volume):
         voxels = np.full((6, 40, 48), np.nan, np.float32)
         loaded.ui.inputSelector.setCurrentNode(add_volume(voxels, name="Holes"))
-        panel_host.wait_until(lambda: "'Holes' is NaN" in note(loaded))
+        panel_host.wait_until(lambda: "'Holes' could not be estimated: The volume holds NaN" in note(loaded))
+
+    @pytest.mark.parametrize("error", [RuntimeError("CUDA error: no kernel.\nCompile with DSA.\n"), MemoryError()])
+    def test_whatever_fails_is_said_in_one_line(self, loaded, error, monkeypatch):
+        def fail(self, *arguments):
+            raise error
+
+        monkeypatch.setattr(type(loaded.logic.denoiser("auto")), "each_batch", fail)
+        panel_host.wait_until(lambda: "could not be estimated" in note(loaded))
+        reason = "CUDA error: no kernel." if str(error) else "MemoryError"
+        assert note(loaded) == f"The noise level of 'Scan' could not be estimated: {reason}"
+        assert panel_host.popups.shown == []
+
+    @pytest.mark.parametrize("axis", range(3))
+    def test_no_more_is_read_than_the_slices_that_are_looked_at(self, loaded, add_volume, axis, monkeypatch):
+        random = np.random.default_rng(2)
+        voxels = np.moveaxis(random.normal(400, 30, (40, 16, 18)), 0, axis).astype(np.float32)
+        volume, read = add_volume(voxels, name="Deep"), []
+        start = loaded.logic.startWork
+
+        def start_and_look(work):
+            read.extend(cell.cell_contents for cell in work.__closure__ if isinstance(cell.cell_contents, np.ndarray))
+            return start(work)
+
+        loaded.logic.startWork = start_and_look
+        parameters(loaded).slicesAlong = [SlicesAlong.SUPERIOR, SlicesAlong.ANTERIOR, SlicesAlong.RIGHT][axis]
+        loaded.ui.inputSelector.setCurrentNode(volume)
+        wait_for_the_estimate(loaded)
+        (slices,) = read
+        assert np.array_equal(slices, np.take(voxels, sampled_places(40), axis))
+        assert not np.shares_memory(slices, slicer.util.arrayFromVolume(volume))
+        assert note(loaded).startswith("Estimated from 8 slices: ")
 
     def test_a_scene_that_is_closed_meanwhile_ends_it(self, loaded, scene):
         gate = threading.Event()

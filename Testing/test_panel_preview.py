@@ -455,25 +455,35 @@ def test_a_scene_saved_meanwhile_has_not_the_volume_and_its_view_shows_the_scan(
 # Errors
 
 
+def take_popup(text):
+    """Return the details of the one pop-up, which is about the preview; the console has the error too."""
+    (popup,) = panel_host.popups.shown
+    assert (popup.kind, popup.text) == ("critical", f"The preview failed.\n\n{text}")
+    assert len(panel_host.console_errors) == 1
+    panel_host.console_errors.clear()
+    return popup.details
+
+
 def test_without_pytorch_it_says_so_once_and_goes_off(widget, monkeypatch):
     monkeypatch.setattr(slicer_torch, "torch_installed", lambda: False)
     widget.ui.previewCheckBox.click()
     assert not widget.ui.previewCheckBox.checked
-    assert widget.ui.statusLabel.text.startswith("No preview: PyTorch is not installed")
-    assert panel_host.popups.shown == []
+    line = widget.ui.statusLabel.text
+    assert line.startswith("The preview failed. PyTorch is not installed")
+    take_popup(line.removeprefix("The preview failed. "))
     assert preview() is None
 
 
-def test_what_fails_in_the_thread_is_said_once_and_it_goes_off(widget):
+def test_what_fails_in_the_thread_is_said_once_with_its_details_and_it_goes_off(widget):
     parameters(widget).device = "cuda:99"
     widget.ui.previewCheckBox.click()
     panel_host.wait_until(lambda: not widget.ui.previewCheckBox.checked)
-    assert widget.ui.statusLabel.text.startswith("No preview: ")
-    assert "cuda:99" in widget.ui.statusLabel.text
+    line = widget.ui.statusLabel.text
+    assert line.startswith("The preview failed. Device 'cuda:99'")
     parameters(widget).iterations = 5
     wait(0.1)
     assert preview() is None
-    assert panel_host.popups.shown == []
+    assert "DeviceError" in take_popup(line.removeprefix("The preview failed. "))
 
 
 def test_a_scan_with_gaps_is_named_and_it_goes_off(widget, scan):
@@ -482,17 +492,18 @@ def test_a_scan_with_gaps_is_named_and_it_goes_off(widget, scan):
     slicer.util.updateVolumeFromArray(scan, values)
     widget.ui.previewCheckBox.click()
     panel_host.wait_until(lambda: not widget.ui.previewCheckBox.checked)
-    assert widget.ui.statusLabel.text.startswith("No preview: 'Scan' is NaN or infinite in 1 of its voxels")
+    reason = "'Scan' is NaN or infinite in 1 of its voxels: replace these by numbers first."
+    assert widget.ui.statusLabel.text == f"The preview failed. {reason}"
+    assert "InvalidVolumeError" in take_popup(reason)
 
 
-def test_a_fault_of_the_program_goes_off_too_and_is_on_the_console(previewing):
+def test_after_a_fault_of_the_program_the_view_has_its_layers_back(previewing):
     def fail(device):
         raise TypeError("Not foreseen.")
 
     previewing.logic.denoiser = fail
     parameters(previewing).iterations = 5
     panel_host.wait_until(lambda: not previewing.ui.previewCheckBox.checked)
-    assert previewing.ui.statusLabel.text == "No preview: Not foreseen."
+    assert previewing.ui.statusLabel.text == "The preview failed. Not foreseen."
     assert layers("Red") == layers("Green")
-    assert len(panel_host.console_errors) == 1
-    panel_host.console_errors.clear()
+    assert "in fail" in take_popup("Not foreseen.")

@@ -58,10 +58,7 @@ def estimate_noise(denoiser: Denoiser, volume: np.ndarray, settings: DenoiseSett
         If the volume cannot be denoised.
     """
     run = SliceRun.of(volume, settings or DenoiseSettings())
-    count = len(run.slices)
-    sampled = min(count, SAMPLED_SLICES)
-    # The middle of each of as many equal parts: the ends of a scan are mostly air.
-    places = (2 * np.arange(sampled) + 1) * count // (2 * sampled)
+    places = sampled_places(len(run.slices))
     run = replace(run, slices=run.slices[places])
     levels = np.empty(len(places), np.float32)
 
@@ -73,6 +70,13 @@ def estimate_noise(denoiser: Denoiser, volume: np.ndarray, settings: DenoiseSett
     denoiser.each_batch(run, estimate)
     sigma = float(np.median(levels))
     return NoiseEstimate(sigma, _snr(run, sigma), len(places))
+
+
+def sampled_places(count: int) -> np.ndarray:
+    """Return which of `count` slices are looked at, in ascending order; of 8 or fewer all."""
+    sampled = min(count, SAMPLED_SLICES)
+    # The middle of each of as many equal parts: the ends of a scan are mostly air.
+    return (2 * np.arange(sampled) + 1) * count // (2 * sampled)
 
 
 def _snr(run: SliceRun, sigma: float) -> float | None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import numpy as np
 import qt
+import slicer
+from slicer.i18n import tr as _
 
 from NeuralDiffusionLib import InvalidVolumeError
 from NeuralDiffusionLib.background import IsCancelled, Job, ReportProgress
-from NeuralDiffusionLib.mrml_volumes import check_input, read_volume
+from NeuralDiffusionLib.mrml_volumes import check_input
 
 from .job_timer import JobTimer
 from .section import Panel
@@ -74,21 +78,19 @@ class NoiseLevelWatch:
         denoiser = logic.loadedDenoiser(node.device)
         if denoiser is None:
             return
-        try:
-            voxels = read_volume(node.inputVolume)
-        except InvalidVolumeError as error:
-            self.problem = str(error)
-            self._changed()
-            return
-        settings = node.settings()
+        # PyTorch is there: the network is.
+        from NeuralDiffusionLib.noise_estimate import estimate_noise, sampled_places
 
-        def work(report: ReportProgress, is_cancelled: IsCancelled) -> NoiseEstimate | None:
-            from NeuralDiffusionLib.noise_estimate import estimate_noise
+        with self._namingErrors():
+            voxels, settings = slicer.util.arrayFromVolume(node.inputVolume), node.settings()
+            axis = settings.slice_axis
+            slices = np.take(voxels, sampled_places(voxels.shape[axis]), axis)
 
-            return None if is_cancelled() else estimate_noise(denoiser, voxels, settings)
+            def work(report: ReportProgress, is_cancelled: IsCancelled) -> NoiseEstimate | None:
+                return None if is_cancelled() else estimate_noise(denoiser, slices, settings)
 
-        self._job = logic.startWork(work)
-        self._poll.start()
+            self._job = logic.startWork(work)
+            self._poll.start()
         self._changed()
 
     def onPoll(self) -> None:
@@ -97,11 +99,20 @@ class NoiseLevelWatch:
             return
         job = self._job
         self._let_go()
-        try:
+        with self._namingErrors():
             self.estimate = job.result()
-        except InvalidVolumeError as error:
-            self.problem = str(error)
         self._changed()
+
+    @contextmanager
+    def _namingErrors(self) -> Iterator[None]:
+        """Whatever fails is said where the level would be: nobody has asked for it, so there is no pop-up."""
+        try:
+            yield
+        except Exception as error:
+            reason = str(error).strip().partition("\n")[0] or type(error).__name__
+            self.problem = _("The noise level of '{name}' could not be estimated: {reason}").format(
+                name=self._panel.parameterNode.inputVolume.GetName(), reason=reason
+            )
 
     def stop(self) -> None:
         """Forget the volume, and what is known of it."""

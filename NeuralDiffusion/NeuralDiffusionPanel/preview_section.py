@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +13,7 @@ import vtk
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
-from NeuralDiffusionLib import DenoiseCancelled, DeviceError, InvalidVolumeError, WeightsError
+from NeuralDiffusionLib import DenoiseCancelled, InvalidVolumeError
 from NeuralDiffusionLib.background import IsCancelled, Job, ReportProgress
 from NeuralDiffusionLib.mrml_preview import PreviewReader, PreviewTask
 from NeuralDiffusionLib.mrml_preview_text import preview_text
@@ -26,8 +28,6 @@ from .section import Panel, Section
 
 # Sliders change faster than slices are denoised.
 _REST_MS = 30
-# What may go wrong outside of this code: said in a line, without a trace on the console.
-_EXPECTED = (InvalidVolumeError, DeviceError, WeightsError, RuntimeError, MemoryError, OSError)
 
 
 class _Wanted(NamedTuple):
@@ -89,12 +89,9 @@ class PreviewSection(Section, VTKObservationMixin):
         if not checked:
             self._end()
             return
-        try:
+        with self._goingOffOnError():
             ensure_torch(slicer.util.confirmOkCancelDisplay)
-        except RuntimeError as error:
-            self._giveUp(error)
-            return
-        self._ask()
+            self._ask()
 
     def onSceneChanged(self, caller: vtk.vtkObject, event: str) -> None:
         """Follow the views and the volume."""
@@ -105,11 +102,8 @@ class PreviewSection(Section, VTKObservationMixin):
         if self._volume.is_replaced:
             self.ui.previewCheckBox.checked = False
             return
-        try:
+        with self._goingOffOnError():
             self._wanted = self._read()
-        except InvalidVolumeError as error:
-            self._giveUp(error)
-            return
         if self._wanted is None:
             self._putAway()
         elif self._computed is None:
@@ -124,23 +118,18 @@ class PreviewSection(Section, VTKObservationMixin):
             return
         self._poll.stop()
         self._computed = None
-        try:
-            image = job.result()
-            # Settings have changed, say: what is older than the slider, but not another slice, still shows its effect.
-            if self._wanted.is_at(computed):
-                task = computed.task
-                axis = task.run.settings.slice_axis
-                self._volume.show(computed.view, computed.volume, axis, task.index, image)
-                self._shown = computed
-        except DenoiseCancelled:
-            pass
-        except Exception as error:
-            self._giveUp(error)
-            if not isinstance(error, _EXPECTED):
-                raise
-            return
         hasLoaded, self._loads = self._loads, False
-        self._begin()
+        with self._goingOffOnError():
+            with suppress(DenoiseCancelled):
+                image = job.result()
+                # Settings have changed, say: what is older than the slider, but not another slice, still shows its
+                # effect.
+                if self._wanted.is_at(computed):
+                    task = computed.task
+                    axis = task.run.settings.slice_axis
+                    self._volume.show(computed.view, computed.volume, axis, task.index, image)
+                    self._shown = computed
+            self._begin()
         if hasLoaded:
             # With the network the other sections know more: the noise level, say.
             self.panel.update()
@@ -216,10 +205,16 @@ class PreviewSection(Section, VTKObservationMixin):
             self.panel.runs.say("")
         self._line = ""
 
-    def _giveUp(self, error: Exception) -> None:
-        """Go off and say why, once."""
-        self.ui.previewCheckBox.checked = False
-        self.panel.runs.say(_("No preview: {reason}").format(reason=error))
+    @contextmanager
+    def _goingOffOnError(self) -> Iterator[None]:
+        """Go off if something fails, and show what, as for a run."""
+        with self.panel.runs.reporting(_("The preview failed.")):
+            try:
+                yield
+            except Exception:
+                # First, or it would fail again beneath the pop-up.
+                self.ui.previewCheckBox.checked = False
+                raise
 
     def _say(self, line: str) -> None:
         if line != self._line:
