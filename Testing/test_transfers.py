@@ -80,3 +80,13 @@ def test_the_result_is_the_same(elsewhere):
     np.testing.assert_allclose(result.conduction, expected.conduction, atol=1e-5)
     assert result.sigma == pytest.approx(expected.sigma)
     assert result.device == "meta"
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_results_are_written_where_they_stay(axis):
+    # A volume of many slices has no room for a copy of its results.
+    run = engine.SliceRun.of(head(np.float32, (SLICES, 16, 12)), DenoiseSettings(slice_axis=axis))
+    room = run.empty()
+    assert room.shape == run.slices.shape
+    assert np.shares_memory(run.in_place(room), room)
+    assert run.in_place(room).shape == (SLICES, 16, 12)

@@ -104,8 +104,7 @@ class Denoiser:
     ) -> DenoiseResult:
         """Denoise slices that know already what is to be known of their volume; otherwise as a call."""
         settings = run.settings
-        image = np.empty(run.slices.shape, np.float32)
-        conduction = np.empty(run.slices.shape, np.float32)
+        image, conduction = run.empty(), run.empty()
         sigma = np.empty(len(run.slices), np.float32)
 
         def denoise(part: slice, inputs: torch.Tensor) -> Callable[[], None]:

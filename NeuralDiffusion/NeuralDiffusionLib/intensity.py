@@ -60,7 +60,9 @@ def estimate_range(volume: np.ndarray) -> tuple[float, float]:
     """
     stride = -(-volume.size // _ENOUGH_VOXELS)
     # An odd stride does not fall into step with rows and columns of even length.
-    sample = volume.reshape(-1)[:: stride + (stride % 2 == 0)].astype(np.float64)
+    # A volume whose axes were exchanged would be copied as a whole to be made flat.
+    flat = volume.reshape(-1) if volume.flags.c_contiguous else volume.flat
+    sample = flat[:: stride + (stride % 2 == 0)].astype(np.float64)
     low, high = np.percentile(sample, (_LOW_PERCENTILE, _HIGH_PERCENTILE))
     if volume.min() >= 0:
         low = 0.0
