@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,6 +31,10 @@ def bench(
     scaling: Annotated[
         bool, typer.Option("--scaling/--no-scaling", help="Time over slices, sizes, iterations and threads, too.")
     ] = True,
+    large: Annotated[
+        bool,
+        typer.Option("--large/--no-large", help="Send 1024 x 1024 x 600 voxels through the CPU, too: needs 8 GB."),
+    ] = True,
     json_file: JsonFile = None,
     markdown_file: MarkdownFile = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the scaling into this PNG file.")] = None,
@@ -38,7 +42,8 @@ def bench(
     """Time ours and its rivals on one noisy volume, in one process on one device, and say where the time goes.
 
     The rivals run with their own defaults and on the CPU, those that are not installed are left out with a line. The
-    volume is the T1 template of nilearn where that is installed, else a generated head, with 9 % Rician noise.
+    volume is the T1 template of nilearn where that is installed, else a generated head, with 9 % Rician noise. The
+    JSON file is written anew after each row: what was measured before an interruption is kept.
     """
     import torch
     from rich.console import Console
@@ -51,7 +56,9 @@ def bench(
     from ..speed import scaling as curves
     from ..speed.bench import bench as time_all
     from ..speed.bench_volume import SIGMA, add_noise, clean_volume
+    from ..speed.large_volume import large_volume
     from ..speed.levers import without_levers
+    from ..speed.machine_share import machine_share
     from ..speed.subjects import classical, network, ours
     from ..speed.tables import to_markdown
     from ..speed.where_time_goes import where_time_goes
@@ -79,12 +86,14 @@ def bench(
     def tell(words: str) -> None:
         progress.print(f"Timing: {words}", highlight=False, soft_wrap=True)
 
-    rows = time_all([*subjects, *filters], clean, noisy, repeats, patience, tell)
-    content = {
+    content: dict[str, Any] = {
         "kind": "bench",
-        "rows": rows,
-        "parts": where_time_goes(denoiser, noisy, settings),
-        "scaling": curves.scaling(denoiser, noisy, settings, report=tell) if scaling else {},
+        "finished": False,
+        "rows": [],
+        "parts": {},
+        "machine": {},
+        "scaling": {},
+        "large": {},
         "volume": clean.name,
         "shape": list(noisy.shape),
         "sigma": SIGMA,
@@ -93,13 +102,29 @@ def bench(
         "skipped": skipped,
         **run_facts(),
     }
+
+    def keep() -> None:
+        if json_file is not None:
+            write_json(json_file, content)
+
+    for row in time_all([*subjects, *filters], clean, noisy, repeats, patience, tell):
+        content["rows"].append(row)
+        keep()
+    tell("where the time goes")
+    content["parts"] = where_time_goes(denoiser, noisy, settings)
+    content["machine"] = machine_share(denoiser, noisy, settings, content["rows"][0]["median"])
+    keep()
+    for axis, curve in curves.scaling(denoiser, noisy, settings, report=tell) if scaling else ():
+        content["scaling"][axis] = curve
+        keep()
+    if large:
+        tell("a large volume")
+        content["large"] = large_volume()
+    content["finished"] = True
+    keep()
     console = Console()
     text = to_markdown(content)
     console.print(Markdown(text))
-    for sentence in skipped:
-        console.print(sentence, highlight=False, soft_wrap=True)
-    if json_file is not None:
-        write_json(json_file, content)
     if markdown_file is not None:
         write_text(markdown_file, text)
     if plot is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -12,16 +11,10 @@ from NeuralDiffusionLib import Denoiser, DenoiseSettings
 from NeuralDiffusionLib.intensity import estimate_range
 from NeuralDiffusionLib.network import NeuralDiffusionNetwork
 
+from .slow_forms import FullResolutionGuidance, GatesEveryStep, StepsPerPixel, Straightforward
 from .subjects import Subject
 
-
-class GatesEveryStep(NeuralDiffusionNetwork):
-    """The network that predicts its gates anew before every step, as an unrolled loop is written first."""
-
-    def schedule(self, iterations: int) -> Iterator[tuple[int, int, int]]:
-        for stage, first, last in super().schedule(iterations):
-            for step in range(first, last):
-                yield stage, step, step + 1
+_SLICES = 45
 
 
 def without_levers(device: str, settings: DenoiseSettings) -> list[Subject]:
@@ -35,32 +28,40 @@ def without_levers(device: str, settings: DenoiseSettings) -> list[Subject]:
         What to do.
     """
     usual, float32 = Denoiser(device), Denoiser(device, precision="float32")
-    every_step, contiguous = _with(usual, GatesEveryStep), _with(usual, NeuralDiffusionNetwork)
-    contiguous.network.to(memory_format=torch.contiguous_format)
-    straightforward = _with(float32, GatesEveryStep)
-    straightforward.network.to(memory_format=torch.contiguous_format)
 
-    def subject(name: str, denoiser: Denoiser, by_slice: bool = False) -> Subject:
+    def subject(name: str, denoiser: Denoiser, by_slice: bool = False, measured: bool = True) -> Subject:
         def run(noisy: np.ndarray) -> np.ndarray:
             return _slice_by_slice(denoiser, noisy, settings) if by_slice else denoiser(noisy, settings).image
 
-        return Subject(name, "lever", run, denoiser.device)
+        return Subject(name, "lever", run, denoiser.device, _SLICES, measured=measured)
 
+    usual_format = torch.contiguous_format
     return [
-        subject("Without half precision: float32", float32),
-        subject("Without channels_last", contiguous),
-        subject("Without held gates: predicted every step", every_step),
-        subject("Without batches: one slice at a time", usual, by_slice=True),
-        subject("Straightforward form: without all four", straightforward, by_slice=True),
+        subject("Half precision: float32 instead", float32),
+        subject("channels_last: PyTorch's usual format instead", _with(usual, NeuralDiffusionNetwork, usual_format)),
+        subject("Held gates: predicted in every step instead", _with(usual, GatesEveryStep)),
+        subject("Steps on edges: on pixels instead", _with(usual, StepsPerPixel)),
+        subject("Batches: one slice at a time instead", usual, by_slice=True),
+        subject(
+            "Half-resolution guidance: full instead, untrained", _with(usual, FullResolutionGuidance), measured=False
+        ),
+        subject("float32, gates in every step, one slice at a time", _with(float32, GatesEveryStep), by_slice=True),
+        subject(
+            "Straightforward form: without any of the first five",
+            _with(float32, Straightforward, usual_format),
+            by_slice=True,
+        ),
     ]
 
 
-def _with(denoiser: Denoiser, kind: type[NeuralDiffusionNetwork]) -> Denoiser:
+def _with(
+    denoiser: Denoiser, kind: type[NeuralDiffusionNetwork], memory_format: torch.memory_format = torch.channels_last
+) -> Denoiser:
     """Return a denoiser of the same weights, device and precision that computes with another kind of network."""
     network = kind(denoiser.network.architecture)
     network.load_state_dict(denoiser.network.state_dict())
     other = Denoiser(denoiser.device, precision=denoiser.precision)
-    other.network = network.eval().to(denoiser.device, memory_format=torch.channels_last)
+    other.network = network.eval().to(denoiser.device, memory_format=memory_format)
     return other
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -34,7 +34,7 @@ def scaling(
     iterations: Sequence[int] = ITERATIONS,
     threads: Sequence[int] = THREADS,
     report: Callable[[str], None] = lambda words: None,
-) -> dict[str, Curve]:
+) -> Iterator[tuple[str, Curve]]:
     """Time ours along four axes, everything else as in the table.
 
     Parameters
@@ -47,10 +47,10 @@ def scaling(
     report
         Called with words on what is timed next.
 
-    Returns
-    -------
-    dict
-        For each axis, one entry a value: "value", "seconds" (median of 3), "voxels".
+    Yields
+    ------
+    tuple
+        "slices", "side", "iterations" or "threads", and one entry a value: "value", "seconds" (median of 3), "voxels".
     """
     few = in_the_middle(noisy, (min(_FEW, len(noisy)), *noisy.shape[1:]))
 
@@ -59,24 +59,24 @@ def scaling(
         timing = measure(lambda: denoiser(volume, settings), denoiser.device, _REPEATS, _PATIENCE)
         return {"value": value, "seconds": timing.median, "voxels": volume.size}
 
-    curves: dict[str, Curve] = {}
     report("slices")
-    curves["slices"] = [timed(count, np.resize(noisy, (count, *noisy.shape[1:]))) for count in slices]
+    yield "slices", [timed(count, np.resize(noisy, (count, *noisy.shape[1:]))) for count in slices]
     report("size of a slice")
-    curves["side"] = [timed(side, _resized(few, side)) for side in sides]
+    yield "side", [timed(side, _resized(few, side)) for side in sides]
     report("iterations")
-    curves["iterations"] = [timed(steps, few, replace(settings, iterations=steps)) for steps in iterations]
+    yield "iterations", [timed(steps, few, replace(settings, iterations=steps)) for steps in iterations]
     if denoiser.device == "cpu":
         report("threads")
-        before = torch.get_num_threads()
-        try:
-            curves["threads"] = []
-            for count in threads:
-                torch.set_num_threads(count)
-                curves["threads"].append(timed(count, few))
-        finally:
-            torch.set_num_threads(before)
-    return curves
+        yield "threads", [_with_threads(count, lambda count=count: timed(count, few)) for count in threads]
+
+
+def _with_threads(count: int, work: Callable[[], dict[str, float]]) -> dict[str, float]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        return work()
+    finally:
+        torch.set_num_threads(before)
 
 
 def _resized(volume: np.ndarray, side: int) -> np.ndarray:

@@ -16,6 +16,8 @@ from NeuralDiffusionLib import Denoiser, DenoiseSettings
 
 _TIME_STEP = 0.0625
 _LONG = 16
+_BM3D_SLICES = 4
+_ANTS_SLICES = 24
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,9 @@ class Subject:
     device
         Where it computes.
     slices
-        Number of middle slices that are timed; the time of all is extrapolated. 0 means all.
+        Number of slices that are timed, evenly spread; the time of all is extrapolated. 0 means all.
+    slab
+        Whether these slices lie beside each other instead, in the middle: for a filter in three dimensions.
     measured
         Whether the image means anything: not that of a network that was not trained.
     """
@@ -43,6 +47,7 @@ class Subject:
     run: Callable[[np.ndarray], np.ndarray]
     device: str = "cpu"
     slices: int = 0
+    slab: bool = False
     measured: bool = True
 
 
@@ -63,7 +68,7 @@ def network(name: str, module: nn.Module, device: str, measured: bool) -> Subjec
     return Subject(name, "network", lambda noisy: engine(noisy).image, engine.device, measured=measured)
 
 
-def classical(bm3d_slices: int = 4) -> tuple[list[Subject], list[str]]:
+def classical() -> tuple[list[Subject], list[str]]:
     """The filters that are installed, and one sentence for each that is not.
 
     They are run as a user finds them: with their defaults, in 3-D where they are filters in 3-D, told nothing of the
@@ -79,9 +84,13 @@ def classical(bm3d_slices: int = 4) -> tuple[list[Subject], list[str]]:
     ]
     skipped = []
     optional = (
-        ("ants", "antspyx", Subject("DenoiseImage (ANTs), Rician", "classical", ants_denoise_image)),
+        (
+            "ants",
+            "antspyx",
+            Subject("DenoiseImage (ANTs), Rician", "classical", ants_denoise_image, slices=_ANTS_SLICES, slab=True),
+        ),
         ("cv2", "opencv-python-headless", Subject("fastNlMeansDenoising (OpenCV)", "classical", _each_slice(opencv))),
-        ("bm3d", "bm3d", Subject("BM3D, slice by slice", "classical", _each_slice(bm3d), slices=bm3d_slices)),
+        ("bm3d", "bm3d", Subject("BM3D, slice by slice", "classical", _each_slice(bm3d), slices=_BM3D_SLICES)),
     )
     for module, package, subject in optional:
         if find_spec(module) is None:

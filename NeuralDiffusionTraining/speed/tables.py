@@ -6,10 +6,11 @@ from typing import Any
 
 _GROUPS = {
     "ours": "Ours",
-    "lever": "Ours without",
+    "lever": "Ours without one lever",
     "network": "Networks in the same engine",
     "classical": "Classical filters",
 }
+_AXES = {"slices": "Slices", "side": "Side of a slice", "iterations": "Iterations", "threads": "Threads"}
 
 
 def to_markdown(content: dict[str, Any]) -> str:
@@ -17,20 +18,32 @@ def to_markdown(content: dict[str, Any]) -> str:
     slices, rows, columns = content["shape"]
     parts = [
         f"{columns} x {rows} x {slices} voxels ({content['volume']}), {100 * content['sigma']:g} % Rician noise, "
-        f"{content['device']}, {content['threads']} threads: median of the runs, and their range.",
-        _subjects(content["rows"]),
-        "Where the time of one run goes:",
-        _parts(content["parts"]),
+        f"{content['device']}, {content['threads']} threads: median of the runs, and their range. Memory is what a run "
+        "needs beyond its input, its results included.",
+        _subjects(content["rows"], slices),
+        *content["skipped"],
     ]
-    for name, heading in (("slices", "Slices"), ("side", "Side of a slice"), ("iterations", "Iterations"),
-                          ("threads", "Threads")):  # fmt: skip
-        if name in content["scaling"]:
-            parts.append(_curve(heading, content["scaling"][name]))
+    if content["parts"]:
+        parts += ["Where the time of one run goes:", _parts(content["parts"])]
+    if content["machine"]:
+        parts.append(_machine(content["machine"]))
+    parts += [_curve(_AXES[name], curve) for name, curve in content["scaling"].items()]
+    if content["large"]:
+        parts.append(_large(content["large"]))
     return "\n\n".join(parts) + "\n"
 
 
-def _subjects(rows: list[dict[str, Any]]) -> str:
-    headings = ["Method", "Runs", "Seconds", "Million voxels a second", "Memory, MB", "PSNR dB", "in head dB"]
+def _subjects(rows: list[dict[str, Any]], slices: int) -> str:
+    headings = [
+        "Method",
+        "Runs",
+        "Seconds",
+        "Million voxels a second",
+        "Memory, MB",
+        "PSNR dB",
+        "in head dB",
+        "above ours dB",
+    ]
     lines = []
     group = None
     for row in rows:
@@ -39,15 +52,15 @@ def _subjects(rows: list[dict[str, Any]]) -> str:
             lines.append([f"*{_GROUPS[group]}*", *[""] * len(headings)])
         low, high = min(row["seconds"]), max(row["seconds"])
         seconds = _seconds(row["median"]) + (f" ({_seconds(low)}-{_seconds(high)})" if len(row["seconds"]) > 1 else "")
-        extrapolated = row["psnr_db"] is None and row["group"] == "classical"
         lines.append(
             [
                 row["method"],
                 str(len(row["seconds"])),
-                f"{seconds}, from {row['slices']} slices" if extrapolated else seconds,
+                f"{seconds}, from {row['slices']} slices" if row["slices"] < slices else seconds,
                 f"{row['voxels_per_second'] / 1e6:.3g}",
                 "" if row["peak_bytes"] is None else f"{row['peak_bytes'] / 2**20:.0f}",
                 *("" if row[name] is None else f"{row[name]:.2f}" for name in ("psnr_db", "psnr_head_db")),
+                "" if row["above_ours_db"] is None else f"{row['above_ours_db']:+.2f}",
                 f"{row['ratio']:.2f}",
             ]
         )
@@ -60,12 +73,32 @@ def _parts(parts: dict[str, float]) -> str:
     return _table(["Part", "Seconds", "Share"], lines)
 
 
+def _machine(machine: dict[str, float]) -> str:
+    return (
+        f"Arithmetic: {machine['operations_per_second'] / 1e12:.3g} of {machine['peak_operations'] / 1e12:.3g} TFLOP/s "
+        f"({100 * machine['share_of_operations']:.0f} % of what a product of matrices reaches on the same device). "
+        f"Memory: the operations read and write {machine['bytes_per_second'] / 1e9:.3g} GB/s, a copy of memory "
+        f"{machine['peak_bytes'] / 1e9:.3g} GB/s ({100 * machine['share_of_bytes']:.0f} %; caches are not considered)."
+    )
+
+
 def _curve(heading: str, curve: list[dict[str, float]]) -> str:
     lines = [
-        [f"{point['value']:g}", _seconds(point["seconds"]), f"{1e9 * point['seconds'] / point['voxels']:.0f}"]
-        for point in curve
+        ["Seconds", *(_seconds(point["seconds"]) for point in curve)],
+        ["Nanoseconds a voxel", *(f"{1e9 * point['seconds'] / point['voxels']:.0f}" for point in curve)],
     ]
-    return _table([heading, "Seconds", "Nanoseconds a voxel"], lines)
+    return _table([heading, *(f"{point['value']:g}" for point in curve)], lines)
+
+
+def _large(large: dict[str, Any]) -> str:
+    slices, rows, columns = large["shape"]
+    beyond = large["peak_bytes"] and large["peak_bytes"] - large["input_bytes"] - large["output_bytes"]
+    memory = "not told by this system" if beyond is None else f"{beyond / 1e9:.2f} GB"
+    return (
+        f"{columns} x {rows} x {slices} voxels of 16 bits on the CPU, iterations: {large['iterations']}, went through "
+        f"in {_seconds(large['seconds'])} s. Peak of the whole process beyond input ({large['input_bytes'] / 1e9:.2f} "
+        f"GB) and output (image and conduction map, {large['output_bytes'] / 1e9:.2f} GB): {memory}."
+    )
 
 
 def _table(headings: list[str], lines: list[list[str]]) -> str:

@@ -58,16 +58,16 @@ def measure(work: Callable[[], object], device: str, repeats: int, patience: flo
     start = time.perf_counter()
     while not seconds or (len(seconds) < repeats and time.perf_counter() - start < patience):
         gc.collect()
-        before = _reset_peak(device)
+        before = reset_peak(device)
         begin = time.perf_counter()
         work()
         seconds.append(time.perf_counter() - begin)
-        after = _peak(device)
+        after = peak(device)
         peaks.append(None if before is None or after is None else max(0, after - before))
     return Timing(tuple(seconds), None if None in peaks else max(peaks))
 
 
-def _reset_peak(device: str) -> int | None:
+def reset_peak(device: str) -> int | None:
     """Let the peak be what is held now, and return that."""
     if device.startswith("cuda"):
         torch.cuda.reset_peak_memory_stats(device)
@@ -83,7 +83,8 @@ def _reset_peak(device: str) -> int | None:
     return _status("VmRSS")
 
 
-def _peak(device: str) -> int | None:
+def peak(device: str) -> int | None:
+    """Largest memory in bytes since `reset_peak`."""
     return torch.cuda.max_memory_allocated(device) if device.startswith("cuda") else _status("VmHWM")
 
 
