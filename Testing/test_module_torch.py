@@ -13,6 +13,8 @@ import pytest
 
 from NeuralDiffusionLib.slicer_torch import MINIMUM_VERSION, ensure_torch, torch_installed
 
+TESTING = Path(__file__).resolve().parent
+
 
 class PyTorchUtilsLogic:
     """Slicer's PyTorch extension: `installTorch` gives the module, None when declined, or fails as pip does."""
@@ -102,6 +104,39 @@ def test_a_torch_that_does_not_load_is_told_from_a_missing_one(monkeypatch, tmp_
         ensure_torch(never_asked)
 
 
+LEFT_OVER = """
+import sys
+sys.path.insert(0, {testing!r})
+import slicer_host
+slicer_host.install()
+from NeuralDiffusion import NeuralDiffusionLogic
+from NeuralDiffusionLib.slicer_torch import ensure_torch, import_torch, torch_installed
+sys.path[:] = [{folder!r}, *(path for path in sys.path if "site-packages" not in path)]
+{first}
+print(torch_installed())
+for call in (import_torch, lambda: ensure_torch(None), NeuralDiffusionLogic().denoiser):
+    try:
+        call()
+    except RuntimeError as error:
+        print(error)
+"""
+NOT_INSTALLED = "PyTorch is not installed: install it in the PyTorch Utils module."
+
+
+@pytest.mark.parametrize("file", ["torch/lib/libtorch.so", "torch/__init__.py"], ids=["no package", "an empty package"])
+@pytest.mark.parametrize("first", ["", "import torch"], ids=["not imported", "imported"])
+def test_a_folder_that_an_uninstallation_left_over_is_no_torch(tmp_path, file, first):
+    (tmp_path / file).parent.mkdir(parents=True)
+    (tmp_path / file).touch()
+    program = LEFT_OVER.format(testing=str(TESTING), folder=str(tmp_path), first=first)
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    installed, imported, *rest = run.stdout.splitlines()
+    # A package is known to be empty only once it has been imported.
+    assert installed == str(file.endswith("__init__.py") and not first), run.stderr
+    assert imported == NOT_INSTALLED
+    assert [line.split(":")[0] for line in rest] == ["PyTorch is not installed"] * 2
+
+
 def test_slicer_and_the_shell_need_the_same_torch():
-    project = (Path(__file__).resolve().parent.parent / "pyproject.toml").read_text(encoding="utf-8")
+    project = (TESTING.parent / "pyproject.toml").read_text(encoding="utf-8")
     assert re.search(r'"torch>=([\d.]+)"', project)[1] == ".".join(str(part) for part in MINIMUM_VERSION)

@@ -13,8 +13,11 @@ MINIMUM_VERSION = (2, 4)
 
 
 def torch_installed() -> bool:
-    """Return whether PyTorch is there, without importing it."""
-    return importlib.util.find_spec("torch") is not None
+    """Return whether PyTorch is there, without importing it; a folder that an uninstallation left over is not."""
+    if torch_loaded():
+        return hasattr(sys.modules["torch"], "__version__")
+    spec = importlib.util.find_spec("torch")
+    return spec is not None and spec.origin is not None
 
 
 def torch_loaded() -> bool:
@@ -23,18 +26,20 @@ def torch_loaded() -> bool:
 
 
 def import_torch() -> None:
-    """Import PyTorch, which is installed.
+    """Import PyTorch.
 
     Raises
     ------
     RuntimeError
-        If it does not load or is too old: one sentence that says what to do.
+        If it is not installed, does not load or is too old: one sentence that says what to do.
     """
     try:
         import torch
     except (ImportError, OSError) as error:
         message = _("PyTorch is installed but does not load ({error}): reinstall it in the PyTorch Utils module.")
         raise RuntimeError(message.format(error=error)) from error
+    if not torch_installed():
+        raise RuntimeError(_("PyTorch is not installed: install it in the PyTorch Utils module."))
     if tuple(int(part) for part in torch.__version__.split(".")[:2]) < MINIMUM_VERSION:
         message = _(
             "PyTorch {version} is too old: uninstall it in the PyTorch Utils module, restart Slicer, then try again."
