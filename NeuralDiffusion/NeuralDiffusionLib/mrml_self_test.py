@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 import unittest
@@ -27,9 +28,21 @@ class NeuralDiffusionTest(ScriptedLoadableModuleTest):
         slicer.mrmlScene.Clear()
 
     def runTest(self) -> None:
-        for name in [name for name in dir(self) if name.startswith("test_")]:
-            self.setUp()
-            getattr(self, name)()
+        """Run all tests, as "Reload and Test" does; none stops the others, and what failed is raised at the end."""
+        names = unittest.defaultTestLoader.getTestCaseNames(type(self))
+        result = unittest.TestSuite(map(type(self), names)).run(unittest.TestResult())
+        for test, reason in result.skipped:
+            logging.warning("%s was skipped: %s", test.id(), reason)
+        problems = result.failures + result.errors
+        for test, trace in problems:
+            logging.error("%s failed:\n%s", test.id(), trace)
+        if problems:
+            failed = ", ".join(test.id().rpartition(".")[2] for test, _trace in problems)
+            raise AssertionError(
+                _("{count} of {total} tests failed: {names}. The log has the details.").format(
+                    count=len(problems), total=result.testsRun, names=failed
+                )
+            )
 
     @_with_torch
     def test_denoises_a_volume(self) -> None:
