@@ -11,6 +11,8 @@ from shell import run
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
 from NeuralDiffusionTraining.networks.unet import PlainUNet
+from NeuralDiffusionTraining.reporting.readme_figures import with_figures
+from NeuralDiffusionTraining.reporting.results import read_results
 from NeuralDiffusionTraining.speed.bench import bench
 from NeuralDiffusionTraining.speed.bench_volume import add_noise, clean_volume, in_the_middle
 from NeuralDiffusionTraining.speed.large_volume import large_volume
@@ -202,7 +204,7 @@ def test_operations_are_those_of_the_network_and_the_machine_can_do_more(noisy):
     assert share["share_of_operations"] == pytest.approx(share["operations_per_second"] / share["peak_operations"])
 
 
-def test_the_table_says_what_was_measured():
+def test_the_table_says_what_was_measured(tmp_path):
     row = {"method": "Ours", "group": "ours", "seconds": [5.0, 6.0, 7.0], "median": 6.0, "slices": 180, "ratio": 1.0,
            "voxels_per_second": 2e6, "peak_bytes": 2**28, "psnr_db": 34.0, "psnr_head_db": 30.0,
            "above_ours_db": 0.0}  # fmt: skip
@@ -229,5 +231,8 @@ def test_the_table_says_what_was_measured():
     assert "| Nanoseconds a voxel | 1526 |" in text
     assert "1024 x 1024 x 600 voxels" in text
     assert "5.00 GB): 0.40 GB." in text
+    # The same stands in a README between its markers.
+    (tmp_path / "bench.json").write_text(json.dumps(content | {"kind": "bench", "command": "neural-diffusion bench"}))
+    assert text in with_figures("<!-- figures: speed -->\n<!-- end -->", read_results(tmp_path))
     # An interrupted run has rows only.
     assert "guidance" not in to_markdown(content | {"parts": {}, "machine": {}, "scaling": {}, "large": {}})

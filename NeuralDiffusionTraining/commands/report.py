@@ -35,7 +35,7 @@ def report(
 
     Tables, plots and the command behind each come from the JSON files, and learning curves from files whose names end
     in curves.csv; what is missing is said to be missing. In the README, what stands between `<!-- figures: NAME -->`
-    and `<!-- end -->` is replaced: benchmark, comparison, sweep, ablation, checks or volumes.
+    and `<!-- end -->` is replaced: benchmark, comparison, sweep, ablation, checks, volumes or speed.
     """
     from ..reporting.readme_figures import with_figures
     from ..reporting.results import read_results

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from ..files.command_error import CommandError
+from ..speed.tables import to_markdown as bench_tables
 from .result_tables import (
     NOT_MEASURED,
     ablation_table,
@@ -32,6 +33,11 @@ def _ablation(results: Results) -> str:
     return "\n\n".join(parts) or NOT_MEASURED
 
 
+def speed_tables(results: Results) -> str:
+    """What `neural-diffusion bench` measured, one file after the other."""
+    return "\n\n".join(bench_tables(one.content).rstrip() for one in results.of("bench")) or NOT_MEASURED
+
+
 BLOCKS: dict[str, Callable[[Results], str]] = {
     "benchmark": noise_table,
     "comparison": _comparison,
@@ -39,6 +45,7 @@ BLOCKS: dict[str, Callable[[Results], str]] = {
     "ablation": _ablation,
     "checks": checks_summary,
     "volumes": volumes_summary,
+    "speed": speed_tables,
 }
 """What may stand between `<!-- figures: NAME -->` and `<!-- end -->`."""
 

@@ -22,6 +22,7 @@ from ..benchmark.methods import Method
 from . import result_tables as tables
 from .example_slices import example
 from .plots import as_png, as_svg, bars_figure, curves_figure
+from .readme_figures import speed_tables
 from .results import Result, Results, best_row, is_default, noisy_row, our_rows
 from .sweep_plots import plot_sweep
 
@@ -74,6 +75,7 @@ def report(results: Results, denoiser: Denoiser, scan: Path | None, trained: Seq
         Section("checks", "Small lesions and new extrema", _checks(results)),
         Section("volumes", "Real volumes", _volumes(results)),
         Section("segmentation", "Segmentation after denoising", _segmentation(results)),
+        Section("speed", "Speed", (_text(speed_tables(results)),)),
         Section("curves", "Learning curves", _curves(results)),
         Section("further", "Further abilities", (_text(further(results)),)),
         Section("limits", "Limits", (_text(_LIMITS),)),

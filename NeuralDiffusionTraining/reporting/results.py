@@ -13,7 +13,7 @@ from NeuralDiffusionLib import NOISE_TYPES
 
 from ..files.command_error import CommandError
 
-KINDS = ("evaluation", "sweep", "ablation", "checks", "volumes", "segmentation")
+KINDS = ("evaluation", "sweep", "ablation", "checks", "volumes", "segmentation", "bench")
 """What the key "kind" of a file of results may say."""
 
 _NOISY_INPUT = "Noisy input"
