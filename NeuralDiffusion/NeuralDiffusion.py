@@ -3,6 +3,7 @@
 Research use only; not for diagnosis.
 """
 
+import contextlib
 import sys
 from typing import Any
 
@@ -13,14 +14,19 @@ from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 
+from NeuralDiffusionLib import InvalidVolumeError
 from NeuralDiffusionLib.mrml_logic import NeuralDiffusionLogic
 from NeuralDiffusionLib.mrml_noisy_copy import add_noisy_copy
 from NeuralDiffusionLib.mrml_parameters import NeuralDiffusionParameterNode
 from NeuralDiffusionLib.mrml_self_test import NeuralDiffusionTest  # noqa: F401 - Slicer looks for it here
+from NeuralDiffusionLib.translation import set_translator
 
 _MR_HEAD = "https://github.com/Slicer/SlicerTestingData/releases/download/SHA256/"
 _MR_HEAD_SHA256 = "cc211f0dfd9a05ca3841ce1141b292898b2dd2d3f08286affadf823a7e58df93"
 _PACKAGES = ("NeuralDiffusionLib", "NeuralDiffusionPanel")
+
+# The library itself knows no Slicer.
+set_translator(translate)
 
 
 class NeuralDiffusion(ScriptedLoadableModule):
@@ -80,6 +86,7 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         VTKObservationMixin.__init__(self)
         self.logic = None
         self.runs = None
+        self.restoring = True
         self._sections = []
         self._parameterNode = None
         self._parameterNodeGuiTag = None
@@ -107,14 +114,17 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.runs = self._sections[0]
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartImportEvent, self.onSceneStartImport)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
         self.initializeParameterNode()
 
     def cleanup(self) -> None:
         """Let go of the scene when the panel is destroyed or reloaded."""
+        # First, for what was chosen stays chosen though the views no longer show it.
+        self.setParameterNode(None)
         for section in self._sections:
             section.close()
         self.logic.close()
-        self.setParameterNode(None)
         self.removeObservers()
 
     def enter(self) -> None:
@@ -135,6 +145,7 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onSceneStartClose(self, caller: vtk.vtkObject, event: str) -> None:
         """Forget the nodes of a scene that is about to close; a run ends with it."""
+        self.restoring = True
         for section in self._sections:
             section.forget()
         self.setParameterNode(None)
@@ -143,6 +154,15 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Start afresh in the new scene if the module is open."""
         if self.parent.isEntered:
             self.initializeParameterNode()
+
+    def onSceneStartImport(self, caller: vtk.vtkObject, event: str) -> None:
+        """Wait until the nodes of a scene that is being loaded are complete."""
+        self.restoring = True
+
+    def onSceneEndImport(self, caller: vtk.vtkObject, event: str) -> None:
+        """Show what the loaded scene's parameter node says, if the module is open."""
+        if self._parameterNode:
+            self.restore()
 
     def initializeParameterNode(self) -> None:
         """Connect the panel to this scene's parameter node; the first volume is the input until one is chosen."""
@@ -153,6 +173,17 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
                 if volume.GetClassName() == "vtkMRMLScalarVolumeNode":
                     self._parameterNode.inputVolume = volume
                     break
+        if self.restoring:
+            self.restore()
+
+    def restore(self) -> None:
+        """Have the slice views show again what the parameter node says; from now on it follows them."""
+        for section in self._sections:
+            # What cannot be shown any more stays off.
+            with contextlib.suppress(InvalidVolumeError):
+                section.restore()
+        self.restoring = False
+        self.update()
 
     def setParameterNode(self, parameterNode: NeuralDiffusionParameterNode | None) -> None:
         """Connect the panel to a parameter node, or to none."""

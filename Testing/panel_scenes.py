@@ -27,6 +27,50 @@ def scan(slicer_app, add_scan):
     return add_scan()
 
 
+def add_like(name, voxels, like):
+    volume = slicer.util.addVolumeFromArray(voxels, name=name)
+    volume.CopyOrientation(like)
+    return volume
+
+
+@pytest.fixture
+def own(scan, add_scan):
+    """What the user has in the views: another volume behind, and one in front of it."""
+    behind, front = add_scan("Behind"), add_scan("Front")
+    slicer.util.setSliceViewerLayers(background=behind, foreground=front, foregroundOpacity=0.3)
+    return behind, front
+
+
+@pytest.fixture
+def done(scan, own, open_panel):
+    """The panel in a scene with a result: denoised volume and conduction map."""
+    widget, voxels = open_panel(), slicer.util.arrayFromVolume(scan)
+    parameters(widget).inputVolume = scan
+    parameters(widget).outputVolume = add_like("Scan denoised", voxels - 7, scan)
+    parameters(widget).conductionVolume = add_like("Conduction", np.full(voxels.shape, 0.5, np.float32), scan)
+    return widget
+
+
+def save(scene, folder):
+    """Save a scene with its volumes into a folder, which is made."""
+    folder.mkdir(exist_ok=True)
+    scene.SetURL(str(folder / "scene.mrml"))
+    scene.SetRootDirectory(str(folder))
+    for volume in slicer.util.getNodesByClass("vtkMRMLVolumeNode"):
+        volume.AddDefaultStorageNode()
+        volume.GetStorageNode().SetFileName(str(folder / f"{volume.GetName()}.nrrd"))
+        assert volume.GetStorageNode().WriteData(volume)
+    scene.Commit()
+
+
+def load(scene, folder):
+    """Close the scene and load the one that was saved in a folder."""
+    scene.Clear(0)
+    scene.SetURL(str(folder / "scene.mrml"))
+    scene.SetRootDirectory(str(folder))
+    scene.Import()
+
+
 def parameters(widget):
     return widget._parameterNode
 

@@ -433,3 +433,82 @@ class TestPreview:
         scene.RemoveNode(preview)
         looks.hide_preview()
         assert layers(views) == were
+
+
+class TestResumed:
+    """What the views of a loaded scene show for the module, and what they held before."""
+
+    @pytest.fixture
+    def loaded(self, scene, views, before, conduction, tmp_path, monkeypatch):
+        """Save the scene with the overlay, and return a function that loads it and the views of the loaded scene."""
+        looks = Looks()
+        looks.show_overlay(before, conduction, 0.6)
+        scene.SetURL(str(tmp_path / "scene.mrml"))
+        scene.Commit()
+
+        def load(into):
+            monkeypatch.setattr(slicer, "mrmlScene", into)
+            count = into.GetNumberOfNodesByClass("vtkMRMLSliceCompositeNode")
+            into.SetURL(str(tmp_path / "scene.mrml"))
+            into.Import()
+            kind = "vtkMRMLSliceCompositeNode"
+            return [into.GetNthNodeByClass(n, kind) for n in range(count, into.GetNumberOfNodesByClass(kind))]
+
+        return load
+
+    def names(self, views):
+        scene = views[0].GetScene()
+        return [
+            (scene.GetNodeByID(behind).GetName(), scene.GetNodeByID(front).GetName(), opacity)
+            for behind, front, opacity in layers(views)
+        ]
+
+    def test_nothing_changes_and_switched_off_the_users_layers_come_back(self, loaded):
+        views = loaded(slicer_host.new_scene())
+        shown, looks = layers(views), Looks()
+        looks.resume(views[0].GetScene())
+        assert layers(views) == shown
+        looks.hide_overlay()
+        assert self.names(views) == [("Behind", "In front", 0.7), ("Behind", "In front", 0.2)]
+
+    def test_beside_another_scene_where_identifiers_are_new(self, loaded, own):
+        other = slicer_host.new_scene()
+        taken = [other.AddNewNodeByClass("vtkMRMLScalarVolumeNode", f"Taken {index}") for index in range(9)]
+        views = loaded(other)
+        looks = Looks()
+        looks.resume(other)
+        looks.hide_overlay()
+        assert self.names(views) == [("Behind", "In front", 0.7), ("Behind", "In front", 0.2)]
+        assert {own[0].GetID(), own[1].GetID()} <= {volume.GetID() for volume in taken}
+
+    def test_another_background_leaves_the_overlay_on(self, loaded):
+        views = loaded(slicer_host.new_scene())
+        scene, looks = views[0].GetScene(), Looks()
+        looks.resume(scene)
+        looks.show_background(scene.GetFirstNodeByName("In front"))
+        assert self.names(views) == [("In front", "Conduction", 0.6)] * 2
+        looks.hide()
+        assert self.names(views) == [("Behind", "In front", 0.7), ("Behind", "In front", 0.2)]
+
+    def test_a_layer_that_was_replaced_before_it_was_saved_is_left(self, loaded, scene, views, own):
+        views[0].SetForegroundVolumeID(own[0].GetID())
+        scene.Commit()
+        again = loaded(slicer_host.new_scene())
+        looks = Looks()
+        looks.resume(again[0].GetScene())
+        looks.hide_overlay()
+        assert [front for _, front, _ in self.names(again)] == ["Behind", "In front"]
+
+    def test_switched_off_before_it_was_saved_nothing_is_left_of_it(self, scene, views, before, conduction):
+        looks = Looks()
+        looks.show_overlay(before, conduction, 0.6)
+        assert "NeuralDiffusion.Foreground" in views[0].GetAttributeNames()
+        looks.hide()
+        for view in views:
+            assert not [name for name in view.GetAttributeNames() if name.startswith("NeuralDiffusion")]
+            roles = [view.GetNthNodeReferenceRole(n) for n in range(view.GetNumberOfNodeReferenceRoles())]
+            assert not [role for role in roles if role and view.GetNodeReferenceID(role) and "Neural" in role]
+
+    def test_a_preview_is_not_saved(self, views, before, conduction):
+        Looks().show_preview(views[0], before, conduction)
+        assert not [name for name in views[0].GetAttributeNames() if name.startswith("NeuralDiffusion")]

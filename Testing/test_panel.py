@@ -113,8 +113,9 @@ def change(control, volume, segmentation):
 
 def test_every_parameter_has_a_control(open_panel):
     widget = open_panel()
-    # The device is listed by the panel itself, once PyTorch is there to ask.
-    assert sorted([*bound_widgets(widget), "device"]) == sorted(parameters(widget).allParameters)
+    # The device is listed by the panel itself, once PyTorch is there to ask; what is shown follows the slice views.
+    followed = ["showConduction", "showRemoved", "beforeAfter", "sideBySide"]
+    assert sorted([*bound_widgets(widget), "device", *followed]) == sorted(parameters(widget).allParameters)
 
 
 def test_every_control_writes_its_own_parameter_and_no_other(scan, open_panel, add_scan, scene):

@@ -9,7 +9,7 @@ import panel_host
 import pytest
 import slicer
 from mrml_segments import add_mask
-from panel_scenes import layers, parameters, volumes, wait_for_the_end
+from panel_scenes import layers, load, parameters, save, volumes, wait_for_the_end
 
 from NeuralDiffusionLib import classical_filters
 from NeuralDiffusionLib.mrml_filtered import find_filtered
@@ -295,11 +295,61 @@ def test_closing_the_scene_ends_it(sideBySide, scene):
     assert widget.ui.sideBySideNoteLabel.text == ""
 
 
-def test_it_stays_when_the_module_is_left_and_goes_when_it_is_reloaded(sideBySide):
-    _widget, before = sideBySide
-    shown = layers(*VIEWS)
+def leave(widget, scene, folder):
     panel_host.leave_module()
-    assert layers(*VIEWS) == shown
-    panel_host.open_module("NeuralDiffusion")
-    panel_host.reload_module("NeuralDiffusion")
+    return panel_host.open_module("NeuralDiffusion")
+
+
+def reload(widget, scene, folder):
+    return panel_host.reload_module("NeuralDiffusion")
+
+
+def save_and_load(widget, scene, folder):
+    save(scene, folder)
+    load(scene, folder)
+    return widget
+
+
+@pytest.mark.parametrize("again", [leave, reload, save_and_load])
+def test_it_stays_and_the_users_own_come_back_afterwards(sideBySide, again, scene, tmp_path):
+    widget, before = sideBySide
+    shown = layers(*VIEWS), places()
+    assert parameters(widget).sideBySide
+    widget = again(widget, scene, tmp_path)
+    assert widget.ui.sideBySideCheckBox.checked
+    assert parameters(widget).sideBySide
+    assert (layers(*VIEWS), places()) == shown
+    widget.ui.sideBySideCheckBox.click()
+    assert (layers(*VIEWS), places()) == before
+    assert not parameters(widget).sideBySide
+    # Nothing of it is left for the next time.
+    widget = again(widget, scene, tmp_path)
+    assert not widget.ui.sideBySideCheckBox.checked
+    assert (layers(*VIEWS), places()) == before
+
+
+def test_it_stays_off_in_a_loaded_scene_whose_results_are_gone(sideBySide, scene, tmp_path):
+    widget, _before = sideBySide
+    panel_host.leave_module()
+    scene.RemoveNode(scene.GetFirstNodeByName(FILTERED[0]))
+    save(scene, tmp_path)
+    load(scene, tmp_path)
+    widget = panel_host.open_module("NeuralDiffusion")
+    assert not widget.ui.sideBySideCheckBox.checked
+    assert not parameters(widget).sideBySide
+
+
+def test_it_stays_off_where_a_view_is_gone(sideBySide, scene):
+    widget, _before = sideBySide
+    panel_host.leave_module()
+    widget.cleanup()
+    scene.RemoveNode(slicer.app.layoutManager().sliceWidget("Green").mrmlSliceNode())
+    widget = panel_host.reload_module("NeuralDiffusion")
+    assert not widget.ui.sideBySideCheckBox.checked
+    assert not parameters(widget).sideBySide
+
+
+def test_when_slicer_ends_it_goes(sideBySide):
+    _widget, before = sideBySide
+    panel_host.close()
     assert (layers(*VIEWS), places()) == before

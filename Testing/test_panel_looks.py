@@ -6,35 +6,11 @@ import numpy as np
 import panel_host
 import pytest
 import slicer
-from panel_scenes import layers, parameters, volumes, wait_for_the_end
+from panel_scenes import add_like, layers, parameters, volumes, wait_for_the_end
 
 pytest_plugins = ["panel_host.fixtures", "panel_scenes"]
 
 VIEWS = ("Red", "Green", "Yellow")
-
-
-def add(name, voxels, like):
-    volume = slicer.util.addVolumeFromArray(voxels, name=name)
-    volume.CopyOrientation(like)
-    return volume
-
-
-@pytest.fixture
-def own(scan, add_scan):
-    """What the user has in the views: another volume behind, and one in front of it."""
-    behind, front = add_scan("Behind"), add_scan("Front")
-    slicer.util.setSliceViewerLayers(background=behind, foreground=front, foregroundOpacity=0.3)
-    return behind, front
-
-
-@pytest.fixture
-def done(scan, own, open_panel):
-    """The panel in a scene with a result: denoised volume and conduction map."""
-    widget, voxels = open_panel(), slicer.util.arrayFromVolume(scan)
-    parameters(widget).inputVolume = scan
-    parameters(widget).outputVolume = add("Scan denoised", voxels - 7, scan)
-    parameters(widget).conductionVolume = add("Conduction", np.full(voxels.shape, 0.5, np.float32), scan)
-    return widget
 
 
 def backgrounds():
@@ -47,19 +23,6 @@ def foregrounds():
 
 def removed_of(scene):
     return scene.GetFirstNodeByName("Scan removed")
-
-
-def save_and_load(scene, folder):
-    scene.SetURL(str(folder / "scene.mrml"))
-    scene.SetRootDirectory(str(folder))
-    for volume in slicer.util.getNodesByClass("vtkMRMLVolumeNode"):
-        volume.AddDefaultStorageNode()
-        volume.GetStorageNode().SetFileName(str(folder / f"{volume.GetName()}.nrrd"))
-        assert volume.GetStorageNode().WriteData(volume)
-    scene.Commit()
-    scene.Clear(0)
-    scene.SetURL(str(folder / "scene.mrml"))
-    scene.Import()
 
 
 class TestBeforeAndAfter:
@@ -213,17 +176,6 @@ class TestRemoved:
         done.ui.removedButton.click()
         assert backgrounds() == [removed_of(scene).GetID()] * 3
 
-    def test_a_loaded_scene_has_it_still_and_it_can_be_switched_off(self, done, scene, tmp_path):
-        done.ui.removedButton.click()
-        save_and_load(scene, tmp_path)
-        assert done.ui.removedButton.checked
-        count = len(volumes(scene))
-        done.ui.removedButton.click()
-        assert backgrounds() == [parameters(done).outputVolume.GetID()] * 3
-        done.ui.removedButton.click()
-        assert backgrounds() == [removed_of(scene).GetID()] * 3
-        assert len(volumes(scene)) == count
-
 
 class TestOverlay:
     @pytest.fixture
@@ -280,7 +232,7 @@ class TestOverlay:
 
     def test_another_map_takes_its_place_with_a_legend_of_its_own(self, shown, scan):
         first = self.legend(shown)
-        other = add("Other map", np.zeros((6, 40, 48), np.float32), scan)
+        other = add_like("Other map", np.zeros((6, 40, 48), np.float32), scan)
         parameters(shown).conductionVolume = other
         assert foregrounds() == [other.GetID()] * 3
         assert other.GetDisplayNode().GetColorNode().GetName() == "Viridis"
@@ -310,17 +262,6 @@ class TestOverlay:
         red.SetBackgroundVolumeID(own[1].GetID())
         parameters(shown).iterations = 3
         assert red.GetBackgroundVolumeID() == own[1].GetID()
-
-    def test_a_loaded_scene_shows_it_still_and_it_can_be_switched_off(self, shown, scene, tmp_path):
-        save_and_load(scene, tmp_path)
-        assert shown.ui.showConductionCheckBox.checked
-        conduction = parameters(shown).conductionVolume.GetID()
-        assert foregrounds() == [conduction] * 3
-        shown.ui.conductionOpacitySliderWidget.value = 0.8
-        assert [opacity for _, _, opacity in layers(*VIEWS)] == [0.8] * 3
-        shown.ui.showConductionCheckBox.click()
-        assert foregrounds() == [None] * 3
-        assert not self.legend(shown).GetVisibility()
 
 
 class TestLeaving:
@@ -359,17 +300,6 @@ class TestLeaving:
         open_panel()
         assert not done.ui.showConductionCheckBox.checked
         assert layers(*VIEWS) == before
-
-    def test_reloading_takes_all_of_it_away(self, done, scene):
-        before = layers(*VIEWS)
-        done.ui.showConductionCheckBox.click()
-        done.ui.removedButton.click()
-        legend = slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(parameters(done).conductionVolume)
-        reloaded = panel_host.reload_module("NeuralDiffusion")
-        assert layers(*VIEWS) == before
-        assert not legend.GetVisibility()
-        assert not reloaded.ui.showConductionCheckBox.checked
-        assert not reloaded.ui.removedButton.checked
 
     def test_when_slicer_ends_after_the_module_was_left_all_of_it_goes(self, done):
         before = layers(*VIEWS)

@@ -2,47 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
-
 import slicer
 
-
-class _Content(NamedTuple):
-    """What lies in one layer of a slice view; the opacity is that of the foreground."""
-
-    volume: str | None
-    opacity: float = 1.0
-
-
-class _Layer(NamedTuple):
-    """One of the two lower layers of every slice view."""
-
-    read: Callable[[slicer.vtkMRMLSliceCompositeNode], _Content]
-    write: Callable[[slicer.vtkMRMLSliceCompositeNode, _Content], None]
-
-
-def _write_foreground(view: slicer.vtkMRMLSliceCompositeNode, content: _Content) -> None:
-    with slicer.util.NodeModify(view):
-        view.SetForegroundVolumeID(content.volume)
-        view.SetForegroundOpacity(content.opacity)
-
-
-_BACKGROUND = _Layer(
-    read=lambda view: _Content(view.GetBackgroundVolumeID()),
-    write=lambda view, content: view.SetBackgroundVolumeID(content.volume),
-)
-_FOREGROUND = _Layer(
-    read=lambda view: _Content(view.GetForegroundVolumeID(), view.GetForegroundOpacity()),
-    write=_write_foreground,
-)
-
-
-class _Covered(NamedTuple):
-    """What a layer of a view held before, and what was put there."""
-
-    before: _Content
-    shown: _Content
+from .mrml_layers import BACKGROUND, FOREGROUND, Content, Covered, Layer, drop, keep, kept, slice_views
 
 
 class Looks:
@@ -51,7 +13,8 @@ class Looks:
     Remembers what each view held before and gives it back when a look is switched off, except a layer that was
     changed meanwhile: that is what the user wants to see by now. A background that was chosen stays under an overlay
     that is switched on later. A preview lies above both in one view, until another look is shown or hidden.
-    Given the identifier of a view, it uses that view alone.
+    What is remembered is saved with the scene: `resume` takes it up again.
+    Given the identifier of a view, it uses that view alone, for as long as the session lasts.
     """
 
     def __init__(self, view: str | None = None) -> None:
@@ -59,8 +22,8 @@ class Looks:
         self._preview: Looks | None = None
         self._scene: slicer.vtkMRMLScene | None = None
         self._background: str | None = None
-        self._overlay: tuple[str, _Content] | None = None
-        self._covered: dict[tuple[str, _Layer], _Covered] = {}
+        self._overlay: tuple[str | None, Content] | None = None
+        self._covered: dict[tuple[str, Layer], Covered] = {}
 
     @property
     def background(self) -> slicer.vtkMRMLScalarVolumeNode | None:
@@ -72,11 +35,29 @@ class Looks:
 
     def in_background(self, volume: slicer.vtkMRMLScalarVolumeNode) -> bool:
         """Return whether a slice view shows a volume as its background, whoever put it there."""
-        return any(_BACKGROUND.read(view).volume == volume.GetID() for view in _views(volume.GetScene()))
+        return any(BACKGROUND.read(view).volume == volume.GetID() for view in slice_views(volume.GetScene()))
 
     def in_foreground(self, volume: slicer.vtkMRMLScalarVolumeNode) -> bool:
         """Return whether a slice view shows a volume in front, whoever put it there."""
-        return any(_FOREGROUND.read(view).volume == volume.GetID() for view in _views(volume.GetScene()))
+        return any(FOREGROUND.read(view).volume == volume.GetID() for view in slice_views(volume.GetScene()))
+
+    def resume(self, scene: slicer.vtkMRMLScene) -> None:
+        """Take up the looks that a scene was saved with, so that the user's layers come back when they are hidden.
+
+        Changes nothing in the views, and does nothing where looks are on already.
+        """
+        if self._covered:
+            return
+        self._scene = scene
+        for view in slice_views(scene):
+            for layer in (BACKGROUND, FOREGROUND):
+                covered = kept(view, layer)
+                if covered is not None:
+                    self._covered[view.GetID(), layer] = covered
+        on = {layer: covered for (_, layer), covered in self._covered.items()}
+        beneath = on[BACKGROUND].shown.volume if BACKGROUND in on else None
+        self._background = beneath if beneath and on[BACKGROUND].chosen else None
+        self._overlay = (beneath, on[FOREGROUND].shown) if FOREGROUND in on else None
 
     def show_background(self, volume: slicer.vtkMRMLScalarVolumeNode) -> None:
         """Show a volume in all slice views: the input, the denoised volume, or what was removed."""
@@ -134,7 +115,7 @@ class Looks:
             raise ValueError(f"Opacity {opacity!r} is not possible: choose a number from 0 to 1.")
         self._enter(overlay.GetScene())
         self._end_what_was_replaced()
-        self._overlay = (input_volume.GetID(), _Content(overlay.GetID(), opacity))
+        self._overlay = (input_volume.GetID(), Content(overlay.GetID(), opacity))
         self._update()
 
     def hide_overlay(self, overlay: slicer.vtkMRMLScalarVolumeNode | None = None) -> None:
@@ -146,8 +127,8 @@ class Looks:
         self._overlay = None
         self._update()
         if overlay is not None:
-            for view in _views(overlay.GetScene()):
-                if _FOREGROUND.read(view).volume == overlay.GetID():
+            for view in slice_views(overlay.GetScene()):
+                if FOREGROUND.read(view).volume == overlay.GetID():
                     view.SetForegroundVolumeID(None)
 
     def show_preview(
@@ -189,10 +170,10 @@ class Looks:
         self.hide_preview()
         if self._scene is None:
             return
-        views = list(_views(self._scene, self._view))
-        if not any(_BACKGROUND.read(view).volume == self._background for view in views):
+        views = list(slice_views(self._scene, self._view))
+        if not any(BACKGROUND.read(view).volume == self._background for view in views):
             self._background = None
-        if self._overlay and not any(_FOREGROUND.read(view).volume == self._overlay[1].volume for view in views):
+        if self._overlay and not any(FOREGROUND.read(view).volume == self._overlay[1].volume for view in views):
             self._overlay = None
 
     def _update(self) -> None:
@@ -201,40 +182,37 @@ class Looks:
         if self._overlay is not None and self._still_there(self._overlay[1].volume):
             beneath, foreground = self._overlay
             background = background or self._still_there(beneath)
-        for layer, wanted in ((_BACKGROUND, background and _Content(background)), (_FOREGROUND, foreground)):
+        for layer, wanted in ((BACKGROUND, background and Content(background)), (FOREGROUND, foreground)):
             if wanted is None:
                 self._give_back(layer)
             else:
                 self._cover(layer, wanted)
 
-    def _cover(self, layer: _Layer, wanted: _Content) -> None:
-        for view in _views(self._scene, self._view):
+    def _cover(self, layer: Layer, wanted: Content) -> None:
+        for view in slice_views(self._scene, self._view):
             key = (view.GetID(), layer)
             covered, now = self._covered.get(key), layer.read(view)
             before = covered.before if covered is not None and self._is_still_shown(covered, now) else now
-            self._covered[key] = _Covered(before, wanted)
+            self._covered[key] = Covered(before, wanted, chosen=self._background is not None)
+            if self._view is None:
+                keep(view, layer, self._covered[key])
             if now != wanted:
                 layer.write(view, wanted)
 
-    def _give_back(self, layer: _Layer) -> None:
+    def _give_back(self, layer: Layer) -> None:
         for key in [key for key in self._covered if key[1] is layer]:
             covered, view = self._covered.pop(key), self._scene.GetNodeByID(key[0])
+            if view is not None and self._view is None:
+                drop(view, layer)
             if view is not None and self._is_still_shown(covered, layer.read(view)):
                 layer.write(view, covered.before._replace(volume=self._still_there(covered.before.volume)))
 
-    def _is_still_shown(self, covered: _Covered, now: _Content) -> bool:
+    def _is_still_shown(self, covered: Covered, now: Content) -> bool:
         # A volume that was deleted has left an empty layer behind.
         return now.volume == self._still_there(covered.shown.volume)
 
     def _still_there(self, volume_id: str | None) -> str | None:
         return volume_id if volume_id and self._scene.GetNodeByID(volume_id) else None
-
-
-def _views(scene: slicer.vtkMRMLScene, only: str | None = None) -> Iterator[slicer.vtkMRMLSliceCompositeNode]:
-    # Not slicer.util.getNodesByClass, which looks into the application's scene whatever scene it is given.
-    kind = "vtkMRMLSliceCompositeNode"
-    views = (scene.GetNthNodeByClass(n, kind) for n in range(scene.GetNumberOfNodesByClass(kind)))
-    return (view for view in views if only in (None, view.GetID()))
 
 
 def _take_over_window(target: slicer.vtkMRMLScalarVolumeNode, source: slicer.vtkMRMLScalarVolumeNode) -> None:

@@ -44,6 +44,14 @@ class Frames(enum.Enum):
         return {Frames.THIS: _("This frame"), Frames.ALL: _("All frames")}[self]
 
 
+class BeforeAfter(enum.Enum):
+    """Which of the two was chosen to be seen. Scenes store the member's name: renaming one breaks saved scenes."""
+
+    NEITHER = "neither"
+    BEFORE = "before"
+    AFTER = "after"
+
+
 # What "Restore defaults" sets; all else of the parameter node is left by it.
 DEFAULTS: dict[str, Any] = {
     "noiseType": NoiseType(DenoiseSettings.noise),
@@ -60,7 +68,8 @@ DEFAULTS: dict[str, Any] = {
 class NeuralDiffusionParameterNode:
     """What the user chose; saved with the scene.
 
-    An output that is not chosen yet is created on Apply; without a conduction volume no map is stored.
+    An output that is not chosen yet is created on Apply; without a conduction volume no map is stored. What is shown
+    follows the slice views while the panel is open, and they follow it when a scene is loaded or the panel reloaded.
     """
 
     inputVolume: vtkMRMLScalarVolumeNode
@@ -78,6 +87,10 @@ class NeuralDiffusionParameterNode:
     conductionOpacity: Annotated[float, WithinRange(0, 1)] = DEFAULT_OPACITY
     colourTable: Annotated[str, Choice(list(COLOUR_TABLES))] = DEFAULT_COLOUR_TABLE
     showLegend: bool = True
+    showConduction: bool = False
+    showRemoved: bool = False
+    beforeAfter: BeforeAfter = BeforeAfter.NEITHER
+    sideBySide: bool = False
     referenceVolume: vtkMRMLScalarVolumeNode
     device: str = "auto"
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import slicer
 import vtk
 from slicer.i18n import tr as _
 
 from .errors import InvalidVolumeError
+from .mrml_provenance import PREFIX
 from .mrml_volumes import copy_display
 
 VIEWS = ("Red", "Green", "Yellow")
 """Slice views in the order in which they are filled; the others show the slice of the first."""
+
+_KEPT = PREFIX + "SideBySide"
+_ROLES = (f"{_KEPT}Background", f"{_KEPT}Foreground", f"{_KEPT}Shown")
 
 
 class _Place(NamedTuple):
@@ -39,7 +45,8 @@ class SideBySide:
     """Shows one volume in each of the views Red, Green and Yellow: the slice of Red, window and level of the input.
 
     The views are linked, so that they scroll and zoom together. The layout is not changed. Once the background of one
-    of them is changed by anybody else, that is what the user wants to see by now: it goes off.
+    of them is changed by anybody else, that is what the user wants to see by now: it goes off. What the views showed
+    before is saved with the scene: shown again in the loaded one, it still gives that back.
 
     Parameters
     ----------
@@ -84,13 +91,8 @@ class SideBySide:
         for volume in volumes:
             copy_display(volume, input_volume)
         for (name, (view, layers)), volume in zip(views.items(), volumes, strict=True):
-            self._before[name] = _Before(
-                _read_place(view),
-                layers.GetBackgroundVolumeID(),
-                layers.GetForegroundVolumeID(),
-                layers.GetLinkedControl(),
-                volume.GetID(),
-            )
+            self._before[name] = (_kept(layers) or _read(view, layers))._replace(shown=volume.GetID())
+            _keep(layers, self._before[name])
             _write_place(view, wanted)
             _write_layers(layers, volume.GetID(), None, 1)
             event = vtk.vtkCommand.ModifiedEvent
@@ -104,6 +106,7 @@ class SideBySide:
             view, layers = _node(scene, "vtkMRMLSliceNode", name), _composite(scene, name)
             if view is None or layers is None:
                 continue
+            _drop(layers)
             _write_place(view, kept.place)
             # A volume that was deleted has left an empty layer behind.
             mine = layers.GetBackgroundVolumeID() == _still_there(scene, kept.shown)
@@ -128,6 +131,39 @@ def views_in_layout(scene: slicer.vtkMRMLScene) -> bool:
     """Return whether the user sees all three views: whether they are in the layout that is shown."""
     views = [_node(scene, "vtkMRMLSliceNode", name) for name in VIEWS]
     return all(view is not None and view.IsMappedInLayout() for view in views)
+
+
+def _read(view: slicer.vtkMRMLSliceNode, layers: slicer.vtkMRMLSliceCompositeNode) -> _Before:
+    volumes = layers.GetBackgroundVolumeID(), layers.GetForegroundVolumeID()
+    return _Before(_read_place(view), *volumes, layers.GetLinkedControl(), layers.GetBackgroundVolumeID())
+
+
+def _keep(layers: slicer.vtkMRMLSliceCompositeNode, before: _Before) -> None:
+    """Write into the view's node what it showed before."""
+    matrix, *numbers = before.place
+    values = [slicer.util.arrayFromVTKMatrix(matrix).tolist(), *numbers, before.linked]
+    with slicer.util.NodeModify(layers):
+        layers.SetAttribute(_KEPT, json.dumps(values))
+        for role, volume in zip(_ROLES, (before.background, before.foreground, before.shown), strict=True):
+            layers.SetNodeReferenceID(role, volume)
+
+
+def _kept(layers: slicer.vtkMRMLSliceCompositeNode) -> _Before | None:
+    """Return what `_keep` has written, unless the volume shown then has been replaced."""
+    values = layers.GetAttribute(_KEPT)
+    background, foreground, shown = (layers.GetNodeReferenceID(role) for role in _ROLES)
+    if values is None or shown is None or layers.GetBackgroundVolumeID() != shown:
+        return None
+    matrix, origin, field_of_view, pixels, linked = json.loads(values)
+    place = _Place(slicer.util.vtkMatrixFromArray(np.array(matrix)), tuple(origin), tuple(field_of_view), tuple(pixels))
+    return _Before(place, background, foreground, linked, shown)
+
+
+def _drop(layers: slicer.vtkMRMLSliceCompositeNode) -> None:
+    with slicer.util.NodeModify(layers):
+        layers.RemoveAttribute(_KEPT)
+        for role in _ROLES:
+            layers.SetNodeReferenceID(role, None)
 
 
 def _read_place(view: slicer.vtkMRMLSliceNode) -> _Place:

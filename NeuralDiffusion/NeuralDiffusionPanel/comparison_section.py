@@ -57,6 +57,12 @@ class ComparisonSection(Section):
         checkBox.enabled = bool(volumes)
         missing = _("Press Apply for the denoised volume and Compare for the others first.")
         checkBox.toolTip = self._tips[checkBox] if volumes else missing
+        self._showWhetherSideBySide()
+
+    def restore(self) -> None:
+        volumes = self._volumes()
+        if volumes and self.parameterNode.sideBySide and not self._sideBySide.is_on:
+            self._show(volumes)
 
     def onCompareButton(self) -> None:
         """Begin to filter the input volume, and to measure all volumes against the reference if there is one."""
@@ -84,8 +90,7 @@ class ComparisonSection(Section):
             if volumes:
                 # The other looks first, so that what is given back later is the user's own.
                 self.logic.looks.hide()
-                self._sideBySide.show(self.parameterNode.inputVolume, volumes)
-                self._shown = volumes
+                self._show(volumes)
         self._showWhetherSideBySide()
 
     def forget(self) -> None:
@@ -132,6 +137,11 @@ class ComparisonSection(Section):
             )
         return line if stored.table is None else "\n".join(_figures(stored))
 
+    def _show(self, volumes: list[slicer.vtkMRMLScalarVolumeNode]) -> None:
+        # Before the views tell of each change to them.
+        self._shown = volumes
+        self._sideBySide.show(self.parameterNode.inputVolume, volumes)
+
     def _hideSideBySide(self) -> None:
         self._sideBySide.hide()
         self._showWhetherSideBySide()
@@ -146,6 +156,8 @@ class ComparisonSection(Section):
             if not views_in_layout(slicer.mrmlScene):
                 note += " " + _("Choose a layout that has these three views, Four-Up for instance.")
         self.ui.sideBySideNoteLabel.text = note
+        if self.parameterNode is not None and not self.panel.restoring:
+            self.parameterNode.sideBySide = isOn
 
 
 def _figures(stored: Stored) -> list[str]:

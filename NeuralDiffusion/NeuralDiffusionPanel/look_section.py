@@ -6,6 +6,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from NeuralDiffusionLib import InvalidVolumeError
+from NeuralDiffusionLib.mrml_parameters import BeforeAfter
 from NeuralDiffusionLib.mrml_removed import check_pair
 from NeuralDiffusionLib.mrml_removed_volumes import RemovedVolumes
 
@@ -26,7 +27,7 @@ class LookSection(Section):
         self._pair: tuple[str, str] | None = None
         self._beneath: str | None = None
         self._tips = {button: button.toolTip for button in (self.ui.beforeAfterButton, self.ui.removedButton)}
-        self._watch = SliceViewWatch(self.onViewsChanged, self.update)
+        self._watch = SliceViewWatch(self.onViewsChanged)
         self.ui.beforeAfterButton.connect("clicked(bool)", self.onBeforeAfterButton)
         self.ui.removedButton.connect("clicked(bool)", self.onRemovedButton)
 
@@ -42,7 +43,7 @@ class LookSection(Section):
         self.onViewsChanged()
 
     def onViewsChanged(self) -> None:
-        """Say with the buttons what the views show, and what a click will show."""
+        """Say with the buttons, and the parameter node, what the views show, and what a click will show."""
         reason = self._whyNot()
         for button, tip in self._tips.items():
             button.enabled = not reason
@@ -52,15 +53,34 @@ class LookSection(Section):
         self.ui.beforeAfterButton.text = _("Show before") if afterIsShown else _("Show after")
         removed = None if output is None else self._removed.find(output)
         self.ui.removedButton.checked = removed is not None and self.logic.looks.in_background(removed)
+        if self.parameterNode is not None and not self.panel.restoring:
+            self._remember()
+
+    def restore(self) -> None:
+        self.logic.looks.resume(slicer.mrmlScene)
+        node, looks = self.parameterNode, self.logic.looks
+        if node.sideBySide or self._whyNot():
+            return
+        volume = {BeforeAfter.BEFORE: node.inputVolume, BeforeAfter.AFTER: node.outputVolume}.get(node.beforeAfter)
+        removed = self._removed.find(node.outputVolume)
+        if node.showRemoved and removed is not None and looks.in_background(removed):
+            self._pair, self._beneath = self._chosenPair(), volume and volume.GetID()
+            return
+        if volume is not None and not looks.in_background(volume):
+            looks.show_background(volume)
+        if node.showRemoved:
+            self._showRemoved()
 
     def onBeforeAfterButton(self) -> None:
         """Show the volume before the run or after it, as the button says."""
         looks, node = self.logic.looks, self.parameterNode
-        if self.ui.removedButton.checked:
+        removedWasShown = self.ui.removedButton.checked
+        if removedWasShown:
             self._hideRemoved()
-            if looks.in_background(node.outputVolume):
-                return
-        looks.toggle(node.inputVolume, node.outputVolume)
+        # The volume after the run, which the button offered, may have come from under what was removed.
+        if not (removedWasShown and looks.in_background(node.outputVolume)):
+            looks.toggle(node.inputVolume, node.outputVolume)
+        node.beforeAfter = self._seen()
 
     def onRemovedButton(self, checked: bool) -> None:
         """Show what was removed, or again what was shown before."""
@@ -85,21 +105,36 @@ class LookSection(Section):
         removed = self._removed.up_to_date(node.inputVolume, node.outputVolume)
         beneath = looks.background
         self._beneath = None if beneath is None else beneath.GetID()
-        looks.show_background(removed)
+        # Before the views tell of each change to them.
         self._pair = self._chosenPair()
+        looks.show_background(removed)
 
     def _hideRemoved(self) -> None:
         looks, output = self.logic.looks, self.parameterNode.outputVolume
+        self._pair = None
         beneath = self._beneath and slicer.mrmlScene.GetNodeByID(self._beneath)
         if beneath and looks.background is not None:
             looks.show_background(beneath)
         else:
             looks.hide_background()
-        self._pair = None
         removed = output and self._removed.find(output)
         if removed and looks.in_background(removed):
-            # It was there already when the scene was loaded.
+            # A scene that does not say what was there before: as after a run.
             slicer.util.setSliceViewerLayers(background=output)
+
+    def _remember(self) -> None:
+        """Have the parameter node say what the views show by now; the choice beneath what was removed stays."""
+        node = self.parameterNode
+        node.showRemoved = self.ui.removedButton.checked
+        if node.beforeAfter is not BeforeAfter.NEITHER and not node.showRemoved:
+            node.beforeAfter = self._seen()
+
+    def _seen(self) -> BeforeAfter:
+        node = self.parameterNode
+        for volume, seen in ((node.outputVolume, BeforeAfter.AFTER), (node.inputVolume, BeforeAfter.BEFORE)):
+            if volume is not None and self.logic.looks.in_background(volume):
+                return seen
+        return BeforeAfter.NEITHER
 
     def _chosenPair(self) -> tuple[str, str] | None:
         node = self.parameterNode

@@ -26,7 +26,7 @@ class OverlaySection(Section):
         self._shown: tuple[str, str, float] | None = None
         self._mapWithLegend: str | None = None
         self._tip = self.ui.showConductionCheckBox.toolTip
-        self._watch = SliceViewWatch(self.onViewsChanged, self.update)
+        self._watch = SliceViewWatch(self.onViewsChanged)
         self.ui.showConductionCheckBox.connect("toggled(bool)", self.onShowConductionToggled)
 
     def update(self) -> None:
@@ -48,7 +48,7 @@ class OverlaySection(Section):
         self.onViewsChanged()
 
     def onViewsChanged(self) -> None:
-        """Say with the check box whether the map is shown; the legend goes with it."""
+        """Say with the check box, and the parameter node, whether the map is shown; the legend goes with it."""
         wanted, checkBox = self._wanted(), self.ui.showConductionCheckBox
         checkBox.enabled = wanted is not None
         checkBox.toolTip = self._whyNot() or self._tip
@@ -56,6 +56,13 @@ class OverlaySection(Section):
         if checkBox.checked and self._shown is None:
             self._shown = wanted
         self._updateLegend()
+        if self.parameterNode is not None and not self.panel.restoring:
+            self.parameterNode.showConduction = checkBox.checked
+
+    def restore(self) -> None:
+        node, wanted = self.parameterNode, self._wanted()
+        if wanted and node.showConduction and not node.sideBySide and not self._isShown(wanted[1]):
+            self._show()
 
     def onShowConductionToggled(self, checked: bool) -> None:
         """Show the conduction map over the input, or give the slice views their layers back."""
@@ -81,8 +88,9 @@ class OverlaySection(Section):
         node = self.parameterNode
         if not self._isShown(node.conductionVolume.GetID()):
             style_conduction(node.conductionVolume, node.colourTable)
-        self.logic.looks.show_overlay(node.inputVolume, node.conductionVolume, node.conductionOpacity)
+        # Before the views tell of each change to them.
         self._shown = self._wanted()
+        self.logic.looks.show_overlay(node.inputVolume, node.conductionVolume, node.conductionOpacity)
 
     def _hide(self) -> None:
         self._shown = None

@@ -24,11 +24,14 @@ class Panel(Protocol):
         What the user chose; ``None`` while the module is not open.
     runs
         The section that shows work that goes on, and its messages.
+    restoring
+        Whether the slice views are still to show again what the parameter node says.
     """
 
     ui: Any
     logic: NeuralDiffusionLogic
     runs: RunSection
+    restoring: bool
 
     @property
     def parameterNode(self) -> NeuralDiffusionParameterNode | None: ...
@@ -49,6 +52,9 @@ class Section:
 
     def update(self) -> None:
         """Show what the parameter node says; called whenever it, or the input's image, has changed."""
+
+    def restore(self) -> None:
+        """Show what the parameter node says that the views showed; called for a loaded scene, and after a reload."""
 
     def leave(self) -> None:
         """The user opens another module."""

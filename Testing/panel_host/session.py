@@ -28,8 +28,11 @@ from panel_host.thread_watch import ThreadWatch
 _IDLE_US = 1000
 # Functions of a PyDLL run without letting go of Python's lock.
 _C_LIBRARY = ctypes.PyDLL(None)
-# PySide6's void functions take a reference to None with each call; before Python 3.12 the last one ends the process.
-_SPARE_REFERENCES = [None] * 10**6
+if sys.version_info < (3, 12):
+    # As Python does since 3.12, for which PySide6 is built: it gives these back more often than it takes them, and the
+    # process would end with the last reference.
+    for _constant in (None, True, False):
+        ctypes.c_ssize_t.from_address(id(_constant)).value += 2**32
 
 HARMLESS_QT_MESSAGES = re.compile("propagateSizeHints|XDG_RUNTIME_DIR|QFontDatabase")
 

@@ -1,0 +1,209 @@
+"""What the slice views show for the panel survives saving and loading the scene, reloading, and leaving the module."""
+
+from __future__ import annotations
+
+import panel_host
+import pytest
+import slicer
+from panel_scenes import layers, load, parameters, save, volumes
+
+pytest_plugins = ["panel_host.fixtures", "panel_scenes"]
+
+VIEWS = ("Red", "Green", "Yellow")
+OVERLAY, REMOVED, BEFORE_AFTER = "showConductionCheckBox", "removedButton", "beforeAfterButton"
+LOOKS = {
+    "overlay": [OVERLAY],
+    "removed": [REMOVED],
+    "after": [BEFORE_AFTER],
+    "before": [BEFORE_AFTER, BEFORE_AFTER],
+    "removed over before": [BEFORE_AFTER, BEFORE_AFTER, REMOVED],
+    "overlay over removed": [REMOVED, OVERLAY],
+    "overlay over after": [OVERLAY, BEFORE_AFTER],
+    "all": [BEFORE_AFTER, OVERLAY, REMOVED],
+}
+
+
+def click(widget, *buttons):
+    for button in buttons:
+        getattr(widget.ui, button).click()
+
+
+def names():
+    """Return the names of the volumes in each view, which a loaded scene has in common with the one that was saved."""
+    found = [
+        (slicer.mrmlScene.GetNodeByID(behind or ""), slicer.mrmlScene.GetNodeByID(front or ""), opacity)
+        for behind, front, opacity in layers(*VIEWS)
+    ]
+    return [(behind and behind.GetName(), front and front.GetName(), opacity) for behind, front, opacity in found]
+
+
+def choices(widget):
+    node = parameters(widget)
+    return node.showConduction, node.showRemoved, node.beforeAfter.name
+
+
+def state(widget):
+    ui = widget.ui
+    return names(), ui.showConductionCheckBox.checked, ui.removedButton.checked, ui.beforeAfterButton.text
+
+
+def legend(widget):
+    return slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(parameters(widget).conductionVolume)
+
+
+def save_and_load(widget, folder):
+    save(slicer.mrmlScene, folder)
+    load(slicer.mrmlScene, folder)
+    return widget
+
+
+def load_while_left(widget, folder):
+    save(slicer.mrmlScene, folder)
+    panel_host.leave_module()
+    load(slicer.mrmlScene, folder)
+    return panel_host.open_module("NeuralDiffusion")
+
+
+def reload(widget, folder):
+    return panel_host.reload_module("NeuralDiffusion")
+
+
+def leave(widget, folder):
+    panel_host.leave_module()
+    return panel_host.open_module("NeuralDiffusion")
+
+
+AGAIN = [save_and_load, load_while_left, reload, leave]
+
+
+def test_the_parameter_node_says_what_is_shown(done):
+    assert choices(done) == (False, False, "NEITHER")
+    click(done, OVERLAY)
+    assert choices(done) == (True, False, "NEITHER")
+    click(done, BEFORE_AFTER)
+    assert choices(done) == (True, False, "AFTER")
+    click(done, BEFORE_AFTER)
+    assert choices(done) == (True, False, "BEFORE")
+    click(done, REMOVED)
+    assert choices(done) == (True, True, "BEFORE")
+    click(done, OVERLAY, BEFORE_AFTER)
+    assert choices(done) == (False, False, "AFTER")
+
+
+def test_what_the_user_puts_into_the_views_instead_is_known_to_it(done, own):
+    click(done, BEFORE_AFTER, OVERLAY, REMOVED)
+    slicer.util.setSliceViewerLayers(background=own[1], foreground=own[0])
+    assert choices(done) == (False, False, "NEITHER")
+
+
+@pytest.mark.parametrize("again", AGAIN)
+@pytest.mark.parametrize("look", LOOKS)
+def test_the_views_and_the_panel_show_it_still(done, look, again, tmp_path):
+    click(done, *LOOKS[look])
+    shown, chosen, count = state(done), choices(done), len(volumes(slicer.mrmlScene))
+    widget = again(done, tmp_path)
+    assert state(widget) == shown
+    assert choices(widget) == chosen
+    assert len(volumes(slicer.mrmlScene)) == count
+    if chosen[0]:
+        assert legend(widget).GetVisibility()
+
+
+@pytest.mark.parametrize("again", AGAIN)
+@pytest.mark.parametrize("look", ["overlay", "removed", "overlay over removed"])
+def test_switched_off_afterwards_the_users_own_layers_come_back(done, look, again, tmp_path):
+    before = names()
+    click(done, *LOOKS[look])
+    widget = again(done, tmp_path)
+    click(widget, *reversed(LOOKS[look]))
+    assert names() == before
+    assert choices(widget) == (False, False, "NEITHER")
+    if "overlay" in look:
+        assert not legend(widget).GetVisibility()
+    # Nothing of it is left for the next time.
+    widget = again(widget, tmp_path)
+    assert names() == before
+
+
+@pytest.mark.parametrize("again", AGAIN)
+def test_from_under_what_was_removed_the_volume_before_comes_back(done, again, tmp_path):
+    click(done, *LOOKS["removed over before"])
+    widget = again(done, tmp_path)
+    click(widget, REMOVED)
+    assert {behind for behind, _, _ in names()} == {"Scan"}
+    assert choices(widget)[2] == "BEFORE"
+
+
+@pytest.mark.parametrize("again", AGAIN)
+def test_the_other_button_and_the_slider_work_on(done, again, tmp_path):
+    click(done, OVERLAY)
+    widget = again(done, tmp_path)
+    widget.ui.conductionOpacitySliderWidget.value = 0.8
+    click(widget, BEFORE_AFTER)
+    assert names() == [("Scan denoised", "Conduction", 0.8)] * 3
+
+
+@pytest.mark.parametrize("again", [save_and_load, load_while_left])
+def test_a_view_that_the_user_has_for_something_else_is_left_in_a_loaded_scene(done, own, again, tmp_path):
+    click(done, OVERLAY)
+    red = slicer.app.layoutManager().sliceWidget("Red").mrmlSliceCompositeNode()
+    red.SetBackgroundVolumeID(own[0].GetID())
+    red.SetForegroundVolumeID(own[1].GetID())
+    shown = names()
+    widget = again(done, tmp_path)
+    assert names() == shown
+    click(widget, OVERLAY)
+    assert [front for _, front, _ in names()] == ["Front"] * 3
+
+
+@pytest.mark.parametrize("again", [save_and_load, load_while_left])
+def test_views_that_the_file_does_not_have_show_it_again(done, again, tmp_path):
+    click(done, OVERLAY, REMOVED)
+    shown = state(done)
+    for name in VIEWS:
+        slicer.app.layoutManager().sliceWidget(name).mrmlSliceCompositeNode().SetSaveWithScene(False)
+    widget = again(done, tmp_path)
+    assert state(widget) == shown
+    click(widget, REMOVED, OVERLAY)
+    assert names() == [(None, None, 0.0)] * 3
+
+
+def test_a_look_whose_result_is_gone_stays_off(done, scene, tmp_path):
+    click(done, OVERLAY, REMOVED)
+    gone = [parameters(done).conductionVolume, parameters(done).outputVolume]
+    panel_host.leave_module()
+    for volume in gone:
+        scene.RemoveNode(volume)
+    save(scene, tmp_path)
+    load(scene, tmp_path)
+    widget = panel_host.open_module("NeuralDiffusion")
+    assert choices(widget) == (False, False, "NEITHER")
+    assert not widget.ui.showConductionCheckBox.checked
+    assert not widget.ui.removedButton.checked
+
+
+def test_each_of_two_scenes_shows_its_own(done, scene, tmp_path):
+    plain = state(done)
+    save(scene, tmp_path / "plain")
+    click(done, OVERLAY, REMOVED)
+    looks, chosen = state(done), choices(done)
+    save(scene, tmp_path / "looks")
+    for _ in range(2):
+        load(scene, tmp_path / "plain")
+        assert state(done) == plain
+        assert choices(done) == (False, False, "NEITHER")
+        load(scene, tmp_path / "looks")
+        assert state(done) == looks
+        assert choices(done) == chosen
+
+
+def test_a_scene_that_does_not_say_what_was_there_before_can_be_switched_off(done, scene, tmp_path):
+    click(done, OVERLAY, REMOVED)
+    for name in VIEWS:
+        view = slicer.app.layoutManager().sliceWidget(name).mrmlSliceCompositeNode()
+        for attribute in view.GetAttributeNames():
+            view.RemoveAttribute(attribute)
+    save(scene, tmp_path)
+    load(scene, tmp_path)
+    click(done, REMOVED, OVERLAY)
+    assert [(behind, front) for behind, front, _ in names()] == [("Scan denoised", None)] * 3
