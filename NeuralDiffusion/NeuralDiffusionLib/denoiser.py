@@ -15,7 +15,10 @@ from .errors import DenoiseCancelled
 from .settings import DenoiseSettings
 from .slice_run import SliceRun, within_extremes
 from .transfers import download
+from .translation import translator
 from .weights import BUNDLED_WEIGHTS, load_weights
+
+_ = translator(__name__)
 
 Work = Callable[[slice, torch.Tensor], Callable[[], None] | None]
 """What is to be done with a batch: see `Denoiser.each_batch`."""
@@ -181,7 +184,8 @@ class Denoiser:
         try:
             while done < count:
                 if cancelled is not None and cancelled():
-                    raise DenoiseCancelled(f"Denoising was cancelled after {done} of {count} slices.")
+                    message = _("Denoising was cancelled after {done} of {count} slices.")
+                    raise DenoiseCancelled(message.format(done=done, count=count))
                 if begun < count:
                     part = slice(begun, min(begun + batch, count))
                     write = self._begin(work, run, part, device)
@@ -221,14 +225,17 @@ class Denoiser:
         if device.type == "cuda":
             torch.cuda.empty_cache()
         if batch > 1:
-            notes.append(f"The memory of {device} ran out; the batch was halved to {batch // 2} slices.")
+            note = _("The memory of {device} ran out; the batch was halved to {count} slices.")
+            notes.append(note.format(device=device, count=batch // 2))
             return device, batch // 2
         if device.type == "cpu":
-            raise MemoryError(
-                f"The main memory is too small for one slice of {pixels} pixels: close other programs, or denoise on a "
+            message = _(
+                "The main memory is too small for one slice of {pixels} pixels: close other programs, or denoise on a "
                 "computer with more memory."
             )
-        notes.append(f"The memory of {device} is too small for one slice; the run went on on the CPU.")
+            raise MemoryError(message.format(pixels=pixels))
+        note = _("The memory of {device} is too small for one slice; the run went on on the CPU.")
+        notes.append(note.format(device=device))
         self.network.to("cpu")
         cpu = torch.device("cpu")
         return cpu, batch_size(cpu, pixels)

@@ -9,6 +9,9 @@ from pathlib import Path
 import torch
 
 from .errors import DeviceError
+from .translation import translator
+
+_ = translator(__name__)
 
 _BYTES_PER_PIXEL = 800
 """Twice the peak of a float32 pass that was measured on a CPU, per pixel of a slice; cuDNN needs some on top."""
@@ -43,16 +46,18 @@ def resolve_device(name: str) -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda:0")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    kind, _, index = name.partition(":")
+    kind, _colon, index = name.partition(":")
     if kind not in ("cpu", "cuda", "mps") or (index and not (kind == "cuda" and index.isdecimal())):
-        raise DeviceError(f"Device '{name}' is not known: choose auto, cpu, cuda, cuda:N or mps.")
+        message = _("Device '{name}' is not known: choose auto, cpu, cuda, cuda:N or mps.")
+        raise DeviceError(message.format(name=name))
     if kind == "cuda":
         count = torch.cuda.device_count()
         if int(index or 0) >= count:
-            raise DeviceError(f"Device '{name}' is not there ({count} CUDA devices found): choose another, or cpu.")
+            message = _("Device '{name}' is not there ({count} CUDA devices found): choose another, or cpu.")
+            raise DeviceError(message.format(name=name, count=count))
         return torch.device(f"cuda:{index or 0}")
     if kind == "mps" and not torch.backends.mps.is_available():
-        raise DeviceError("Device 'mps' is not there (no Apple GPU found): choose another, or cpu.")
+        raise DeviceError(_("Device 'mps' is not there (no Apple GPU found): choose another, or cpu."))
     return torch.device(kind)
 
 

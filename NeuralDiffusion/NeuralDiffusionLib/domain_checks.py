@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from .intensity import estimate_range
+from .translation import translator
+
+_ = translator(__name__)
 
 TRAINED_SIGMA = (0.0, 0.25)
 """Noise levels of training, as shares of the intensity range (for speckle: of the signal)."""
@@ -64,39 +68,112 @@ def domain_warnings(
         A sentence for each finding: what it is, why it matters, what to do.
     """
     if components > 1:
-        return [
-            f"Each voxel holds {components} values, as in a colour or vector image: the network knows one intensity "
-            "in each voxel, so extract one component or convert the image to grey first."
-        ]
+        sentence = _(
+            "Each voxel holds {components} values, as in a colour or vector image: the network knows one intensity in "
+            "each voxel, so extract one component or convert the image to grey first."
+        )
+        return [sentence.format(components=components)]
     low, high = intensity_range or estimate_range(voxels)
-    found = [
-        _few_voxels(voxels),
-        _small_slices(voxels, axis),
-        _long_pixels(spacing_kji, axis),
-        _far_below_zero(voxels, axis, high - low),
-        None if sigma is None else _untrained_sigma(sigma, sigma_range, low, high, relative_sigma),
-    ]
+    slices = np.moveaxis(voxels, axis, 0)
+    slices = slices[:: -(-len(slices) // _SAMPLED_SLICES)]
+    found = shape_warnings(voxels.shape, spacing_kji, axis)
+    found += below_zero_warnings(slices, float(voxels.min()), high - low)
+    if sigma is not None:
+        found += sigma_warnings(sigma, low, high, sigma_range, relative_sigma)
+    return found
+
+
+def shape_warnings(shape_kji: Sequence[int], spacing_kji: Sequence[float], axis: int) -> list[str]:
+    """Find what is known of a volume without its voxels: arguments and result as of `domain_warnings`."""
+    found = [_few_voxels(math.prod(shape_kji)), _small_slices(shape_kji, axis), _long_pixels(spacing_kji, axis)]
     return [sentence for sentence in found if sentence is not None]
 
 
-def _few_voxels(voxels: np.ndarray) -> str | None:
-    if voxels.size >= FEWEST_VOXELS:
-        return None
-    return (
-        f"The volume has {voxels.size} voxels, fewer than the {FEWEST_VOXELS} from which the intensity range and the "
-        "noise level can be found: denoise the whole scan and crop it afterwards."
+def below_zero_warnings(slices: np.ndarray, lowest: float, scale: float) -> list[str]:
+    """Find whether magnitude images never look like this.
+
+    Parameters
+    ----------
+    slices
+        Some slices of the volume, (slices, rows, columns).
+    lowest
+        Lowest intensity of the volume.
+    scale
+        Distance of the intensities that count as 0 and 1.
+
+    Returns
+    -------
+    list of str
+        A sentence, or nothing.
+    """
+    if lowest >= 0:
+        return []
+    rows, columns = (min(_BLOCK, size) for size in slices.shape[1:])
+    whole = slices[:, : slices.shape[1] // rows * rows, : slices.shape[2] // columns * columns]
+    blocks = whole.reshape(len(whole), -1, rows, whole.shape[2] // columns, columns).mean(axis=(2, 4), dtype=np.float64)
+    share = float(np.mean(blocks < _FAR_BELOW * scale))
+    if share <= _NOTICEABLE_SHARE:
+        return []
+    sentence = _(
+        "About {share:.0%} of the volume lies far below zero, down to {lowest}, as in CT, phase or difference images: "
+        "the network was trained on magnitude MR images, whose air is dark and never negative, so choose a magnitude "
+        "image, or Gaussian noise and compare the result with the input."
     )
+    return [sentence.format(share=share, lowest=_number(lowest))]
 
 
-def _small_slices(voxels: np.ndarray, axis: int) -> str | None:
-    rows, columns = np.delete(voxels.shape, axis)
+def sigma_warnings(
+    sigma: float,
+    low: float,
+    high: float,
+    sigma_range: tuple[float, float] = TRAINED_SIGMA,
+    relative_sigma: bool = False,
+) -> list[str]:
+    """Find whether a noise level is outside of training; `low` and `high` are the intensities that count as 0 and 1."""
+    unit = 1.0 if relative_sigma else high - low
+    lowest, highest = (share * unit for share in sigma_range)
+    if lowest <= sigma <= highest:
+        return []
+    where = (
+        _("of the signal")
+        if relative_sigma
+        else _("in image units, for intensities from {low} to {high}").format(low=_number(low), high=_number(high))
+    )
+    advice = (
+        _(
+            "detail is lost in such noise and what the network shows instead is a guess, so check the level and the "
+            "noise type, or average repeated scans first"
+        )
+        if sigma > highest
+        else _("the network may take fine anatomy for noise so faint, so compare the result with the input")
+    )
+    sentence = _(
+        "The noise level of {sigma} is outside the range of training, {lowest} to {highest} ({where}): {advice}."
+    )
+    numbers = {"sigma": _number(sigma), "lowest": _number(lowest), "highest": _number(highest)}
+    return [sentence.format(where=where, advice=advice, **numbers)]
+
+
+def _few_voxels(count: int) -> str | None:
+    if count >= FEWEST_VOXELS:
+        return None
+    sentence = _(
+        "The volume has {count} voxels, fewer than the {fewest} from which the intensity range and the noise level can "
+        "be found: denoise the whole scan and crop it afterwards."
+    )
+    return sentence.format(count=count, fewest=FEWEST_VOXELS)
+
+
+def _small_slices(shape_kji: Sequence[int], axis: int) -> str | None:
+    rows, columns = np.delete(shape_kji, axis)
     if min(rows, columns) >= FEWEST_PIXELS:
         return None
-    return (
-        f"The slices have {rows} x {columns} pixels: with fewer than {FEWEST_PIXELS} along a side the network sees too "
-        "little around a pixel to tell noise from anatomy, so slice the volume along another axis, or denoise the "
-        "whole scan and crop it afterwards."
+    sentence = _(
+        "The slices have {rows} x {columns} pixels: with fewer than {fewest} along a side the network sees too little "
+        "around a pixel to tell noise from anatomy, so slice the volume along another axis, or denoise the whole scan "
+        "and crop it afterwards."
     )
+    return sentence.format(rows=rows, columns=columns, fewest=FEWEST_PIXELS)
 
 
 def _long_pixels(spacing_kji: Sequence[float], axis: int) -> str | None:
@@ -104,48 +181,11 @@ def _long_pixels(spacing_kji: Sequence[float], axis: int) -> str | None:
     # A little more, for spacings such as 0.6 and 0.9 mm whose ratio is not exactly 1.5.
     if long <= SQUARE_PIXEL * short * (1 + 1e-6):
         return None
-    return (
-        f"The pixels of the slices measure {_number(short)} x {_number(long)} mm: the network was trained on square "
-        f"pixels, and beyond 1 : {SQUARE_PIXEL:g} stretched anatomy misleads it, so slice the volume along another "
-        "axis or resample it first."
+    sentence = _(
+        "The pixels of the slices measure {short} x {long} mm: the network was trained on square pixels, and beyond "
+        "1 : {limit:g} stretched anatomy misleads it, so slice the volume along another axis or resample it first."
     )
-
-
-def _far_below_zero(voxels: np.ndarray, axis: int, scale: float) -> str | None:
-    lowest = float(voxels.min())
-    if lowest >= 0:
-        return None
-    slices = np.moveaxis(voxels, axis, 0)
-    slices = slices[:: -(-len(slices) // _SAMPLED_SLICES)]
-    rows, columns = (min(_BLOCK, size) for size in slices.shape[1:])
-    whole = slices[:, : slices.shape[1] // rows * rows, : slices.shape[2] // columns * columns]
-    blocks = whole.reshape(len(whole), -1, rows, whole.shape[2] // columns, columns).mean(axis=(2, 4), dtype=np.float64)
-    share = float(np.mean(blocks < _FAR_BELOW * scale))
-    if share <= _NOTICEABLE_SHARE:
-        return None
-    return (
-        f"About {share:.0%} of the volume lies far below zero, down to {_number(lowest)}, as in CT, phase or "
-        "difference images: the network was trained on magnitude MR images, whose air is dark and never negative, so "
-        "choose a magnitude image, or Gaussian noise and compare the result with the input."
-    )
-
-
-def _untrained_sigma(sigma: float, trained: tuple[float, float], low: float, high: float, relative: bool) -> str | None:
-    unit = 1.0 if relative else high - low
-    lowest, highest = (share * unit for share in trained)
-    if lowest <= sigma <= highest:
-        return None
-    where = "of the signal" if relative else f"in image units, for intensities from {_number(low)} to {_number(high)}"
-    advice = (
-        "detail is lost in such noise and what the network shows instead is a guess, so check the level and the noise "
-        "type, or average repeated scans first"
-        if sigma > highest
-        else "the network may take fine anatomy for noise so faint, so compare the result with the input"
-    )
-    return (
-        f"The noise level of {_number(sigma)} is outside the range of training, {_number(lowest)} to "
-        f"{_number(highest)} ({where}): {advice}."
-    )
+    return sentence.format(short=_number(short), long=_number(long), limit=SQUARE_PIXEL)
 
 
 def _number(value: float) -> str:

@@ -6,6 +6,9 @@ import numpy as np
 
 from .errors import InvalidVolumeError
 from .settings import LARGEST, SMALLEST_RANGE
+from .translation import translator
+
+_ = translator(__name__)
 
 _LOW_PERCENTILE = 0.05
 _HIGH_PERCENTILE = 99.9
@@ -22,19 +25,19 @@ def check_volume(volume: np.ndarray) -> None:
         beyond 1e38.
     """
     if volume.ndim != 3:
-        raise InvalidVolumeError(
-            f"The volume has {volume.ndim} dimensions; pass a three-dimensional array (slices, rows, columns)."
-        )
+        message = _("The volume has {count} dimensions; pass a three-dimensional array (slices, rows, columns).")
+        raise InvalidVolumeError(message.format(count=volume.ndim))
     if volume.size == 0:
-        raise InvalidVolumeError(f"The volume has no voxels (shape {volume.shape}); pass one that is not empty.")
+        message = _("The volume has no voxels (shape {shape}); pass one that is not empty.")
+        raise InvalidVolumeError(message.format(shape=volume.shape))
     if volume.dtype.kind not in "iuf":
-        raise InvalidVolumeError(f"The volume holds {volume.dtype} values; pass integers or real numbers.")
+        message = _("The volume holds {type} values; pass integers or real numbers.")
+        raise InvalidVolumeError(message.format(type=volume.dtype))
     if volume.dtype.kind == "f" and not np.isfinite(volume).all():
-        raise InvalidVolumeError("The volume holds NaN or infinite values; replace them before denoising.")
+        raise InvalidVolumeError(_("The volume holds NaN or infinite values; replace them before denoising."))
     if volume.dtype.kind == "f" and max(float(volume.max()), -float(volume.min())) > LARGEST:
-        raise InvalidVolumeError(
-            f"The volume holds values beyond {LARGEST:g}, more than 32-bit floats can carry; divide them first."
-        )
+        message = _("The volume holds values beyond {limit:g}, more than 32-bit floats can carry; divide them first.")
+        raise InvalidVolumeError(message.format(limit=LARGEST))
 
 
 def estimate_range(volume: np.ndarray) -> tuple[float, float]:
@@ -71,7 +74,8 @@ def estimate_range(volume: np.ndarray) -> tuple[float, float]:
     if high <= low:
         return float(low), float(low) + 1.0
     if high - low < SMALLEST_RANGE:
-        raise InvalidVolumeError(
-            f"The volume's values lie within {high - low:.1e}, closer than 32-bit floats can tell apart; multiply them."
+        message = _(
+            "The volume's values lie within {distance:.1e}, closer than 32-bit floats can tell apart; multiply them."
         )
+        raise InvalidVolumeError(message.format(distance=high - low))
     return float(low), float(high)

@@ -12,9 +12,12 @@ import numpy as np
 from .errors import InvalidVolumeError
 from .intensity import check_volume, estimate_range
 from .settings import DenoiseSettings
+from .translation import translator
 
 if TYPE_CHECKING:
     from .denoiser import Denoiser, DenoiseResult
+
+_ = translator(__name__)
 
 THICK_SLICE = 1.5
 """An axis this many times coarser than both others is taken for the one across the acquired slices."""
@@ -76,8 +79,10 @@ def plane_axes(ijk_to_ras: np.ndarray) -> dict[str, int]:
     matrix = np.asarray(ijk_to_ras, np.float64)[:3, :3]
     if not np.isfinite(matrix).all() or np.linalg.matrix_rank(matrix) < 3:
         raise InvalidVolumeError(
-            "The volume's IJK to RAS matrix has no inverse, so its slices have no direction: correct its spacing and "
-            "axis directions."
+            _(
+                "The volume's IJK to RAS matrix has no inverse, so its slices have no direction: correct its spacing "
+                "and axis directions."
+            )
         )
     # An index grows fastest across its slices, also where the axes are sheared: along its row of RAS to IJK.
     normals = np.linalg.inv(matrix)
@@ -135,16 +140,16 @@ def denoise_three_planes(
     volume = np.asarray(volume)
     check_volume(volume)
     if min(volume.shape) == 1:
-        raise InvalidVolumeError(
-            f"The volume has {' x '.join(map(str, volume.shape))} voxels, so it has slices in one plane only: "
-            "denoise it in that plane, not in three."
+        message = _(
+            "The volume has {size} voxels, so it has slices in one plane only: denoise it in that plane, not in three."
         )
+        raise InvalidVolumeError(message.format(size=" x ".join(map(str, volume.shape))))
     if settings.intensity_range is None:
         settings = replace(settings, intensity_range=estimate_range(volume))
     slices = sum(volume.shape)
 
     def counted(before: int) -> Callable[[int, int], None] | None:
-        return None if progress is None else lambda done, _: progress(before + done, slices)
+        return None if progress is None else lambda done, _total: progress(before + done, slices)
 
     # Added up, so that a large volume is held twice and not three times; in float64, where a mean of equals is exact.
     image, conduction = np.zeros(volume.shape, np.float64), np.zeros(volume.shape, np.float64)

@@ -12,6 +12,9 @@ from torch import nn
 from .denoiser import Denoiser, DenoiseResult
 from .errors import WeightsError
 from .settings import DenoiseSettings
+from .translation import translator
+
+_ = translator(__name__)
 
 DEFAULT_SAMPLES = 16
 
@@ -65,8 +68,10 @@ def sample_uncertainty(
         raise ValueError(f"{samples} samples have no standard deviation: choose 2 or more.")
     if not denoiser.network.architecture.dropout:
         raise WeightsError(
-            "These weights were trained without dropout and cannot tell how uncertain they are: "
-            "train others with 'neural-diffusion train --network dropout'."
+            _(
+                "These weights were trained without dropout and cannot tell how uncertain they are: "
+                "train others with 'neural-diffusion train --network dropout'."
+            )
         )
     runs = 1 + samples
 

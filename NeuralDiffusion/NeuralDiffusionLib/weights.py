@@ -14,6 +14,9 @@ import torch
 
 from .errors import WeightsError
 from .network import Architecture, NeuralDiffusionNetwork
+from .translation import translator
+
+_ = translator(__name__)
 
 BUNDLED_WEIGHTS = Path(__file__).parent / "weights" / "neural_diffusion.pt"
 _FORMAT = 2
@@ -61,25 +64,28 @@ def load_weights(path: Path = BUNDLED_WEIGHTS) -> LoadedWeights:
     try:
         file = path.read_bytes()
     except OSError as error:
-        raise WeightsError(f"Weights '{path}' cannot be read ({error.strerror}): reinstall the extension.") from error
+        message = _("Weights '{path}' cannot be read ({reason}): reinstall the extension.")
+        raise WeightsError(message.format(path=path, reason=error.strerror)) from error
     try:
         content = _unpack(file)
     except _DAMAGED as error:
-        raise WeightsError(f"Weights '{path}' are damaged: reinstall the extension or export them again.") from error
+        message = _("Weights '{path}' are damaged: reinstall the extension or export them again.")
+        raise WeightsError(message.format(path=path)) from error
     try:
         if content["format"] > _FORMAT:
-            raise WeightsError(f"Weights '{path}' were written by a newer version: update the extension.")
+            message = _("Weights '{path}' were written by a newer version: update the extension.")
+            raise WeightsError(message.format(path=path))
         if content["format"] != _FORMAT:
             raise KeyError("format")
         network = NeuralDiffusionNetwork(Architecture(**content["architecture"]))
         network.load_state_dict(content["state_dict"])
         metadata = dict(content["metadata"])
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError) as error:
-        raise WeightsError(
-            f"Weights '{path}' were made for another network: use a file exported by this version."
-        ) from error
+        message = _("Weights '{path}' were made for another network: use a file exported by this version.")
+        raise WeightsError(message.format(path=path)) from error
     if not all(tensor.isfinite().all() for tensor in network.state_dict().values()):
-        raise WeightsError(f"Weights '{path}' hold NaN or infinity, as after a training that failed: train them again.")
+        message = _("Weights '{path}' hold NaN or infinity, as after a training that failed: train them again.")
+        raise WeightsError(message.format(path=path))
     return LoadedWeights(network.eval(), metadata, hashlib.sha256(file).hexdigest())
 
 

@@ -1,0 +1,36 @@
+"""Sentences in the user's language, where an application translates them; elsewhere they stay English.
+
+A module of the library has ``_ = translator(__name__)`` and puts each sentence into ``_("...")``, as a literal whose
+values are filled in afterwards. That is the form in which Slicer's tools find sentences, filed under the name of the
+module.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+Translate = Callable[[str, str], str]
+"""Takes the name of a module, such as ``"NeuralDiffusionLib.weights"``, and a sentence of it; from any thread."""
+
+_installed: list[Translate] = []
+
+
+def set_translator(translate: Translate) -> None:
+    """Have the library's sentences translated from now on."""
+    _installed[:] = [translate]
+
+
+def translator(context: str) -> Callable[[str], str]:
+    """Return what translates the sentences of a module, whose name is the context."""
+
+    def translated(text: str) -> str:
+        found = _installed[0](context, text) if _installed else text
+        # With other values than the sentence has, a translation could not be filled in.
+        return found if _values(found) == _values(text) else text
+
+    return translated
+
+
+def _values(text: str) -> set[str]:
+    return set(re.findall(r"\{[^{}]*\}", text))
