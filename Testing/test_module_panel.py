@@ -15,8 +15,8 @@ from NeuralDiffusion import NeuralDiffusionParameterNode
 
 MODULE = Path(__file__).resolve().parent.parent / "NeuralDiffusion"
 QT_CLASSES = {"QLabel", "QComboBox", "QCheckBox", "QPushButton", "QProgressBar", "QDoubleSpinBox"}
-FILLED_BY_THE_PANEL = {"device"}
-"""Parameters whose choices are known only once PyTorch is loaded, so that no binding can list them."""
+FILLED_BY_THE_PANEL = {"device", "showConduction", "showRemoved", "beforeAfter", "sideBySide"}
+"""Parameters without a binding: devices are known only once PyTorch is loaded, what is shown follows the slice views."""
 SLICER_CLASSES = {"qMRMLWidget", "qMRMLNodeComboBox", "ctkCollapsibleButton", "ctkSliderWidget"}
 
 
