@@ -16,7 +16,7 @@ from NeuralDiffusion import NeuralDiffusionParameterNode
 MODULE = Path(__file__).resolve().parent.parent / "NeuralDiffusion"
 QT_CLASSES = {"QLabel", "QComboBox", "QCheckBox", "QPushButton", "QProgressBar", "QDoubleSpinBox"}
 FILLED_BY_THE_PANEL = {"device", "showConduction", "showRemoved", "beforeAfter", "sideBySide"}
-"""Parameters without a binding: devices are known only once PyTorch is loaded, what is shown follows the slice views."""
+"""Parameters without a binding: devices are not known before PyTorch is loaded, and looks follow the slice views."""
 SLICER_CLASSES = {"qMRMLWidget", "qMRMLNodeComboBox", "ctkCollapsibleButton", "ctkSliderWidget"}
 
 
