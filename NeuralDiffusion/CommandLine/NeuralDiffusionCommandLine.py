@@ -128,11 +128,17 @@ def _check_targets(chosen: argparse.Namespace) -> None:
 def _read(path: Path) -> sitk.Image:
     import SimpleITK as sitk
 
+    from NeuralDiffusionLib.image_headers import is_sound, taken_for
+
+    if (other := taken_for(path)) is not None:
+        raise RunError(f"{path} would be read from {other.name} beside it: move one of the two into another folder.")
     # What ITK would print about an odd header counts as an error in Slicer.
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     try:
+        if not is_sound(path):
+            raise RuntimeError(path)
         image = sitk.ReadImage(str(path))
-    except RuntimeError as error:
+    except (OSError, RuntimeError) as error:
         raise RunError(f"{path} cannot be read as an image: it is absent, damaged or of an unknown format.") from error
     components = image.GetNumberOfComponentsPerPixel()
     if image.GetDimension() != 3 or components > 1 or "complex" in image.GetPixelIDTypeAsString():
@@ -175,7 +181,14 @@ def _write(image: sitk.Image, result: DenoiseResult, chosen: argparse.Namespace)
     import numpy as np
     import SimpleITK as sitk
 
+    from NeuralDiffusionLib.image_headers import is_sound
     from NeuralDiffusionLib.whole_files import write_whole
+
+    def write(output: sitk.Image, path: Path) -> None:
+        sitk.WriteImage(output, str(path))
+        # Of a full disk the writer of NIfTI says nothing.
+        if not is_sound(path):
+            raise OSError(None, "no space")
 
     voxels = result.image
     if "float" not in image.GetPixelIDTypeAsString():
@@ -188,7 +201,7 @@ def _write(image: sitk.Image, result: DenoiseResult, chosen: argparse.Namespace)
         output.CopyInformation(image)
     try:
         write_whole(
-            [(path, partial(sitk.WriteImage, output)) for path, output in outputs],
+            [(path, partial(write, output)) for path, output in outputs],
             on_written=lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN),
         )
     except (OSError, RuntimeError) as error:

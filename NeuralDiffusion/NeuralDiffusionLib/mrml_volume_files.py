@@ -9,6 +9,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from .errors import InvalidVolumeError
+from .image_headers import is_sound, taken_for
 from .whole_files import write_whole
 
 # What each format is written as: one file each, so that it can appear whole.
@@ -65,10 +66,18 @@ def read_volume_file(path: Path, scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLSc
                 name=path.name
             )
         )
+    if (other := taken_for(path)) is not None:
+        message = _("'{name}' would be read from '{other}' beside it: move one of the two into another folder.")
+        raise InvalidVolumeError(message.format(name=path.name, other=other.name))
+    try:
+        sound = is_sound(path)
+    except OSError as error:
+        message = _("'{name}' cannot be read ({reason}): ask for the permission to read it, or try again.")
+        raise InvalidVolumeError(message.format(name=path.name, reason=error.strerror)) from error
     volume = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", path.name)
     storage = scene.AddNewNodeByClass("vtkMRMLVolumeArchetypeStorageNode")
     storage.SetFileName(str(path))
-    if not storage.ReadData(volume) or volume.GetImageData() is None:
+    if not sound or not storage.ReadData(volume) or volume.GetImageData() is None:
         raise InvalidVolumeError(
             _(
                 "'{name}' cannot be read as one scalar volume: it is damaged or incomplete, or holds colours or a "
@@ -91,7 +100,8 @@ def write_volume_file(volume: slicer.vtkMRMLScalarVolumeNode, path: Path) -> Non
     def write(unfinished: Path) -> None:
         storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
         storage.SetFileName(str(unfinished))
-        if not storage.WriteData(volume):
+        # Of a full disk the writer of NIfTI says nothing.
+        if not storage.WriteData(volume) or not is_sound(unfinished):
             raise OSError(None, _("Slicer's writer failed"))
 
     try:

@@ -1,0 +1,87 @@
+"""What headers of image files promise, looked at before native readers trust them: ITK does not notice all of it."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import os
+import re
+import struct
+import zlib
+from pathlib import Path
+
+_GZIP = b"\x1f\x8b"
+_LONGEST_META_HEADER = 2**16
+# By the length that a header states first: where its magic stands, its axes, its voxel type and where voxels begin.
+_NIFTI = {
+    348: (344, b"n+1\0", "8h", 40, 70, "f", 108),
+    540: (4, b"n+2\0", "8q", 16, 12, "q", 168),
+}
+# Bytes of a voxel by NIfTI's numbers of the types.
+_VOXEL_BYTES = {
+    **{2: 1, 4: 2, 8: 4, 16: 4, 32: 8, 64: 8, 128: 3, 256: 1, 512: 2, 768: 4, 1024: 8, 1280: 8},
+    **{1536: 16, 1792: 16, 2048: 32, 2304: 4},
+}
+
+
+def is_sound(path: Path) -> bool:
+    """Whether a file may be given to a reader that trusts its header.
+
+    A NIfTI file that was cut is read as if what is missing were zeros, one that promises more than it holds fills the
+    memory, and a MetaImage file with an impossible size ends the process. Of other formats nothing is looked at.
+
+    Parameters
+    ----------
+    path
+        The file; the end of its name tells the format.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    name = path.name.lower()
+    if name.endswith((".nii", ".nii.gz")):
+        return _holds_its_voxels(path)
+    return not name.endswith((".mha", ".mhd")) or _has_possible_size(path)
+
+
+def taken_for(path: Path) -> Path | None:
+    """The uncompressed NIfTI file beside a compressed one, if there is one: ITK reads its voxels for those of both."""
+    other = path.with_suffix("")
+    return other if path.name.lower().endswith(".nii.gz") and other.exists() else None
+
+
+def _holds_its_voxels(path: Path) -> bool:
+    with path.open("rb") as file:
+        packed = file.read(len(_GZIP)) == _GZIP
+    try:
+        with gzip.open(path) if packed else path.open("rb") as file:
+            stated = _stated_length(file.read(max(_NIFTI)))
+            # A compressed file is read to its end for this, and its checksum compared.
+            return stated is not None and stated <= file.seek(0, os.SEEK_END)
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        return False
+
+
+def _stated_length(header: bytes) -> float | None:
+    """Length of a NIfTI file in bytes by its header; None if it is none."""
+    for order in "<>":
+        length = struct.unpack_from(f"{order}i", header)[0] if len(header) >= 4 else 0
+        if length not in _NIFTI or len(header) < length:
+            continue
+        place, magic, axes, axes_at, type_at, offset, offset_at = _NIFTI[length]
+        count, *sizes = struct.unpack_from(order + axes, header, axes_at)
+        voxel_bytes = _VOXEL_BYTES.get(struct.unpack_from(order + "h", header, type_at)[0])
+        if header[place : place + len(magic)] != magic or not 1 <= count <= len(sizes) or voxel_bytes is None:
+            return None
+        (begin,) = struct.unpack_from(order + offset, header, offset_at)
+        return begin + math.prod(max(1, size) for size in sizes[:count]) * voxel_bytes
+    return None
+
+
+def _has_possible_size(path: Path) -> bool:
+    with path.open("rb") as file:
+        stated = re.findall(rb"(NDims|DimSize)\s*=([^\r\n]*)", file.read(_LONGEST_META_HEADER))
+    possible = {b"NDims": rb"\s*[1-9]\s*", b"DimSize": rb"(\s*[1-9][0-9]*)(\s+[1-9][0-9]*)*\s*"}
+    return all(re.fullmatch(possible[name], text) for name, text in stated)

@@ -1,0 +1,201 @@
+"""Files and disks that make trouble, through Slicer's readers and writers: `denoiseAll` and the command-line module.
+
+ITK, which they are built on, takes a NIfTI file that was cut for a whole one, says nothing of a full disk when it
+writes one, and ends the process over some headers.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from shell import ROOT, head, voxels_of, write
+
+from NeuralDiffusion import NeuralDiffusionLogic
+from NeuralDiffusionLib import DenoiseSettings
+
+pytest_plugins = ("small_disk",)
+FORMATS = (".nii", ".nii.gz", ".nrrd", ".mha")
+SCRIPT = ROOT / "NeuralDiffusion" / "CommandLine" / "NeuralDiffusionCommandLine.py"
+QUICK = DenoiseSettings(iterations=1)
+
+
+def with_bytes(place: int, packing: str, *values: object):
+    def change(content: bytes) -> bytes:
+        changed = bytearray(content)
+        struct.pack_into(packing, changed, place, *values)
+        return bytes(changed)
+
+    return change
+
+
+def with_words(words: bytes, others: bytes):
+    def change(content: bytes) -> bytes:
+        assert words in content
+        return content.replace(words, others)
+
+    return change
+
+
+def cut(share: float):
+    return lambda content: content[: int(share * len(content))]
+
+
+DAMAGE = {
+    **{f"cut at {share} {suffix}": (suffix, cut(share)) for share in (0.02, 0.5, 0.97) for suffix in FORMATS},
+    **{f"empty {suffix}": (suffix, cut(0)) for suffix in FORMATS},
+    "cut, then compressed": (".nii.gz", lambda content: gzip.compress(cut(0.5)(gzip.decompress(content)))),
+    "wrong checksum": (".nii.gz", with_bytes(-6, "B", 255)),
+    "larger than its file": (".nii", with_bytes(42, "<hhh", 8, 30361, 32406)),
+    "larger than any memory": (".nii", with_bytes(42, "<hhh", 32767, 32767, 32767)),
+    "eight axes": (".nii", with_bytes(40, "<h", 8)),
+    "no type": (".nii", with_bytes(70, "<h", 999)),
+    "voxels beyond the end": (".nii", with_bytes(108, "<f", 1e9)),
+    "voxels nowhere": (".nii", with_bytes(108, "<f", float("nan"))),
+    "no magic": (".nii", with_bytes(344, "<4s", b"none")),
+    "minus one axis": (".mha", with_words(b"NDims = 3", b"NDims = -1")),
+    "many axes": (".mha", with_words(b"NDims = 3", b"NDims = 99999999999")),
+    "minus one column": (".mha", with_words(b"DimSize = 20", b"DimSize = -1")),
+    "minus one row": (".nrrd", with_words(b"sizes: 20 24", b"sizes: 20 -1")),
+}
+NAMES = ["with space", "Schädel Ä ö ß", "脳の画像 磁気共鳴", "'quoted' \"twice\"", "-dash", "100% {name}", "new\nline"]
+
+
+@pytest.fixture
+def run(scene):
+    """Denoise the files of a folder; give what the table says of each."""
+    logic = NeuralDiffusionLogic()
+
+    def run(folder: Path, output: Path, **options: object) -> dict[str, str]:
+        table = logic.denoiseAll(folder, output, settings=QUICK, device="cpu", **options).GetTable()
+        rows = range(table.GetNumberOfRows())
+        return {
+            table.GetValueByName(row, "Name").ToString(): table.GetValueByName(row, "Status").ToString() for row in rows
+        }
+
+    yield run
+    logic.close()
+
+
+@pytest.fixture
+def scans(tmp_path):
+    (tmp_path / "scans").mkdir()
+    return tmp_path / "scans"
+
+
+def assert_sentence(text: str, words: str) -> None:
+    assert words in text
+    assert text.endswith(".")
+    assert "\n" not in text
+
+
+class TestFolder:
+    def test_no_damaged_file_is_taken_and_none_stops_another(self, tmp_path, scans, run):
+        sound = {suffix: write(scans / f"sound {FORMATS.index(suffix)}{suffix}").read_bytes() for suffix in FORMATS}
+        names = {f"{name.replace(' ', '-')}{suffix}": change for name, (suffix, change) in DAMAGE.items()}
+        for name, change in names.items():
+            suffix = next(end for end in (".nii.gz", ".nii", ".nrrd", ".mha") if name.endswith(end))
+            (scans / name).write_bytes(change(sound[suffix]))
+        found = run(scans, tmp_path / "clean")
+        for name in names:
+            assert_sentence(found.pop(name), f"'{name}' cannot be read as one scalar volume: it is damaged")
+        assert found == {f"sound {number}{suffix}": "Denoised." for number, suffix in enumerate(FORMATS)}
+        assert {path.name for path in (tmp_path / "clean").iterdir()} == set(found)
+
+    @pytest.mark.parametrize("made", FORMATS)
+    @pytest.mark.parametrize("named", FORMATS)
+    def test_a_wrong_ending_is_refused_or_read_rightly(self, tmp_path, scans, run, made, named):
+        write(tmp_path / f"scan{made}").rename(scans / f"scan{named}")
+        (status,) = run(scans, tmp_path / "clean").values()
+        # A NIfTI file need not be compressed to be read under the name of a compressed one.
+        if made == named or (made, named) == (".nii", ".nii.gz"):
+            assert voxels_of(tmp_path / "clean" / f"scan{named}").shape == head().shape
+        else:
+            assert_sentence(status, "cannot be read as one scalar volume")
+
+    @pytest.mark.parametrize("order", ["<", ">"])
+    def test_nifti_files_of_either_byte_order_are_taken(self, tmp_path, scans, run, order):
+        image = nib.Nifti1Image(head().T, np.eye(4), nib.Nifti1Header(endianness=order))
+        nib.save(image, scans / "scan.nii")
+        nib.save(image, scans / "packed.nii.gz")
+        assert set(run(scans, tmp_path / "clean").values()) == {"Denoised."}
+
+    def test_a_compressed_file_is_not_read_from_another_one_of_its_name(self, tmp_path, scans, run):
+        write(scans / "scan.nii", head(np.int16))
+        write(scans / "scan.nii.gz", head(np.int16)[::-1].copy())
+        found = run(scans, tmp_path / "clean")
+        assert found["scan.nii"] == "Denoised."
+        assert_sentence(found["scan.nii.gz"], "would be read from 'scan.nii' beside it")
+        assert [path.name for path in (tmp_path / "clean").iterdir()] == ["scan.nii"]
+
+    def test_any_name_is_read_and_written(self, tmp_path, scans, run):
+        for number, name in enumerate(NAMES):
+            suffix = FORMATS[number % len(FORMATS)]
+            write(tmp_path / f"scan{suffix}").rename(scans / f"{name}{suffix}")
+        found = run(scans, tmp_path / "脳 ä" / "clean")
+        assert set(found.values()) == {"Denoised."}
+        assert {path.name for path in (tmp_path / "脳 ä" / "clean").iterdir()} == set(found)
+
+    def test_a_path_of_more_than_300_characters_is_taken(self, tmp_path, run):
+        folder = tmp_path.joinpath(*["deep " * 12] * 5)
+        folder.mkdir(parents=True)
+        for number, suffix in enumerate(FORMATS):
+            write(tmp_path / f"scan{suffix}").rename(folder / f"scan {number}{suffix}")
+        assert set(run(folder, folder / "clean").values()) == {"Denoised."}
+        assert len(list((folder / "clean").iterdir())) == len(FORMATS)
+
+    @pytest.mark.parametrize("suffix", FORMATS)
+    def test_a_full_disk_is_said_and_leaves_what_was_there(self, scans, run, small_disk, suffix):
+        write(scans / f"scan{suffix}", head(np.float32, (30, 40, 40)))
+        (small_disk / f"scan{suffix}").write_text("a former result")
+        (status,) = run(scans, small_disk, overwrite=True).values()
+        assert_sentence(status, f"scan{suffix}' could not be written")
+        assert {path.name: path.read_bytes() for path in small_disk.iterdir()} == {f"scan{suffix}": b"a former result"}
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="Root may read everything.")
+    def test_a_file_that_may_not_be_read_is_named(self, tmp_path, scans, run):
+        write(scans / "scan.nii").chmod(0)
+        (status,) = run(scans, tmp_path / "clean").values()
+        assert_sentence(status, "'scan.nii' cannot be read (Permission denied)")
+
+    def test_a_link_to_nothing_is_named(self, tmp_path, scans, run):
+        (scans / "scan.nii").mkdir()
+        write(scans / "other.nii")
+        (scans / "gone.nii").symlink_to(tmp_path / "gone.nii")
+        assert run(scans, tmp_path / "clean") == {"other.nii": "Denoised."}
+
+
+class TestCommandLineModule:
+    def refused(self, *arguments: object, **options: object) -> str:
+        done = subprocess.run(
+            [sys.executable, SCRIPT, *map(str, arguments), "--iterations", "1", "--device", "cpu"],
+            capture_output=True,
+            text=True,
+            **options,
+        )
+        assert done.returncode == 1, done
+        # ITK's own complaint may stand before.
+        return done.stderr.splitlines()[-1]
+
+    @pytest.mark.parametrize("kind", ["cut at 0.5 .nii", "cut at 0.97 .nii.gz", "larger than its file", "many axes"])
+    def test_a_damaged_file_is_refused(self, tmp_path, kind):
+        suffix, change = DAMAGE[kind]
+        scan = write(tmp_path / f"scan{suffix}")
+        scan.write_bytes(change(scan.read_bytes()))
+        assert_sentence(self.refused(scan, tmp_path / "clean.nrrd"), "cannot be read as an image")
+        assert [path.name for path in tmp_path.iterdir()] == [scan.name]
+
+    @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+    def test_a_full_disk_leaves_nothing(self, tmp_path, small_disk, suffix):
+        scan = tmp_path / "scan.nrrd"
+        sitk.WriteImage(sitk.GetImageFromArray(head(np.float32, (30, 40, 40))), str(scan))
+        assert_sentence(self.refused(scan, small_disk / f"clean{suffix}"), "could not be written")
+        assert list(small_disk.iterdir()) == []
