@@ -8,9 +8,12 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
+from NeuralDiffusionLib import InvalidVolumeError
+from NeuralDiffusionLib.mrml_input_warnings import InputWarnings
 from NeuralDiffusionLib.mrml_parameters import NeuralDiffusionParameterNode, NoiseType
 from NeuralDiffusionLib.mrml_run_sentences import estimate_text
 from NeuralDiffusionLib.mrml_sequences import browser_and_sequence_of, frames_of
+from NeuralDiffusionLib.mrml_volumes import check_input
 
 from .noise_level_watch import NoiseLevelWatch
 from .section import Panel, Section
@@ -20,11 +23,12 @@ _MOST_DECIMALS = 8
 
 
 class InputsSection(Section):
-    """Volume, frames, mask, noise type and noise level."""
+    """Volume, frames, mask, noise type and noise level, and what of them lies outside of the network's training."""
 
     def __init__(self, panel: Panel) -> None:
         super().__init__(panel)
         self._noiseLevel = NoiseLevelWatch(panel, self._showNoiseLevel)
+        self._warnings = InputWarnings()
         self._browser: slicer.vtkMRMLSequenceBrowserNode | None = None
         self._browserTag = 0
         self._recording = False
@@ -41,7 +45,7 @@ class InputsSection(Section):
         if node is not None:
             self.ui.noiseTypeNoteLabel.text = _explain(node.noiseType)
             self._fitSpinBox(node)
-            self._showNoiseLevel()
+        self._showNoiseLevel()
 
     def onEstimateSigmaClicked(self, checked: bool) -> None:
         """Start from the estimate when the level is to be set by hand for the first time."""
@@ -99,6 +103,20 @@ class InputsSection(Section):
         node = self.parameterNode
         if node is not None:
             self.ui.sigmaNoteLabel.text = self._noteOnLevel(node)
+        sentences = [] if node is None else self._warningsOf(node)
+        self.ui.inputWarningsLabel.text = "\n".join(sentences)
+        self.ui.inputWarningsLabel.visible = bool(sentences)
+
+    def _warningsOf(self, node: NeuralDiffusionParameterNode) -> list[str]:
+        try:
+            check_input(node.inputVolume)
+            settings = node.settings()
+        except InvalidVolumeError:
+            # Said where Apply is refused.
+            return []
+        estimate = self._noiseLevel.estimate
+        sigma = estimate.sigma if node.estimateSigma and estimate is not None else settings.sigma
+        return self._warnings.find(node.inputVolume, settings, node.takesThreePlanes(), sigma)
 
     def _noteOnLevel(self, node: NeuralDiffusionParameterNode) -> str:
         return " ".join(sentence for sentence in (self._noteOnEstimate(node), _noteOnGiven(node)) if sentence)
