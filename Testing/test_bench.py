@@ -178,7 +178,7 @@ def test_what_is_measured_is_kept_as_it_goes(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(subjects, "find_spec", lambda name: None)
     monkeypatch.setattr(subjects, "denoise_tv_chambolle", _interrupted)
     with pytest.raises(KeyboardInterrupt):
-        command("cpu", 1, 0.0, 2, 16, None, False, False, tmp_path / "bench.json", None, None)
+        command("cpu", 1, 0.0, 2, 16, None, False, False, False, tmp_path / "bench.json", None, None)
     content = json.loads((tmp_path / "bench.json").read_text())
     assert not content["finished"]
     assert content["rows"][-1]["method"] == "Non-local means (scikit-image), slice by slice"

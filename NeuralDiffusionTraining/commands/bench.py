@@ -35,6 +35,9 @@ def bench(
         bool,
         typer.Option("--large/--no-large", help="Send 1024 x 1024 x 600 voxels through the CPU, too: needs 8 GB."),
     ] = True,
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Time ours with torch.compile, too: needs a C++ compiler.")
+    ] = False,
     json_file: JsonFile = None,
     markdown_file: MarkdownFile = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the scaling into this PNG file.")] = None,
@@ -57,6 +60,7 @@ def bench(
     from ..speed.bench import bench as time_all
     from ..speed.bench_volume import SIGMA, add_noise, clean_volume
     from ..speed.large_volume import large_volume
+    from ..speed.levers import compiled as with_compiler
     from ..speed.levers import without_levers
     from ..speed.machine_share import machine_share
     from ..speed.subjects import classical, network, ours
@@ -69,6 +73,8 @@ def bench(
         raise CommandError("--plot draws the scaling: leave out --no-scaling.")
     denoiser, settings = Denoiser(device), DenoiseSettings()
     subjects = [*ours(denoiser, settings), *without_levers(device, settings)]
+    if compiled:
+        subjects.append(with_compiler(device, settings))
     if trained:
         from ..training.checkpoints import load_trained
         from .table_rows import name_and_checkpoint

@@ -54,6 +54,20 @@ def without_levers(device: str, settings: DenoiseSettings) -> list[Subject]:
     ]
 
 
+def compiled(device: str, settings: DenoiseSettings) -> Subject:
+    """Ours with what PyTorch's compiler takes of it: not in use, as Slicer has no compiler and it takes a minute."""
+    denoiser = Denoiser(device)
+    for part in (denoiser.network.noise_level, denoiser.network.guidance, denoiser.network.refinement):
+        part.compile()
+    return Subject(
+        "torch.compile on top, not in use",
+        "lever",
+        lambda noisy: denoiser(noisy, settings).image,
+        denoiser.device,
+        _SLICES,
+    )
+
+
 def _with(
     denoiser: Denoiser, kind: type[NeuralDiffusionNetwork], memory_format: torch.memory_format = torch.channels_last
 ) -> Denoiser:

@@ -6,7 +6,7 @@ from typing import Any
 
 _GROUPS = {
     "ours": "Ours",
-    "lever": "Ours without one lever",
+    "lever": "Ours with one lever changed",
     "network": "Networks in the same engine",
     "classical": "Classical filters",
 }
