@@ -24,7 +24,7 @@ def sentences() -> list[str]:
                 parts = [part.value if isinstance(part, ast.Constant) else "..." for part in node.values]
                 found.append("".join(map(str, parts)))
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                found.append(re.sub(r"\{\w*\}", "...", node.value))
+                found.append(re.sub(r"\{[^{}]*\}", "...", node.value))
     return found
 
 
