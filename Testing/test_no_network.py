@@ -6,10 +6,11 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
-from shell import command, environment, head, write
+from shell import ROOT, command, environment, head, write
 
 from NeuralDiffusion import NeuralDiffusionLogic
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
@@ -18,7 +19,9 @@ WATCH = """
 import os, sys
 LOG = os.environ["WATCH_LOG"]
 def watch(event, arguments):
-    if event.startswith("socket."):
+    local = {"127.0.0.1", "::1"} & {part for one in arguments for part in (one if isinstance(one, tuple) else [one])
+                                    if isinstance(part, str)} or event == "socket.__new__"
+    if event.startswith("socket.") and not (local and "WATCH_LOCAL" in os.environ):
         raise RuntimeError(f"The network was asked for: {event} {arguments}")
     if event == "open" and arguments[1] != "r":
         path, mode, flags = arguments
@@ -37,7 +40,23 @@ def told(path):
         os.close(descriptor)
 sys.addaudithook(watch)
 """
-"""Put as sitecustomize.py on the path, it watches a process of Python from its first line on."""
+"""Put as sitecustomize.py on the path, it watches a process of Python from its first line on, and its children."""
+
+IN_A_SCENE = """
+import sys
+from pathlib import Path
+import slicer, slicer_host
+slicer_host.install()
+from NeuralDiffusion import NeuralDiffusionLogic
+from NeuralDiffusionLib import DenoiseSettings
+from NeuralDiffusionLib.mrml_volume_files import read_volume_file
+logic, settings = NeuralDiffusionLogic(), DenoiseSettings(iterations=1)
+volume = read_volume_file(Path("scans/scan.nrrd"), slicer.mrmlScene)
+output, conduction = (logic.addOutputVolume(volume) for _ in range(2))
+logic.process(volume, output, conduction, settings, device="cpu")
+assert output.GetImageData() is not None
+logic.denoiseAll("scans", "clean", settings=settings, device="cpu")
+"""
 
 
 @pytest.fixture
@@ -57,25 +76,29 @@ def watched(tmp_path):
     (tmp_path / "watch" / "sitecustomize.py").write_text(WATCH)
     log = tmp_path / "watch" / "log"
 
-    def run(*arguments):
+    def run(*arguments, **variables):
         base = environment()
         own = {
             "HOME": tmp_path / "home",
             "TMPDIR": tmp_path / "temporary",
             "WATCH_LOG": log,
-            "PYTHONPATH": os.pathsep.join([str(tmp_path / "watch"), base["PYTHONPATH"]]),
+            "PYTHONPATH": os.pathsep.join([str(tmp_path / "watch"), str(ROOT / "Testing"), base["PYTHONPATH"]]),
         }
         kept = {name: text for name, text in base.items() if not name.startswith("XDG_")}
         done = subprocess.run(
             arguments,
             cwd=tmp_path / "work",
-            env={**kept, **{name: str(value) for name, value in own.items()}},
+            env={**kept, **{name: str(value) for name, value in {**own, **variables}.items()}},
             capture_output=True,
             text=True,
         )
         return done, log.read_text().splitlines() if log.exists() else []
 
     return run
+
+
+def files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 def test_the_engine_opens_no_socket(no_sockets):
@@ -94,6 +117,9 @@ def test_the_module_opens_no_socket(no_sockets, add_volume):
 def test_the_watch_sees_sockets_and_files(watched, tmp_path):
     done, _ = watched(sys.executable, "-c", "import socket; socket.socket()")
     assert "The network was asked for" in done.stderr
+    far = "import socket; socket.socket(); socket.getaddrinfo('192.0.2.1', 80)"
+    done, _ = watched(sys.executable, "-c", far, WATCH_LOCAL=1)
+    assert "The network was asked for: socket.getaddrinfo" in done.stderr
     done, written = watched(sys.executable, "-c", "open('a', 'w'); import tempfile; tempfile.mkdtemp()")
     assert done.returncode == 0, done.stderr
     assert str(tmp_path / "work" / "a") in written
@@ -116,3 +142,29 @@ def test_the_command_line_opens_no_socket_and_writes_nothing_but_its_output(watc
     assert list((tmp_path / "temporary").rglob("*")) == []
     outside = [path for path in written if not path.startswith((str(tmp_path / "work"), "/dev/"))]
     assert outside == []
+
+
+def test_the_module_opens_no_socket_and_writes_nothing_but_its_output(watched, tmp_path):
+    (tmp_path / "work" / "scans").mkdir()
+    write(tmp_path / "work" / "scans" / "scan.nrrd", head(np.int16))
+    done, written = watched(sys.executable, "-c", IN_A_SCENE)
+    assert done.returncode == 0, done.stderr
+    found = {
+        str(path.relative_to(tmp_path)) for name in ("home", "temporary", "work") for path in files(tmp_path / name)
+    }
+    assert found == {"work/scans/scan.nrrd", "work/clean/scan.nrrd"}
+    assert [path for path in written if not path.startswith((str(tmp_path / "work" / "clean"), "/dev/"))] == []
+
+
+def test_a_batch_talks_to_this_computer_alone_and_leaves_nothing_but_its_output(watched, tmp_path):
+    (tmp_path / "work" / "scans").mkdir()
+    write(tmp_path / "work" / "scans" / "scan.nii.gz", head(np.int16))
+    done, written = watched(*command("batch", "scans/*", "clean", "--workers", 1, "--device", "cpu"), WATCH_LOCAL=1)
+    assert done.returncode == 0, done.stderr
+    found = {
+        str(path.relative_to(tmp_path)) for name in ("home", "temporary", "work") for path in files(tmp_path / name)
+    }
+    assert found == {"work/scans/scan.nii.gz", "work/clean/scan.nii.gz", "work/clean/scan.json"}
+    allowed = (str(tmp_path / "work" / "clean"), str(tmp_path / "temporary"), "/dev/")
+    assert [path for path in written if not path.startswith(allowed)] == []
+    assert list((tmp_path / "temporary").iterdir()) == []

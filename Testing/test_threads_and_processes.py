@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from shell import environment, head
+from shell import ROOT, environment, head
 
 from NeuralDiffusion import NeuralDiffusionLogic
 from NeuralDiffusionLib import DenoiseCancelled, Denoiser, DenoiseSettings
@@ -20,6 +20,23 @@ from NeuralDiffusionLib.background import Worker
 QUICK = DenoiseSettings(iterations=2)
 MOST_GROWTH_KB = 4096
 """For 100 runs of a volume whose result alone is 60 kB: had each kept it, the growth would be 6 MB."""
+
+RUNS = {
+    "engine": "denoiser = Denoiser('cpu')\ndef run():\n    denoiser(volume, settings)\n",
+    "scene": (
+        "import slicer, slicer_host\n"
+        "slicer_host.install()\n"
+        "from NeuralDiffusion import NeuralDiffusionLogic\n"
+        "logic = NeuralDiffusionLogic()\n"
+        "scan = slicer.util.addVolumeFromArray(volume)\n"
+        "output, conduction = (logic.addOutputVolume(scan) for _ in range(2))\n"
+        "def run():\n"
+        "    nodes = slicer.mrmlScene.GetNumberOfNodes()\n"
+        "    logic.process(scan, output, conduction, settings, device='cpu')\n"
+        "    assert count == 0 or slicer.mrmlScene.GetNumberOfNodes() == nodes\n"
+    ),
+}
+"""How a run is done, by path, in lines of Python."""
 
 
 @pytest.fixture
@@ -33,6 +50,8 @@ def python(program, **variables):
         capture_output=True,
         text=True,
         env={**environment(), **variables},
+        # Where the host of the module is.
+        cwd=ROOT / "Testing",
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
@@ -139,17 +158,19 @@ class TestProcesses:
         assert float(done.stdout) < 1e-3
 
     @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux tells the memory of a process in /proc.")
-    def test_a_hundred_runs_do_not_make_the_process_grow(self):
+    @pytest.mark.parametrize("path", RUNS)
+    def test_a_hundred_runs_do_not_make_the_process_grow(self, path):
         growth = python(
             "import numpy, re\n"
             "from NeuralDiffusionLib import Denoiser, DenoiseSettings\n"
             "def resident():\n"
             "    return int(re.search(r'VmRSS:\\s*(\\d+)', open('/proc/self/status').read())[1])\n"
             "volume = numpy.random.default_rng(0).random((6, 48, 52), numpy.float32)\n"
-            "denoiser = Denoiser('cpu')\n"
-            "for run in range(120):\n"
-            "    denoiser(volume, DenoiseSettings(iterations=2))\n"
-            "    if run == 19:\n"
+            "settings = DenoiseSettings(iterations=2)\n"
+            f"{RUNS[path]}"
+            "for count in range(120):\n"
+            "    run()\n"
+            "    if count == 19:\n"
             "        before = resident()\n"
             "print(resident() - before)\n",
             OMP_NUM_THREADS="1",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -69,8 +70,9 @@ def connected(address: str | None, workers: int) -> Iterator[Client]:
 @contextmanager
 def _local_cluster(workers: int) -> Iterator[LocalCluster]:
     cluster = None
+    scratch = tempfile.TemporaryDirectory(prefix="neural-diffusion-", ignore_cleanup_errors=True)
     try:
-        with _no_interrupt(), dask.config.set(_SCHEDULER):
+        with _no_interrupt(), dask.config.set({**_SCHEDULER, "temporary-directory": scratch.name}):
             cluster = LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,
@@ -87,6 +89,7 @@ def _local_cluster(workers: int) -> Iterator[LocalCluster]:
     finally:
         if cluster is not None:
             cluster.close()
+        scratch.cleanup()
 
 
 @contextmanager
