@@ -20,14 +20,10 @@ from NeuralDiffusionLib.mrml_noisy_copy import add_noisy_copy
 from NeuralDiffusionLib.mrml_parameters import NeuralDiffusionParameterNode
 from NeuralDiffusionLib.mrml_self_test import NeuralDiffusionTest  # noqa: F401 - Slicer looks for it here
 from NeuralDiffusionLib.translation import set_translator
-from NeuralDiffusionLib.translation import set_translator
 
 _MR_HEAD = "https://github.com/Slicer/SlicerTestingData/releases/download/SHA256/"
 _MR_HEAD_SHA256 = "cc211f0dfd9a05ca3841ce1141b292898b2dd2d3f08286affadf823a7e58df93"
 _PACKAGES = ("NeuralDiffusionLib", "NeuralDiffusionPanel")
-
-# The library itself knows no Slicer.
-set_translator(translate)
 
 # The library itself knows no Slicer.
 set_translator(translate)

@@ -19,9 +19,7 @@ MODULE = TESTING.parent / "NeuralDiffusion"
 LIBRARY = sorted((MODULE / "NeuralDiffusionLib").glob("*.py"))
 PANEL = sorted((MODULE / "NeuralDiffusionPanel").glob("*.py"))
 SLICER_FILES = [path for path in LIBRARY if path.name.startswith(("mrml_", "slicer_"))]
-# English still: labels of devices, and two errors.
-ENGLISH = {"background.py", "device_report.py", "diffusion_trace.py"}
-TRANSLATED = [MODULE / "NeuralDiffusion.py", *(path for path in LIBRARY if path.name not in ENGLISH), *PANEL]
+TRANSLATED = [MODULE / "NeuralDiffusion.py", *LIBRARY, *PANEL]
 
 # What a programmer meets, and never the user: the panel says itself that a run was cancelled.
 FOR_PROGRAMMERS = ("AttributeError", "ValueError", "DenoiseCancelled", "getLogger")

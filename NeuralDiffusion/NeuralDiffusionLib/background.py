@@ -9,6 +9,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from .translation import translator
+
+_ = translator(__name__)
+
 T = TypeVar("T")
 ReportProgress = Callable[[int, int], None]
 IsCancelled = Callable[[], bool]
@@ -67,7 +71,8 @@ def _survive(work: Work[T], report: ReportProgress, cancelled: IsCancelled) -> T
         raise
     except BaseException as error:
         # Raised again by `result` on the main thread, an exit of this thread would end the application.
-        raise RuntimeError(f"The work was stopped from outside ({type(error).__name__}): start it again.") from error
+        message = _("The work was stopped from outside ({reason}): start it again.")
+        raise RuntimeError(message.format(reason=type(error).__name__)) from error
 
 
 class Worker:

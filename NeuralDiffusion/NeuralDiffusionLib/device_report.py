@@ -9,6 +9,9 @@ from dataclasses import dataclass
 import torch
 
 from .devices import batch_bytes, free_memory, full_batch, resolve_device
+from .translation import translator
+
+_ = translator(__name__)
 
 _BYTES_PER_VOXEL = 16
 """Of main memory: the copy of the input, the result and the conduction, and the result in the scene, 4 bytes each."""
@@ -61,7 +64,7 @@ def list_devices() -> list[Device]:
         # Two cards of one kind are told apart by their number.
         devices.append(Device(f"cuda:{index}", f"{name} ({index})" if names.count(name) > 1 else name))
     if torch.backends.mps.is_available():
-        devices.append(Device("mps", "Apple GPU"))
+        devices.append(Device("mps", _("Apple GPU")))
     return devices
 
 
@@ -113,4 +116,5 @@ def torch_build() -> str:
         return f"{version}, CUDA {torch.version.cuda}"
     if torch.version.hip:
         return f"{version}, ROCm {'.'.join(torch.version.hip.split('.')[:2])}"
-    return f"{version}, Apple GPU build" if torch.backends.mps.is_built() else f"{version}, CPU build"
+    build = _("{version}, Apple GPU build") if torch.backends.mps.is_built() else _("{version}, CPU build")
+    return build.format(version=version)

@@ -14,6 +14,9 @@ from .errors import InvalidVolumeError
 from .network import NeuralDiffusionNetwork
 from .settings import DenoiseSettings
 from .slice_run import SliceRun
+from .translation import translator
+
+_ = translator(__name__)
 
 DEFAULT_MEMORY_LIMIT = 4_000_000_000
 _BYTES_PER_VOXEL = 4
@@ -126,11 +129,11 @@ def _check_memory(run: SliceRun, items: int, limit: int) -> None:
     each = run.slices.size * _BYTES_PER_VOXEL
     if items * each <= limit:
         return
-    message = (
-        f"The trace would take {items * each / 1e9:.3g} GB ({items} images of {each / 1e9:.3g} GB), more than the "
-        f"limit of {limit / 1e9:.3g} GB: trace one slice instead, or fewer iterations."
+    message = _(
+        "The trace would take {needed:.3g} GB ({items} images of {each:.3g} GB), more than the limit of {limit:.3g} GB"
+        ": trace one slice instead, or fewer iterations."
     )
-    raise InvalidVolumeError(message)
+    raise InvalidVolumeError(message.format(needed=items * each / 1e9, items=items, each=each / 1e9, limit=limit / 1e9))
 
 
 def _states(

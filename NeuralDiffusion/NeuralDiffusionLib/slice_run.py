@@ -90,7 +90,7 @@ class SliceRun:
         return (self.slices[part] + change[:, 0].astype(np.float64) * self.scale).astype(np.float32)
 
     def empty(self) -> np.ndarray:
-        """Room for results, (slices, rows, columns), float32, in memory as `in_place` wants it: no copy is made then."""
+        """Room for results, (slices, rows, columns), float32, laid out so that `in_place` copies nothing."""
         shape = np.moveaxis(self.slices, 0, self.settings.slice_axis).shape
         return np.moveaxis(np.empty(shape, np.float32), self.settings.slice_axis, 0)
 
