@@ -44,14 +44,14 @@ format: $(VENV)/test.installed ## put the code into the project's format
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(VENV)/demo.installed ## time ours and its rivals on one volume; the table goes to ./bench.md, the figures to ./bench.json
-	$(BIN)/neural-diffusion bench --json bench.json --markdown bench.md
+bench: $(VENV)/bench.installed ## time ours and its rivals on one volume, into ./bench.md, ./bench.json and ./bench.png
+	$(BIN)/neural-diffusion bench --json bench.json --markdown bench.md --plot bench.png
 
 screenshots: $(VENV)/demo.installed qt-libraries ## draw the panel in its states, into ./Resources/Screenshots
 	$(BIN)/python Testing/panel_screenshots.py
 
 clean: ## remove the environment and everything that was built or written
-	rm -rf $(VENV) demo-output fuzz-findings bench.json bench.md build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo-output fuzz-findings bench.json bench.md bench.png build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/demo.installed: $(REQUIREMENTS) | $(BIN)/python
@@ -60,6 +60,10 @@ $(VENV)/demo.installed: $(REQUIREMENTS) | $(BIN)/python
 
 $(VENV)/test.installed: $(REQUIREMENTS) | $(BIN)/python
 	$(PIP_INSTALL) --editable '.[demo,train,batch,onnx,test]'
+	@touch $@
+
+$(VENV)/bench.installed: $(REQUIREMENTS) | $(BIN)/python
+	$(PIP_INSTALL) --editable '.[demo,train,bench]'
 	@touch $@
 
 $(BIN)/python:
