@@ -100,5 +100,8 @@ adapted=$(mktemp --suffix=.pt)
 once volumes_adapted evaluate-volumes --template --sigma 0.09 --no-peers --slices "$slices_volume" --weights "$adapted"
 rm -f "$adapted"
 
+# Speed, for which nothing else may run.
+once bench bench --compile --plot "$results/plots/scaling.png"
+
 neural-diffusion card "$results" "$root/NeuralDiffusion/NeuralDiffusionLib/weights/README.md"
 neural-diffusion report "$results" "$results/report.html" --readme "$root/README.md" "${examples[@]}"
