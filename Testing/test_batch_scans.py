@@ -211,6 +211,18 @@ def test_a_scheduler_that_does_not_answer_is_said_in_one_sentence(folder):
     assert not (folder / "clean").exists()
 
 
+def test_a_folder_that_cannot_be_made_is_said_once_and_not_for_each_scan(folder):
+    for number in range(3):
+        write_scan(folder / "scans" / f"scan{number}.nii", number)
+    (folder / "file").write_text("no folder")
+
+    done = run_here("batch", "scans/*", "file/clean", "--workers", 1)
+
+    assert done.status == 2
+    assert done.err == f"{folder / 'file' / 'clean'} cannot be made (Not a directory): choose another folder.\n"
+    assert done.out == ""
+
+
 def test_without_dask_it_says_what_to_install(folder):
     write_scan(folder / "scans" / "one.nii")
     script = "import sys; sys.modules['dask'] = None; from NeuralDiffusionTraining.cli import main; main()"

@@ -86,7 +86,7 @@ def bids_fields(root: Path, scan: Path, description: dict[str, Any]) -> dict[str
 
 
 def write_derivative_description(root: Path, folder: Path) -> None:
-    """Describe the derivatives in their folder, which is made.
+    """Describe the derivatives in their folder.
 
     Raises
     ------
@@ -108,10 +108,6 @@ def write_derivative_description(root: Path, folder: Path) -> None:
             raise CommandError(f"{folder} holds another BIDS dataset: choose an empty folder for the output.")
         if found == content:
             return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CommandError(f"{folder} cannot be made ({error.strerror}): choose another folder.") from error
     write_json(folder / _DESCRIPTION, content)
 
 

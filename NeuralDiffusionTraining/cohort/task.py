@@ -13,6 +13,7 @@ from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS
 
 from ..files.command_error import CommandError
 from ..files.image_files import write_denoised
+from ..files.result_files import make_folder
 from ..files.scan_denoising import naming, read_source, with_slice_axis, write_scan_files
 from .outcome import Outcome
 from .record import Order, is_done, read_record, sha256_of, sidecar_text
@@ -71,10 +72,7 @@ def _run(scan: CohortScan, order: Order) -> Literal["denoised", "already done"]:
         # Before the scan takes its place: one without a sidecar was not written by a run.
         write_scan_files([(sidecar, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))])
 
-    try:
-        scan.output.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CommandError(f"{scan.output.parent} cannot be made ({error.strerror}): choose another folder.") from error
+    make_folder(scan.output.parent)
     write_scan_files([(scan.output, write)])
     return "denoised"
 

@@ -120,7 +120,7 @@ def batch(
     sha256 = load_weights(weights or BUNDLED_WEIGHTS).sha256
     outcomes = _run(cohort, Order(settings, as_float, device, weights, sha256, uuid.uuid4().hex), scheduler, workers)
     if cohort.left_out:
-        typer.echo(f"{cohort.left_out} other files match '{source}' and are no scans by their names.", err=True)
+        typer.echo(f"Files that match '{source}' but are no scans by their names: {cohort.left_out}.", err=True)
     table = failure_table(outcomes)
     if table:
         typer.echo(table)
@@ -137,6 +137,7 @@ def _run(cohort: Cohort, order: Order, scheduler: str | None, workers: int | Non
     from ..cohort.leftovers import remove_leftovers
     from ..cohort.running import run_all
     from ..cohort.task import ScanTask, run_task
+    from ..files.result_files import make_folder
 
     console = Console(stderr=True)
     bar = Progress(
@@ -160,6 +161,8 @@ def _run(cohort: Cohort, order: Order, scheduler: str | None, workers: int | Non
 
         try:
             with connected(scheduler, workers or os.cpu_count() or 1) as client:
+                # Before each scan fails over it.
+                make_folder(cohort.folder)
                 if cohort.dataset is not None:
                     write_derivative_description(cohort.dataset, cohort.folder)
                 run_all(client, run_task, [ScanTask(scan, order) for scan in cohort.scans], tell)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,22 @@ def check_folder_of(path: Path | None) -> None:
     """
     if path is not None and not path.resolve().parent.is_dir():
         raise CommandError(f"Folder '{path.resolve().parent}' does not exist: create it first.")
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder to write into, with those above it, unless it is there.
+
+    Raises
+    ------
+    CommandError
+        If it cannot be made, or may not be written into.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandError(f"{path} cannot be made ({error.strerror}): choose another folder.") from error
+    if not os.access(path, os.W_OK):
+        raise CommandError(f"{path} may not be written into: choose another folder.")
 
 
 def write_file(path: Path, write: Callable[[Path], object]) -> None:
