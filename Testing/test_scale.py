@@ -68,6 +68,7 @@ def test_the_table_says_what_was_measured_what_given_and_what_assumed(tmp_path):
     assert "Hours for 100,000 scans" in done.out
     assert "CPU cores saturate at" in done.out
     assert "GPUs saturate at" in done.out
+    assert "No GPU was measured here: the seconds that it takes for a scan are given." in done.out
 
 
 def test_given_numbers_give_the_table_without_measuring(tmp_path):
@@ -83,6 +84,20 @@ def test_given_numbers_give_the_table_without_measuring(tmp_path):
     assert ["", "4", "28,800", "7,200", "0.253", "GPUs", ""] in _rows(done.out)
     assert "GPUs saturate at 25, where the storage is full, at 180,000 scans an hour." in done.out
     assert "Each GPU needs 7 CPU cores" in done.out
+    assert "No GPU was measured" not in done.out
+
+
+def test_without_a_gpu_its_table_is_said_not_to_be_measured(tmp_path):
+    (tmp_path / "scan.json").write_text(
+        '{"NeuralDiffusion": {"Device": "cpu", "Voxels": 7900000, "Bytes": {"Input": 1, "Output": 2}, '
+        '"Seconds": {"Read": 1, "Denoise": 20, "Write": 2}}}'
+    )
+
+    done = run_here("scale", tmp_path, "--start-up", 10, "--tasks", 500)
+
+    origin = "assumed, not measured: 79 million voxels a second"
+    assert ["", "Seconds of a GPU to denoise a scan", "0.1", origin, ""] in _rows(done.out)
+    assert f"No GPU was measured here: the seconds that it takes for a scan are {origin}." in done.out
 
 
 def test_a_folder_without_a_batch_is_refused(tmp_path):

@@ -15,6 +15,8 @@ def to_markdown(cost: ScanCost, site: Site, scans: int) -> str:
         parts += _units("CPU cores", "core", "cores", CORES, seconds, cost, site, scans)
     seconds = cost.gpu_seconds.value
     parts += _units("GPUs", "GPU", "GPUs", GPUS, seconds, cost, site, scans)
+    if not cost.gpu_seconds.origin.startswith("measured"):
+        parts.append(f"No GPU was measured here: the seconds that it takes for a scan are {cost.gpu_seconds.origin}.")
     cores = host_cores(cost)
     parts.append(
         f"Each GPU needs {cores} CPU core{'s' if cores > 1 else ''} beside it, with one worker each, to be kept busy."
@@ -31,7 +33,7 @@ def _units(
     top = speed(most, seconds, limit, cost, site, scans)
     return [
         _table(
-            [heading, "Scans an hour", f"an hour and {one}", f"Hours for {scans:,} scans", "Limited by"],
+            [heading, "Scans an hour", f"Scans an hour per {one}", f"Hours for {scans:,} scans", "Limited by"],
             [_row(one_speed) for one_speed in speeds],
         ),
         f"{heading} saturate at {most:,}, where the {shared} is full, at {3600 * top.rate:,.0f} scans an hour.",

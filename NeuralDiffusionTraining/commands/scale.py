@@ -75,7 +75,8 @@ def scale(
     """Print how many scans an hour a cohort would reach on more cores and GPUs, and where that saturates.
 
     A model of few numbers: what a scan costs, taken from a batch that was run; what Dask costs, measured on the spot;
-    and what workers share. The first table says of each number whether it was measured, given or assumed.
+    and what workers share. The first table says of each number whether it was measured, given or assumed; a GPU is
+    measured if the batch ran on one.
 
     Example: neural-diffusion scale clean --storage 5000
     """
@@ -94,7 +95,9 @@ def scale(
     if on_core is None and by_cores:
         on_core = seconds_of(by_cores, ("Read", "Denoise", "Write"))
     if on_gpu is None:
-        assumed = Quantity(voxels_of(records) / _VOXELS_PER_GPU_SECOND, "assumed: 79 million voxels a second")
+        assumed = Quantity(
+            voxels_of(records) / _VOXELS_PER_GPU_SECOND, "assumed, not measured: 79 million voxels a second"
+        )
         on_gpu = seconds_of(by_gpus, ("Denoise",)) if by_gpus else assumed
     cost = ScanCost(
         on_core,
