@@ -1,182 +1,185 @@
-"""Fuzz of everything that reads what others made: image files, weights and settings. Run it with `make fuzz`.
+"""Fuzz of all that comes from others: image files, weights, settings and arrays. Run it with `make fuzz`.
 
-Sound files are damaged at random (bytes, numbers of the header, text fields, length) and read as the command line and
-the module read them. Whatever a file holds, it is a scan that can be denoised and written, or one sentence; a crash of
-the process, another error or a reader that hangs is a finding, and its file is kept. The damage follows from the
-number of the round alone, so that a finding can be repeated: `fuzz_readers.py --first NUMBER --rounds 1`.
+Hypothesis damages sound files (bytes, numbers of the header, text fields, length), which are then read as the command
+line and as the module read them, and draws settings and arrays of any kind. Whatever comes, it is a scan that can be
+denoised and written, or one sentence; a crash of the process, another error or a reader that hangs is a finding, and
+its file is kept, the smallest that Hypothesis finds. Everything follows from the number of the round, so that a finding
+can be repeated: `fuzz_readers.py --first NUMBER --rounds 1`.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import random
 import resource
 import signal
-import struct
 import sys
 import tempfile
 import time
 import traceback
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "NeuralDiffusion"), str(ROOT), str(ROOT / "Testing")]
 
-import numpy as np  # noqa: E402 - found through the paths above
+import hypothesis  # noqa: E402 - found through the paths above
+import numpy as np  # noqa: E402
+import slicer  # noqa: E402
+import slicer_host  # noqa: E402
 import torch  # noqa: E402
+from file_damage import REALS, damaged  # noqa: E402
+from hypothesis import strategies as st  # noqa: E402
+from hypothesis.extra import numpy as arrays  # noqa: E402
 from shell import head, write  # noqa: E402
 
+slicer_host.install()
+
 from NeuralDiffusionLib import Denoiser, DenoiseSettings, InvalidVolumeError, WeightsError  # noqa: E402
+from NeuralDiffusionLib.mrml_volume_files import read_volume_file  # noqa: E402
+from NeuralDiffusionLib.mrml_volumes import read_volume  # noqa: E402
 from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS, load_weights  # noqa: E402
 from NeuralDiffusionTraining.files.command_error import CommandError  # noqa: E402
 from NeuralDiffusionTraining.files.image_files import read_scan, write_denoised  # noqa: E402
 
-SECONDS_PER_ROUND = 30
-TOGETHER = 200
+CASES = 100
+"""Examples in a round."""
+SECONDS_PER_CASE = 30
+MEMORY = 16 * 2**30
 FINDINGS = Path("fuzz-findings")
-NUMBERS = (0, 1, -1, 2, 7, 127, 128, 255, 256, 32767, -32768, 65535, 2**31 - 1, -(2**31))
-REALS = (0.0, -0.0, 1e-45, -1.0, 1e38, 1e300, float("inf"), float("-inf"), float("nan"))
-WORDS = (b"0", b"-1", b"99999999999", b"nan", b"inf", b"1e400", b"", b"\0", b"\xff\xfe", b"LOCAL", b"gzip", b"raw")
-REPORT = "finding: round {number}, {kind}, {what}\n{more}"
+FORMATS = (".nii.gz", ".nii", ".nrrd", ".mha")
+
+REAL = st.one_of(st.floats(), st.integers(), st.sampled_from([*REALS, 10**400, np.float32(3), np.int64(8)]))
+ANYTHING = st.one_of(
+    st.none(), st.booleans(), REAL, st.text(max_size=9), st.tuples(REAL, REAL), st.lists(REAL), st.just(1j)
+)
+LIKELY = {
+    "noise": st.sampled_from(["rician", "gaussian", "speckle", "mixed"]),
+    "iterations": st.integers(1, 64),
+    "neighbours": st.sampled_from([4, 8]),
+    "refine": st.booleans(),
+    "slice_axis": st.integers(0, 2),
+    "intensity_range": st.tuples(REAL, REAL),
+    "sigma": REAL,
+}
+SETTINGS = st.fixed_dictionaries({}, optional={name: likely | ANYTHING for name, likely in LIKELY.items()})
+VOLUMES = arrays.arrays(arrays.scalar_dtypes(), arrays.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=5))
 
 
-def damaged(content: bytes, chance: random.Random) -> bytes:
-    """The content with one to four random changes, most of them near its begin, where headers are."""
-    changed = bytearray(content)
-    for _ in range(chance.choice((1, 1, 2, 4))):
-        if not changed:
-            break
-        span = chance.choice((min(len(changed), 64), min(len(changed), 400), len(changed)))
-        place = chance.randrange(span)
-        kind = chance.randrange(7)
-        if kind == 0:
-            changed[place] ^= 1 << chance.randrange(8)
-        elif kind == 1:
-            packed = struct.pack(chance.choice("<>") + "q", chance.choice(NUMBERS))
-            changed[place : place + chance.choice((1, 2, 4))] = packed[: chance.choice((1, 2, 4))]
-        elif kind == 2:
-            real = chance.choice(REALS)
-            packed = struct.pack("<f", real) if abs(real) < 3e38 or real != real else struct.pack("<d", real)
-            changed[place : place + len(packed)] = packed
-        elif kind == 3:
-            del changed[chance.randrange(len(changed)) :]
-        elif kind == 4:
-            changed[place : place + chance.randrange(9)] = chance.choice(WORDS)
-        elif kind == 5:
-            changed[place:place] = bytes(changed[place : place + chance.randrange(64)])
-        else:
-            changed[place : place + 1] = bytes([chance.randrange(256)])
-    return bytes(changed)
-
-
-class Readers:
-    """Sound files, and what may become of each after damage."""
+class Fuzz:
+    """Sound files, what rounds are about, and what may become of each case."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.denoiser = Denoiser("cpu", precision="float32")
         self.expected = self.denoiser.network.state_dict()
         voxels = head(np.int16, (3, 9, 8))
-        self.scans = {suffix: write(folder / f"scan{suffix}", voxels).read_bytes() for suffix in (".nii.gz", ".nii")}
-        for suffix in (".nrrd", ".mha"):
-            self.scans[suffix] = write(folder / f"scan{suffix}", voxels.astype(np.float32)).read_bytes()
+        self.scans = {
+            suffix: write(folder / f"scan{suffix}", voxels.astype(kind)).read_bytes()
+            for suffix, kind in zip(FORMATS, (np.int16, np.int16, np.float32, np.float32), strict=True)
+        }
         self.weights = BUNDLED_WEIGHTS.read_bytes()
-
-    def round(self, number: int) -> None:
-        """Damage one file, or draw settings, and see what becomes of it."""
-        chance = random.Random(number)
-        kind = self.kind(number)
-        if kind == "settings":
-            self.choose(chance)
-        elif kind == "weights":
-            self.load(damaged(self.weights, chance))
-        else:
-            self.read(kind, damaged(self.scans[kind], chance), chance)
+        self.cases: dict[str, Callable[[st.DataObject], None]] = {
+            "settings": self.settings,
+            "volumes": self.volume,
+            "weights.pt": self.load,
+        }
+        for suffix in FORMATS:
+            self.cases[f"command line{suffix}"] = lambda data, suffix=suffix: self.read(suffix, data)
+            self.cases[f"module{suffix}"] = lambda data, suffix=suffix: self.read_in_scene(suffix, data)
 
     def kind(self, number: int) -> str:
         """What a round is about."""
-        kinds = (*self.scans, "weights", "settings")
-        return kinds[number % len(kinds)]
+        return list(self.cases)[number % len(self.cases)]
+
+    def round(self, number: int) -> None:
+        """Go through the cases of a round."""
+
+        @hypothesis.seed(number)
+        @hypothesis.settings(
+            max_examples=CASES,
+            database=None,
+            deadline=None,
+            phases=(hypothesis.Phase.generate, hypothesis.Phase.shrink),
+            suppress_health_check=list(hypothesis.HealthCheck),
+        )
+        @hypothesis.given(st.data())
+        def go(data: st.DataObject) -> None:
+            signal.alarm(SECONDS_PER_CASE)
+            self.cases[self.kind(number)](data)
+
+        go()
 
     def keep(self, number: int, folder: Path) -> None:
-        """Copy the file of a round."""
-        suffix = {"weights": ".pt"}.get(self.kind(number), self.kind(number))
-        path = self.folder / f"damaged{suffix}"
-        if path.exists():
+        """Copy the file of a round, if it is about files."""
+        suffix = self.kind(number)[self.kind(number).find(".") :]
+        if (path := self.folder / f"damaged{suffix}").exists():
             folder.mkdir(exist_ok=True)
             (folder / f"{number}{suffix}").write_bytes(path.read_bytes())
 
-    def read(self, suffix: str, content: bytes, chance: random.Random) -> None:
+    def damage(self, suffix: str, content: bytes, data: st.DataObject) -> Path:
+        """Write a damaged file."""
         path = self.folder / f"damaged{suffix}"
-        path.write_bytes(content)
+        path.write_bytes(damaged(content, data.draw(st.randoms(use_true_random=False))))
+        return path
+
+    def read(self, suffix: str, data: st.DataObject) -> None:
+        """From file to file, as the command line does it."""
         try:
-            scan = read_scan(path)
-            if scan.voxels.size > 10**6:
-                return
-            image = self.denoiser(scan.voxels, DenoiseSettings(iterations=1)).image
+            scan = read_scan(self.damage(suffix, self.scans[suffix], data))
+            image = self.denoise(scan.voxels)
         except (CommandError, InvalidVolumeError) as error:
             check_sentence(error)
             return
-        if not np.isfinite(image).all():
-            raise AssertionError("The result holds NaN or infinity.")
-        with tempfile.TemporaryDirectory(dir=self.folder) as place:
-            output = Path(place) / f"clean{chance.choice(list(self.scans))}"
-            write_denoised(output, scan, image, as_float=False)
-            read_scan(output)
+        if image is not None:
+            with tempfile.TemporaryDirectory(dir=self.folder) as place:
+                output = Path(place) / f"clean{data.draw(st.sampled_from(FORMATS))}"
+                write_denoised(output, scan, image, as_float=False)
+                read_scan(output)
 
-    def load(self, content: bytes) -> None:
-        path = self.folder / "damaged.pt"
-        path.write_bytes(content)
+    def read_in_scene(self, suffix: str, data: st.DataObject) -> None:
+        """Into a scene, as the module does it."""
         try:
-            found = load_weights(path).network.state_dict()
+            volume = read_volume_file(self.damage(suffix, self.scans[suffix], data), slicer.vtkMRMLScene())
+            self.denoise(read_volume(volume))
+        except InvalidVolumeError as error:
+            check_sentence(error)
+
+    def load(self, data: st.DataObject) -> None:
+        """Weights: as they were, or refused."""
+        try:
+            found = load_weights(self.damage(".pt", self.weights, data)).network.state_dict()
         except WeightsError as error:
             check_sentence(error)
             return
         if not all(torch.equal(found[name], tensor) for name, tensor in self.expected.items()):
             raise AssertionError("Changed weights were taken.")
 
-    def choose(self, chance: random.Random) -> None:
-        values = [
-            *NUMBERS,
-            *REALS,
-            None,
-            True,
-            "",
-            "rician",
-            "mixed",
-            (),
-            (0, 1),
-            (0.0, 1e-30),
-            [1, 2],
-            {},
-            10**400,
-            1j,
-        ]
-        values += [
-            np.float32(3),
-            np.int64(8),
-            np.array([1, 2]),
-            (float("nan"), 1.0),
-            (-1e38, 1e38),
-            4,
-            8,
-            16,
-            64,
-            10**400,
-            1j,
-        ]
-        names = ("noise", "iterations", "neighbours", "refine", "slice_axis", "intensity_range", "sigma")
-        chosen = {name: chance.choice(values) for name in chance.sample(names, chance.randrange(1, 4))}
-        volume = chance.choice((1.0, 1e-6, 1e12)) * head(np.float32, (2, 9, 8))
+    def settings(self, data: st.DataObject) -> None:
+        """Settings of any kind, on a sound scan in several units."""
+        chosen = data.draw(SETTINGS)
+        volume = data.draw(st.sampled_from([1.0, 1e-6, 1e12])) * head(np.float32, (2, 9, 8))
         try:
-            image = self.denoiser(volume, DenoiseSettings(**chosen)).image
+            self.denoise(volume, DenoiseSettings(**chosen))
         except ValueError as error:
             check_sentence(error)
-            return
-        if not np.isfinite(image).all():
-            raise AssertionError(f"The result of {chosen} holds NaN or infinity.")
+
+    def volume(self, data: st.DataObject) -> None:
+        """Arrays of any type, shape and content."""
+        try:
+            self.denoise(data.draw(VOLUMES))
+        except InvalidVolumeError as error:
+            check_sentence(error)
+
+    def denoise(self, voxels: np.ndarray, settings: DenoiseSettings | None = None) -> np.ndarray | None:
+        """What a volume becomes, in numbers; None if it is too large to try."""
+        if voxels.size > 10**6:
+            return None
+        result = self.denoiser(voxels, settings or DenoiseSettings(iterations=1))
+        if not (np.isfinite(result.image).all() and np.isfinite(result.conduction).all()):
+            raise AssertionError("The result holds NaN or infinity.")
+        return result.image
 
 
 def check_sentence(error: Exception) -> None:
@@ -186,35 +189,26 @@ def check_sentence(error: Exception) -> None:
         raise AssertionError(f"No sentence: {text[:300]!r}") from error
 
 
-def survive(readers: Readers, number: int, rounds: int) -> int:
-    """Do some rounds in a child process and return the number of the first round that is a finding, or -1."""
-    told, tell = os.pipe()
+def survives(fuzz: Fuzz, number: int) -> bool:
+    """Do a round in a process of its own, and tell a finding."""
+    sys.stdout.flush()
     child = os.fork()
     if child == 0:
-        os.close(told)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        for one in range(number, number + rounds):
-            os.write(tell, struct.pack("q", one))
-            signal.alarm(SECONDS_PER_ROUND)
-            try:
-                readers.round(one)
-            except BaseException:
-                more = traceback.format_exc(limit=-6)
-                sys.stdout.write(REPORT.format(number=one, kind=readers.kind(one), what="an error", more=more))
-                sys.stdout.flush()
-                os._exit(1)
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        # What native readers say of each file.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        try:
+            fuzz.round(number)
+        except BaseException:
+            print(f"finding: round {number}, {fuzz.kind(number)}\n{traceback.format_exc(limit=-6)}", flush=True)
+            os._exit(1)
         os._exit(0)
-    os.close(tell)
-    with os.fdopen(told, "rb") as pipe:
-        begun = pipe.read()
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if status == 0:
-        return -1
-    (last,) = struct.unpack("q", begun[-8:])
     if status < 0:
-        what = f"ended by signal {-status}" + (", too slow" if -status == signal.SIGALRM else "")
-        print(REPORT.format(number=last, kind=readers.kind(last), what=what, more=""), flush=True)
-    return last
+        slow = ", too slow" if -status == signal.SIGALRM else ""
+        print(f"finding: round {number}, {fuzz.kind(number)}, ended by signal {-status}{slow}", flush=True)
+    return status == 0
 
 
 def main() -> int:
@@ -226,19 +220,15 @@ def main() -> int:
     chosen = options.parse_args()
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
-    number, last = chosen.first, None if chosen.rounds is None else chosen.first + chosen.rounds
-    end = time.monotonic() + 60 * chosen.minutes
-    findings = []
+    number, findings, end = chosen.first, 0, time.monotonic() + 60 * chosen.minutes
     with tempfile.TemporaryDirectory() as folder:
-        readers = Readers(Path(folder))
-        while time.monotonic() < end if last is None else number < last:
-            together = TOGETHER if last is None else min(TOGETHER, last - number)
-            failed = survive(readers, number, together)
-            number = number + together if failed < 0 else failed + 1
-            if failed >= 0:
-                findings.append(failed)
-                readers.keep(failed, FINDINGS)
-    print(f"{number - chosen.first} rounds, {len(findings)} findings.")
+        fuzz = Fuzz(Path(folder))
+        while time.monotonic() < end if chosen.rounds is None else number < chosen.first + chosen.rounds:
+            if not survives(fuzz, number):
+                findings += 1
+                fuzz.keep(number, FINDINGS)
+            number += 1
+    print(f"{number - chosen.first} rounds of up to {CASES} cases, {findings} findings.")
     return 1 if findings else 0
 
 
