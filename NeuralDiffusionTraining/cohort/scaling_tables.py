@@ -16,7 +16,7 @@ def to_markdown(cost: ScanCost, site: Site, scans: int) -> str:
     seconds = cost.gpu_seconds.value
     parts += _units("GPUs", "GPU", "GPUs", GPUS, seconds, cost, site, scans)
     if not cost.gpu_seconds.origin.startswith("measured"):
-        parts.append(f"No GPU was measured here: the seconds that it takes for a scan are {cost.gpu_seconds.origin}.")
+        parts.append("No GPU was measured here: this table follows from the seconds of a GPU above.")
     cores = host_cores(cost)
     parts.append(
         f"Each GPU needs {cores} CPU core{'s' if cores > 1 else ''} beside it, with one worker each, to be kept busy."
