@@ -64,6 +64,7 @@ DAMAGE = {
     "minus one axis": (".mha", with_words(b"NDims = 3", b"NDims = -1")),
     "many axes": (".mha", with_words(b"NDims = 3", b"NDims = 99999999999")),
     "minus one column": (".mha", with_words(b"DimSize = 20", b"DimSize = -1")),
+    "more columns than a number holds": (".mha", with_words(b"DimSize = 20", b"DimSize = 99999999999")),
     "minus one row": (".nrrd", with_words(b"sizes: 20 24", b"sizes: 20 -1")),
 }
 NAMES = ["with space", "Schädel Ä ö ß", "脳の画像 磁気共鳴", "'quoted' \"twice\"", "-dash", "100% {name}", "new\nline"]

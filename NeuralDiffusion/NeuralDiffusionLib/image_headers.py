@@ -83,5 +83,5 @@ def _stated_length(header: bytes) -> float | None:
 def _has_possible_size(path: Path) -> bool:
     with path.open("rb") as file:
         stated = re.findall(rb"(NDims|DimSize)\s*=([^\r\n]*)", file.read(_LONGEST_META_HEADER))
-    possible = {b"NDims": rb"\s*[1-9]\s*", b"DimSize": rb"(\s*[1-9][0-9]*)(\s+[1-9][0-9]*)*\s*"}
+    possible = {b"NDims": rb"\s*[1-9]\s*", b"DimSize": rb"\s*[1-9][0-9]{0,8}(\s+[1-9][0-9]{0,8})*\s*"}
     return all(re.fullmatch(possible[name], text) for name, text in stated)
