@@ -121,7 +121,7 @@ class TestExtremes:
 
 
 class TestContent:
-    @pytest.mark.parametrize("value", [0.0, -0.0, 7.0, -1000.0, 1e12, 1e-6])
+    @pytest.mark.parametrize("value", [0.0, -0.0, 7.0, -1000.0, -(2.0**53), -1e38, 1e12, 1e-6])
     @pytest.mark.parametrize("noise", ["rician", "gaussian", "speckle", "mixed"])
     def test_a_constant_volume_comes_back_as_it_was(self, denoiser, value, noise):
         volume = np.full((2, 12, 9), value)

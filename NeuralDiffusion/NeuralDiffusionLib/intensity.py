@@ -72,7 +72,8 @@ def estimate_range(volume: np.ndarray) -> tuple[float, float]:
     if high <= low:
         high = float(volume.max())
     if high <= low:
-        return float(low), float(low) + 1.0
+        # More than 1 where 1 is too little to change the number.
+        return float(low), float(low) + max(1.0, abs(float(low)))
     if high - low < SMALLEST_RANGE:
         message = _(
             "The volume's values lie within {distance:.1e}, closer than 32-bit floats can tell apart; multiply them."
