@@ -13,6 +13,7 @@ import torch
 from shell import write
 from shell_in_process import refused
 
+from NeuralDiffusion import NeuralDiffusionLogic
 from NeuralDiffusionLib import Denoiser, WeightsError
 from NeuralDiffusionLib.network import Architecture, NeuralDiffusionNetwork
 from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS, load_weights, save_weights
@@ -130,12 +131,41 @@ class TestCode:
         assert (tmp_path / "executed").is_dir()
 
 
-@pytest.mark.parametrize("name", ["missing.pt", "cut.pt", "other.pt"])
-def test_the_command_line_refuses_in_one_sentence(tmp_path, name):
-    (tmp_path / "cut.pt").write_bytes(BUNDLED_WEIGHTS.read_bytes()[:10_000])
-    torch.save(contents(format=3), tmp_path / "other.pt")
+@pytest.fixture
+def unusable(tmp_path):
+    """A folder of weights that cannot be used; one file would make the folder `executed`."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    (folder / "cut.pt").write_bytes(BUNDLED_WEIGHTS.read_bytes()[:10_000])
+    torch.save(contents(format=3), folder / "newer.pt")
+    torch.save(contents(architecture={"width": 64}), folder / "other.pt")
+    torch.save(with_value(float("nan")), folder / "broken.pt")
+    torch.save(contents(metadata=_Payload(folder / "executed")), folder / "code.pt")
+    changed = bytearray(BUNDLED_WEIGHTS.read_bytes())
+    changed[len(changed) // 2] ^= 0x10
+    (folder / "checksum.pt").write_bytes(changed)
+    yield folder
+    assert not (folder / "executed").exists()
+
+
+UNUSABLE = ["missing.pt", "cut.pt", "newer.pt", "other.pt", "broken.pt", "code.pt", "checksum.pt"]
+
+
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_the_command_line_refuses_in_one_sentence(tmp_path, unusable, name):
     scan = write(tmp_path / "scan.nrrd")
-    assert name in refused(scan, tmp_path / "clean.nrrd", "--weights", tmp_path / name)
+    assert name in refused(scan, tmp_path / "clean.nrrd", "--weights", unusable / name)
+
+
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_the_module_refuses_and_the_scene_stays_as_it_was(monkeypatch, unusable, add_volume, state, name):
+    monkeypatch.setattr(Denoiser.__init__, "__defaults__", ("cpu", unusable / name, "fast"))
+    logic, volume = NeuralDiffusionLogic(), add_volume()
+    output = logic.addOutputVolume(volume)
+    before = state()
+    with pytest.raises(WeightsError, match=name):
+        logic.process(volume, output)
+    assert state() == before
 
 
 def test_an_architecture_of_its_own_is_read_back(tmp_path):

@@ -7,9 +7,11 @@ import sys
 
 import numpy as np
 import pytest
+import slicer
 import torch
 from shell import environment, head, write
 
+from NeuralDiffusion import NeuralDiffusionLogic
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
 from NeuralDiffusionLib import denoiser as engine
 
@@ -101,6 +103,40 @@ class TestMainMemory:
         denoiser.network = Short(denoiser.network, error, fits=0, also_on_cpu=True)
         with pytest.raises(MemoryError, match="too small for one slice of 192 pixels: close other programs"):
             denoiser(volume, QUICK)
+
+
+class TestModule:
+    @pytest.fixture
+    def short(self, monkeypatch):
+        """Make a logic that runs out of memory beyond some slices at once."""
+        monkeypatch.setattr(engine, "batch_size", lambda *_: 4)
+
+        def short(fits: int) -> NeuralDiffusionLogic:
+            logic = NeuralDiffusionLogic()
+            denoiser = logic.denoiser("cpu")
+            denoiser.network = Short(denoiser.network, MemoryError(), fits, also_on_cpu=True)
+            return logic
+
+        return short
+
+    @pytest.mark.parametrize("fits", [1, 2, 3, 4])
+    def test_a_smaller_batch_gives_the_whole_result_and_is_noted(self, short, add_volume, fits):
+        volume = add_volume(head(np.int16, (SLICES, 16, 12)))
+        plain, output = (short(4).addOutputVolume(volume) for _ in range(2))
+        short(4).process(volume, plain, None, QUICK, device="cpu")
+        short(fits).process(volume, output, None, QUICK, device="cpu")
+        images = [slicer.util.arrayFromVolume(one).astype(int) for one in (plain, output)]
+        assert np.abs(images[1] - images[0]).max() <= 1
+        noted = output.GetAttribute("NeuralDiffusion.Notes") or ""
+        assert ("halved" in noted) == (fits < 4)
+
+    def test_one_slice_too_many_leaves_the_scene_as_it_was(self, short, add_volume, state):
+        logic, volume = short(0), add_volume()
+        output = logic.addOutputVolume(volume)
+        before = state()
+        with pytest.raises(MemoryError, match="too small for one slice of 480 pixels"):
+            logic.process(volume, output, None, QUICK, device="cpu")
+        assert state() == before
 
 
 def test_any_other_failure_is_not_taken_for_full_memory(volume):
