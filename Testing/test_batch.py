@@ -25,6 +25,7 @@ from NeuralDiffusionTraining.cohort.cluster import connected
 from NeuralDiffusionTraining.cohort.running import run_all
 from NeuralDiffusionTraining.files.command_error import CommandError
 
+pytest_plugins = ("small_disk",)
 BROKEN = {"scan03.nii.gz": "damaged", "scan13.nii.gz": "damaged", "scan23.nii.gz": "several volumes"}
 
 
@@ -266,6 +267,17 @@ def test_a_file_that_no_batch_wrote_is_not_replaced(three, tmp_path, address):
     assert (output / "scan1.nii").read_text() == "mine"
     assert (output / "scan2.json").read_text() == '{"mine": true}'
     assert sorted(path.name for path in output.iterdir()) == ["scan0.json", "scan0.nii", "scan1.nii", "scan2.json"]
+
+
+def test_a_full_disk_is_said_of_each_scan_and_holds_no_half_of_one(three, address, small_disk):
+    for path in three.iterdir():
+        nib.save(nib.Nifti1Image(np.random.default_rng(0).integers(0, 999, (60, 60, 20), np.int16), np.eye(4)), path)
+
+    done = run_here("batch", three / "*", small_disk, "--scheduler", address, "--iterations", 1)
+
+    assert done.status == 1
+    assert done.out.count("could not be written") == 3
+    assert list(small_disk.iterdir()) == []
 
 
 def test_a_bids_dataset_becomes_bids_derivatives(tmp_path, address):
