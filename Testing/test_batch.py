@@ -143,6 +143,7 @@ def test_ctrl_c_leaves_whole_scans_and_the_next_run_goes_on(scans, tmp_path, add
         os.close(terminal)
 
     assert b"/40" in shown
+    assert b"the same command goes on from there" in shown
     assert b"Cancelled" in shown
     assert b"Traceback" not in shown
     assert_whole(output)

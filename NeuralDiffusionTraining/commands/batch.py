@@ -118,7 +118,12 @@ def batch(
         resolve_device(device)
     weights = None if weights is None else Path(os.path.abspath(weights))
     sha256 = load_weights(weights or BUNDLED_WEIGHTS).sha256
-    outcomes = _run(cohort, Order(settings, as_float, device, weights, sha256, uuid.uuid4().hex), scheduler, workers)
+    order = Order(settings, as_float, device, weights, sha256, uuid.uuid4().hex)
+    try:
+        outcomes = _run(cohort, order, scheduler, workers)
+    except KeyboardInterrupt:
+        typer.echo("What is written is whole, and the same command goes on from there.", err=True)
+        raise
     if cohort.left_out:
         typer.echo(f"Files that match '{source}' but are no scans by their names: {cohort.left_out}.", err=True)
     table = failure_table(outcomes)
