@@ -310,3 +310,10 @@ def test_a_bids_dataset_becomes_bids_derivatives(tmp_path, address):
     assert sidecar["Sources"] == ["bids:source:sub-02/ses-a/anat/sub-02_ses-a_acq-2d_FLAIR.nii"]
     assert sidecar["SkullStripped"] is False
     assert "2 were done already" in run_here("batch", study, derivatives, "--scheduler", address).out
+
+
+def test_workers_keep_the_memory_that_the_network_asks_for_again(monkeypatch):
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
+
+    with connected(None, 1) as client:
+        assert client.submit(os.environ.get, "MALLOC_TRIM_THRESHOLD_").result() is None

@@ -27,7 +27,7 @@ from .job_timer import JobTimer
 from .section import Panel, Section
 
 # Sliders change faster than slices are denoised.
-_REST_MS = 30
+_REST_MS = 10
 
 
 class _Wanted(NamedTuple):

@@ -21,7 +21,12 @@ from ..files.command_error import CommandError
 
 # Workers get one scan at a time, so that whoever dies takes no other scan with it, and a scan on which two died is
 # tried no more beside others.
-_SCHEDULER = {"distributed.scheduler.worker-saturation": 1.0, "distributed.scheduler.allowed-failures": 1}
+_SCHEDULER = {
+    "distributed.scheduler.worker-saturation": 1.0,
+    "distributed.scheduler.allowed-failures": 1,
+    # Dask has workers give memory back at once; the network asks for it again and again, and takes twice as long then.
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
+}
 # Those to which Dask gives levels of their own.
 _TALKATIVE = ("distributed", "distributed.client", "tornado.application")
 

@@ -100,7 +100,14 @@ adapted=$(mktemp --suffix=.pt)
 once volumes_adapted evaluate-volumes --template --sigma 0.09 --no-peers --slices "$slices_volume" --weights "$adapted"
 rm -f "$adapted"
 
-# Speed, for which nothing else may run.
+# How a cohort would scale, from three of the demo's scan; for this and for the speed nothing else may run.
+if [ ! -e "$results/scaling.md" ]; then
+    cohort=$(mktemp -d)
+    for copy in 1 2 3; do cp "$noisy" "$cohort/$copy.nrrd"; done
+    neural-diffusion batch "$cohort/*.nrrd" "$cohort/clean" --workers 1 --device "$device"
+    neural-diffusion scale "$cohort/clean" --markdown "$results/scaling.md"
+    rm -rf "$cohort"
+fi
 once bench bench --compile --plot "$results/plots/scaling.png"
 
 neural-diffusion card "$results" "$root/NeuralDiffusion/NeuralDiffusionLib/weights/README.md"
