@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .diffusion import differences
 from .neighbourhood import OFFSETS
-from .padding import fold
+from .padding import fold, unfold
 
 _FOLDED = 4 * len(OFFSETS)
 _HIDDEN = 32
@@ -49,9 +48,7 @@ class ConductionNetwork(nn.Module):
         # Perona and Malik measure a difference against a contrast parameter; here that is the noise itself.
         contrast = differences(image, reach) / (5 * noise + 0.02)
         hidden = F.leaky_relu(self.gradients(fold(contrast, guidance.dtype)).add_(guidance), 0.1, inplace=True)
-        # Every diffusion step reads the gates direction by direction: they lie in memory so.
-        gates = F.pixel_shuffle(self.gates(hidden), 2).to(torch.float32, memory_format=torch.contiguous_format)
-        return torch.sigmoid(gates)
+        return unfold(self.gates(hidden)).sigmoid_()
 
 
 class GuidanceProjection(nn.Conv2d):

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .padding import pad_to_multiple
+from .padding import fold, pad_to_multiple
 
 WIDTHS = (48, 64, 96)
 CONDITIONS = 6
@@ -29,9 +29,22 @@ class ConditionedBlock(nn.Module):
         nn.init.zeros_(self.modulation.bias)
 
     def forward(self, features: Tensor, embedding: Tensor) -> Tensor:
-        scale, shift = self.modulation(embedding)[:, :, None, None].chunk(2, dim=1)
-        inner = F.relu(torch.addcmul(shift, self.first(features), 1 + scale), inplace=True)
+        scale, shift = self.modulation(embedding).chunk(2, dim=1)
+        inner = F.relu(_modulate(self.first(features), 1 + scale, shift), inplace=True)
         return self.second(inner).add_(features)
+
+
+def _modulate(features: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """Channels of `features`, (batch, width, rows, columns), times `scale` plus `shift`, both (batch, width)."""
+    if torch.compiler.is_compiling() or not features.is_contiguous(memory_format=torch.channels_last):
+        return torch.addcmul(shift[:, :, None, None], features, scale[:, :, None, None])
+    # A CPU does this row by row in half the time that it takes pixel by pixel, the few channels of one at a time.
+    batch, width, rows, columns = features.shape
+    lines = features.permute(0, 2, 3, 1).reshape(batch, rows, columns * width)
+    scale, shift = (values.repeat(1, columns).unsqueeze(1) for values in (scale, shift))
+    # Fresh memory costs more than the arithmetic: without gradients the old values may go.
+    out = None if torch.is_grad_enabled() else lines
+    return torch.addcmul(shift, lines, scale, out=out).view(batch, rows, columns, width).permute(0, 3, 1, 2)
 
 
 class Context(nn.Module):
@@ -103,12 +116,12 @@ class MiniUNet(nn.Module):
 
     def forward(self, slices: Tensor, conditions: Tensor) -> Tensor:
         embedding = F.relu(self.embed(conditions))
-        fine = self.encode_fine(self.fold(F.pixel_unshuffle(slices, 2)), embedding)
+        fine = self.encode_fine(self.fold(fold(slices, slices.dtype)), embedding)
         middle = self.encode_middle(self.to_middle(fine), embedding)
         before, after = self.coarse
         coarse = self.context(before(self.to_coarse(middle), embedding), embedding)
         coarse = after(coarse, embedding)
-        middle = self.decode_middle(middle + self.from_coarse(self.dropout(coarse)), embedding)
-        features = self.decode_fine(fine + self.from_middle(self.dropout(middle)), embedding)
+        middle = self.decode_middle(self.from_coarse(self.dropout(coarse)).add_(middle), embedding)
+        features = self.decode_fine(self.from_middle(self.dropout(middle)).add_(fine), embedding)
         # Of one size for every intensity and noise level, or the small networks that read them lose units for good.
         return features * torch.rsqrt(features.square().mean(dim=1, keepdim=True) + 1e-4)

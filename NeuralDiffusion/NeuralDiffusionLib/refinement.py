@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .padding import fold
+from .padding import fold, unfold
 
 _HIDDEN = 32
 _FULL_STRENGTH_SIGMA = 0.1
@@ -29,5 +29,5 @@ class Refinement(nn.Module):
         """Correction to add to `diffused`; all images (batch, 1, rows, columns), `sigma` (batch,)."""
         images = fold(torch.cat([diffused, noisy], dim=1), guidance.dtype)
         hidden = F.leaky_relu(self.first(torch.cat([images, guidance], dim=1)), 0.1, inplace=True)
-        correction = F.pixel_shuffle(self.last(hidden), 2).float()
+        correction = unfold(self.last(hidden))
         return correction * (sigma / _FULL_STRENGTH_SIGMA).view(-1, 1, 1, 1)

@@ -9,7 +9,7 @@ import typer
 
 from ..files.command_error import CommandError
 from ..files.result_files import check_folder_of, write_json, write_text
-from .options import Data, Device, JsonFile, MarkdownFile
+from .options import Data, Device, JsonFile, MarkdownFile, Noise
 
 
 def ablate(
@@ -20,6 +20,7 @@ def ablate(
         typer.Option(help="design: our network with one part changed; competitors: other networks on the same budget."),
     ] = "design",
     only: Annotated[list[str] | None, typer.Option(help="Run only this variant; may be repeated.")] = None,
+    noise: Noise = "rician",
     config: Annotated[str, typer.Option(help="YAML file, or the name of a bundled one, of the budget.")] = "comparison",
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Any option of the configuration: `--set epochs=20`.")
@@ -29,15 +30,16 @@ def ablate(
     json_file: JsonFile = None,
     markdown_file: MarkdownFile = None,
 ) -> None:
-    """Train variants of the network on the same budget and compare them on the test part, Rician noise.
+    """Train variants of the network on the same budget, and compare them on the test part.
 
+    They are trained for the noise that they are measured with, unless `--set sampling.setting_weights` says otherwise.
     An interrupted command goes on where it was when it is run again.
     """
     from rich.console import Console
 
     from ..benchmark.run_facts import run_facts
     from ..benchmark.tables import to_markdown, to_terminal
-    from ..training.ablation import ABLATED, COMPETITORS, FULL, configuration, train_and_measure
+    from ..training.ablation import ABLATED, COMPETITORS, FULL, configuration, train_and_measure, trained_for
     from ..training.config import bundled_config, parse_settings
     from ..training.run import Place
 
@@ -53,14 +55,15 @@ def ablate(
     console = Console(stderr=True)
     rows, facts = train_and_measure(
         variants,
-        configuration(bundled_config(config), parse_settings(settings or [])),
+        configuration(bundled_config(config), trained_for(noise) | parse_settings(settings or [])),
         Place(data, output, device),
+        noise,
         limit,
         lambda name: console.print(f"Training: {name}"),
     )
-    title = f"Trained {facts['epochs']} epochs each; Rician, {facts['slices']} test slices, {facts['split']} split"
+    title = f"Trained {facts['epochs']} epochs each; {noise}, {facts['slices']} test slices, {facts['split']} split"
     Console().print(to_terminal(rows, title))
     if markdown_file is not None:
         write_text(markdown_file, to_markdown(rows, title))
     if json_file is not None:
-        write_json(json_file, {"kind": "ablation", "of": of, "rows": rows, **facts, **run_facts()})
+        write_json(json_file, {"kind": "ablation", "of": of, "noise": noise, "rows": rows, **facts, **run_facts()})

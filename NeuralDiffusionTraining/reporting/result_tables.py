@@ -152,7 +152,7 @@ def ablation_title(content: dict[str, Any]) -> str:
     """In words, what an ablation is of."""
     return (
         f"Every network trained {content['epochs']} epochs on the same data, then measured on {content['slices']} test "
-        f"slices of the {content['split']} split, Rician noise."
+        f"slices of the {content['split']} split, {_TITLES[content.get('noise', 'rician')]} noise."
     )
 
 

@@ -13,7 +13,9 @@ from ..benchmark.evaluation import evaluate, noisy_input
 from ..benchmark.learned import trained
 from ..benchmark.methods import Method
 from ..benchmark.tables import rows as table_rows
+from ..data.corruption import NOISE_TYPES
 from ..data.loaded_part import load_part
+from ..files.command_error import CommandError
 from .config import TrainingConfig, read_config
 from .run import Place, run_training
 
@@ -58,6 +60,7 @@ def train_and_measure(
     variants: Sequence[Variant],
     base: Callable[[dict[str, Any]], TrainingConfig],
     place: Place,
+    noise: str = "rician",
     limit: int = 0,
     report: Callable[[str], None] | None = None,
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
@@ -71,6 +74,8 @@ def train_and_measure(
         Gives the configuration with the changes of a variant.
     place
         Its output receives one folder for each variant; runs that are finished there are only measured.
+    noise
+        What the test slices are corrupted with.
     limit
         Use only the first test slices; 0 means all.
     report
@@ -92,13 +97,13 @@ def train_and_measure(
         folder = place.output / _folder_name(variant.name)
         checkpoint = run_training(config, replace(place, output=folder))
         for refine in (True, False):
-            method = _method(variant, config, checkpoint, refine, place.device)
+            method = _method(variant, config, checkpoint, noise, refine, place.device)
             if not refine and method.parameters == methods[-1].parameters:
                 continue
             methods.append(replace(method, group="ours") if config is first and refine else method)
             names[method.name] = (variant.name, refine)
     test = load_part(place.data, first.split, "test", limit)
-    results = evaluate([*methods, noisy_input()], test.clean, "rician", groups=test.groups)
+    results = evaluate([*methods, noisy_input()], test.clean, noise, groups=test.groups)
     rows = table_rows(results)
     for row in rows:
         variant_name, refined = names.get(row["method"], (row["method"], False))
@@ -106,15 +111,31 @@ def train_and_measure(
     return rows, {**test.facts(), "epochs": first.epochs}
 
 
+def trained_for(noise: str) -> dict[str, Any]:
+    """Options of a run that trains for one noise type, or for "mixed".
+
+    Raises
+    ------
+    CommandError
+        If the type is not known.
+    """
+    settings = (*NOISE_TYPES, "mixed")
+    if noise not in settings:
+        raise CommandError(f"Noise '{noise}' is not known: choose one of {', '.join(settings)}.")
+    return {"sampling.setting_weights": [int(one == noise) for one in settings]}
+
+
 def configuration(path: Path | None, overrides: dict[str, Any]) -> Callable[[dict[str, Any]], TrainingConfig]:
     """Configuration of a variant: the file, then the command line, then what the variant changes."""
     return lambda changes: read_config(path, {**overrides, **changes})
 
 
-def _method(variant: Variant, config: TrainingConfig, checkpoint: Path, refine: bool, device: str) -> Method:
+def _method(
+    variant: Variant, config: TrainingConfig, checkpoint: Path, noise: str, refine: bool, device: str
+) -> Method:
     sampling = config.sampling
     settings = DenoiseSettings(
-        noise="rician", iterations=sampling.iterations or 16, neighbours=sampling.neighbours or 8, refine=refine
+        noise=noise, iterations=sampling.iterations or 16, neighbours=sampling.neighbours or 8, refine=refine
     )
     name = variant.name if refine else f"{variant.name}, without refinement"
     return trained(name, checkpoint, settings, device)

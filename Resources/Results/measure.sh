@@ -5,13 +5,12 @@
 #   Resources/Results/measure.sh BR35H_FOLDER SCAN...
 #
 # RUNS, a folder of runs (see "trained" below), adds the networks trained here to the table. Without it they are left out.
-# What is measured takes two hours on two cores with the numbers below; what is trained in RUNS takes hours the first
+# What is measured takes three hours on two cores with the numbers below; what is trained in RUNS takes hours the first
 # time.
 # Learning curves appear in the report if they are copied here under a name that ends in curves.csv.
 set -euo pipefail
 
 slices=0             # of the tables; 0 means all 450
-slices_peers=100     # of those with BM3D and FFDNet that are not of Rician noise, as a slice takes them seconds
 slices_sweep=12      # of each of the 336 cells of the sweep
 slices_sweep_grouped=4
 slices_checks=100    # of the lesions and the envelope
@@ -31,9 +30,8 @@ once() { # name, command and its options; the result goes to NAME.json
     [ -e "$results/$name.json" ] || neural-diffusion "$@" --device "$device" --json "$results/$name.json"
 }
 
-# Networks trained on the same budget, on either split, and the student project's experiment. Finished runs are kept.
+# The student project's experiment. Finished runs are kept.
 trained=()
-trained_grouped=()
 examples=()
 if [ -n "$RUNS" ]; then
     for guidance in detached trained; do
@@ -45,44 +43,59 @@ if [ -n "$RUNS" ]; then
         cp "$RUNS/original-$guidance/curves.csv" "$results/original_${guidance}_curves.csv"
     done
     once ablation ablate --data "$data" --output "$RUNS" --of design
-    once competitors ablate --data "$data" --output "$RUNS" --of competitors
-    once competitors_grouped ablate --data "$data" --output "$RUNS/grouped" --of competitors --set split=grouped
-    control="U-Net with our noise level and inversion"
-    trained=(
-        --trained "Plain U-Net, short run=$RUNS/plain-u-net/best.ckpt"
-        --trained "$control, short run=$RUNS/u-net-with-our-noise-level-and-inversion/best.ckpt"
-        --trained "DnCNN-class, short run=$RUNS/dncnn-class/best.ckpt"
-        --trained "Original network, guidance detached, $epochs_original of 300 epochs=$RUNS/original-detached/best.ckpt"
-        --trained "Original network, guidance trained, 3 of 300 epochs=$RUNS/original-trained/best.ckpt"
-        --trained "Ours, short run=$RUNS/full/best.ckpt"
-    )
-    trained_grouped=(
-        --trained "Plain U-Net, short run=$RUNS/grouped/plain-u-net/best.ckpt"
-        --trained "$control, short run=$RUNS/grouped/u-net-with-our-noise-level-and-inversion/best.ckpt"
-        --trained "DnCNN-class, short run=$RUNS/grouped/dncnn-class/best.ckpt"
-        --trained "Original network, guidance detached, short run=$RUNS/grouped/original-network/best.ckpt"
-        --trained "Original network, guidance trained, short run=$RUNS/grouped/original-network--guidance-trained/best.ckpt"
-        --trained "Ours, short run=$RUNS/grouped/full/best.ckpt"
-        --trained "Ours, short run on the training part of the original split=$RUNS/full/best.ckpt"
-    )
     examples=(
         --trained "Plain U-Net=$RUNS/plain-u-net/best.ckpt"
         --trained "Original network=$RUNS/original-detached/best.ckpt"
     )
 fi
 
+control="U-Net with our noise level and inversion"
+compete() { # noise and split: trains networks for them on one budget, and names them in `trained`
+    local noise=$1 split=$2 folder=$RUNS name=competitors only=()
+    trained=()
+    [ -n "$RUNS" ] || return 0
+    [ "$split" = original ] || { folder=$folder/$split && name=${name}_$split; }
+    [ "$noise" = rician ] || {
+        folder=$folder/$noise && name=${name}_$noise
+        only=(--only "Plain U-Net" --only "$control" --only DnCNN-class --only "Original network")
+    }
+    once "$name" ablate --data "$data" --output "$folder" --of competitors --noise "$noise" --set split="$split" \
+        "${only[@]}"
+    trained=(
+        --trained "Plain U-Net, short run=$folder/plain-u-net/best.ckpt"
+        --trained "$control, short run=$folder/u-net-with-our-noise-level-and-inversion/best.ckpt"
+        --trained "DnCNN-class, short run=$folder/dncnn-class/best.ckpt"
+        --trained "Ours, short run=$folder/full/best.ckpt"
+    )
+    local original="Original network, guidance"
+    case $noise-$split in
+        rician-original)
+            trained+=(
+                --trained "$original detached, $epochs_original of 300 epochs=$RUNS/original-detached/best.ckpt"
+                --trained "$original trained, 3 of 300 epochs=$RUNS/original-trained/best.ckpt"
+            ) ;;
+        rician-grouped)
+            trained+=(
+                --trained "$original detached, short run=$folder/original-network/best.ckpt"
+                --trained "$original trained, short run=$folder/original-network--guidance-trained/best.ckpt"
+                --trained "Ours, short run on the training part of the original split=$RUNS/full/best.ckpt"
+            ) ;;
+        *) trained+=(--trained "$original detached, short run=$folder/original-network/best.ckpt") ;;
+    esac
+}
+
 # The table of every method, for each noise type and split; mixed noise is the network's own judgement of the type.
-once rician evaluate --data "$data" --noise rician --methods all --limit "$slices" "${trained[@]}"
-once rician_grouped evaluate --data "$data" --noise rician --split grouped --methods all --limit "$slices" \
-    "${trained_grouped[@]}"
-for noise in gaussian speckle; do
-    once "${noise}_peers" evaluate --data "$data" --noise "$noise" --methods peers,ours --limit "$slices_peers"
+for noise in rician gaussian speckle; do
+    for split in original grouped; do
+        name=$noise
+        [ "$split" = original ] || name=${noise}_$split
+        compete "$noise" "$split"
+        once "$name" evaluate --data "$data" --noise "$noise" --split "$split" --methods all --limit "$slices" \
+            "${trained[@]}"
+    done
 done
-for noise in gaussian speckle mixed; do
-    once "$noise" evaluate --data "$data" --noise "$noise" --methods published,tuned,ours --limit "$slices"
-    once "${noise}_grouped" evaluate --data "$data" --noise "$noise" --split grouped --methods tuned,ours \
-        --limit "$slices"
-done
+once mixed evaluate --data "$data" --noise mixed --methods published,tuned,ours --limit "$slices"
+once mixed_grouped evaluate --data "$data" --noise mixed --split grouped --methods tuned,ours --limit "$slices"
 # Does bfloat16 cost anything, and are slices without noise, or with little, left alone?
 once rician_float32 evaluate --data "$data" --precision float32 --limit "$slices"
 once rician_noise_free evaluate --data "$data" --sigma 0 --neighbours 8 --limit "$slices"
