@@ -8,6 +8,8 @@ import pytest
 from shell import run
 from training_slices import make_slices
 
+from NeuralDiffusionTraining.commands.ablate import ablate as ablate_here
+from NeuralDiffusionTraining.files.command_error import CommandError
 from NeuralDiffusionTraining.training.checkpoints import load_trained
 
 NOISE = "speckle"
@@ -71,15 +73,13 @@ def test_finished_runs_are_only_measured_again(folder, finished):
 
 
 @pytest.mark.parametrize(
-    ("more", "words"),
+    ("wrong", "words"),
     [
-        (["--noise", "salt"], "Noise 'salt' is not known"),
-        (["--only", "Nothing"], "Variant 'Nothing' is not known"),
+        ({"noise": "salt"}, "Noise 'salt' is not known: choose"),
+        ({"only": ["None"]}, "Variant 'None' is not known: choose"),
     ],
 )
-def test_what_does_not_exist_is_refused_before_any_training(folder, tmp_path, more, words):
-    done = run("ablate", "--data", folder / "data", "--output", tmp_path / "runs", *more)
-    assert done.returncode == 2
-    assert words in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+def test_what_does_not_exist_is_refused_before_any_training(folder, tmp_path, wrong, words):
+    with pytest.raises(CommandError, match=words):
+        ablate_here(data=folder / "data", output=tmp_path / "runs", **wrong)
     assert not (tmp_path / "runs").exists()
