@@ -96,6 +96,8 @@ def main() -> None:
         _fail(f"{sentence}: see {asked} --help.")
     except (CommandError, DeviceError, InvalidVolumeError, WeightsError) as error:
         _fail(str(error))
+    except MemoryError as error:
+        _fail(f"The memory is full ({error or 'no more to be had'}): close other programs, or take a smaller scan.")
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in _OWN:
             raise

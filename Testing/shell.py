@@ -78,6 +78,17 @@ def write(path: Path, voxels: np.ndarray | None = None, **options: object) -> Pa
     return path
 
 
+def raw_file(suffix: str, voxels: np.ndarray, order: str) -> bytes:
+    """The header of a MetaImage or NRRD file of 16-bit integers, after which come the voxels in this byte order."""
+    size = " ".join(map(str, voxels.shape[::-1]))
+    if suffix == ".mha":
+        return (
+            f"ObjectType = Image\nNDims = 3\nDimSize = {size}\nElementType = MET_SHORT\n"
+            f"BinaryDataByteOrderMSB = {order == 'big'}\nElementDataFile = LOCAL\n"
+        ).encode()
+    return f"NRRD0004\ntype: short\ndimension: 3\nsizes: {size}\nencoding: raw\nendian: {order}\n\n".encode()
+
+
 def voxels_of(path: Path) -> np.ndarray:
     return sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import time
@@ -18,11 +19,14 @@ from batch_runs import NamedTask, kill_if_poisoned, run_here, voxels, write_scan
 from distributed import LocalCluster
 from shell import command, environment
 
-from NeuralDiffusionLib import __version__
+from NeuralDiffusionLib import DenoiseSettings, __version__
 from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS
 from NeuralDiffusionTraining.cohort import cluster as cluster_module
 from NeuralDiffusionTraining.cohort.cluster import connected
+from NeuralDiffusionTraining.cohort.record import Order
 from NeuralDiffusionTraining.cohort.running import run_all
+from NeuralDiffusionTraining.cohort.scans import find_cohort
+from NeuralDiffusionTraining.cohort.task import ScanTask, run_task
 from NeuralDiffusionTraining.files.command_error import CommandError
 
 pytest_plugins = ("small_disk",)
@@ -143,6 +147,8 @@ def test_ctrl_c_leaves_whole_scans_and_the_next_run_goes_on(scans, tmp_path, add
         os.close(terminal)
 
     assert b"/40" in shown
+    # Hours, minutes and seconds that are left.
+    assert re.search(rb"\d:\d\d:\d\d", shown)
     assert b"the same command goes on from there" in shown
     assert b"Cancelled" in shown
     assert b"Traceback" not in shown
@@ -160,6 +166,56 @@ def _read(terminal):
         return os.read(terminal, 1000)
     except OSError:  # how Linux says that the other side is closed
         return b""
+
+
+def test_a_worker_of_a_scheduler_that_is_killed_costs_no_scan(scans, tmp_path):
+    output = tmp_path / "clean"
+    page = {"dashboard_address": "127.0.0.1:0", "env": {"OMP_NUM_THREADS": "1"}}
+    with LocalCluster(n_workers=2, threads_per_worker=1, memory_limit=None, **page) as cluster:
+        process = subprocess.Popen(
+            command("batch", scans / "*", output, "--scheduler", cluster.scheduler_address),
+            env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+        )  # fmt: skip
+        try:
+            wait_for_scans(output, 5, process)
+            os.kill(cluster.workers[0].pid, signal.SIGKILL)
+            written = len(list(output.glob("*.nii.gz")))
+            out, err = process.communicate()
+        finally:
+            process.kill()
+
+    assert written < 37
+    assert (process.returncode, err) == (1, "")
+    assert "Denoised 37 of 40 scans" in out
+    assert_whole(output)
+
+
+def test_a_second_run_into_the_same_folder_is_refused_and_the_first_one_goes_on(scans, tmp_path, address):
+    output = tmp_path / "clean"
+    process = start(scans, output, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")
+    try:
+        wait_for_scans(output, 1, process)
+        second = run_here("batch", scans / "*", output, "--scheduler", address)
+        assert process.poll() is None
+        out, _ = process.communicate()
+    finally:
+        process.kill()
+
+    assert (second.status, second.out) == (2, "")
+    assert second.err == (f"Another run is writing into {output}: wait until it has ended, or choose another folder.\n")
+    assert "Denoised 37 of 40 scans" in out
+    assert_whole(output)
+
+
+def test_a_worker_with_other_weights_denoises_nothing(three, tmp_path):
+    (scan, *_) = find_cohort(str(three / "*"), tmp_path / "clean").scans
+    order = Order(DenoiseSettings(), False, "cpu", None, "0" * 64, "run")
+
+    outcome = run_task(ScanTask(scan, order))
+
+    assert outcome.state == "failed"
+    assert "are others on this worker than where the run was started" in outcome.reason
+    assert not (tmp_path / "clean").exists()
 
 
 def test_a_task_that_kills_every_worker_fails_alone():

@@ -282,6 +282,22 @@ def test_what_is_taken_out_does_not_matter_any_more():
     assert not torch.equal(made(slices, sigma=sigma).diffused, slices)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize(("name", "blind"), [("no-noise-level", True), ("neural-diffusion", False)])
+def test_the_gates_may_be_told_no_noise_level(name, blind):
+    slices, made = noisy_discs(2, 24)[1], network(name, shake=0.03)
+    levels = [torch.full((2,), level) for level in (0.1, 0.2)]
+    low, high = (next(iter(made.stages(slices, "rician", 16, 8, level))).gates for level in levels)
+    # What sets in with the level is a factor of all gates.
+    factors = [level[0] ** 4 / (level[0] ** 4 + 0.03**4) for level in levels]
+    assert torch.allclose(low / factors[0], high / factors[1], atol=1e-5) == blind
+
+
+def test_steps_may_stay_as_they_were():
+    assert not build_network("fixed-steps").step_logits.requires_grad
+    assert build_network("neural-diffusion").step_logits.requires_grad
+
+
 def test_weights_of_a_network_go_back_into_a_new_one_of_its_name(slices):
     for name in NETWORKS:
         made, again = network(name, shake=0.02), build_network(name).eval()

@@ -8,6 +8,7 @@ import torch
 
 from NeuralDiffusionLib import DenoiseCancelled, Denoiser, DenoiseSettings, DeviceError, InvalidVolumeError
 from NeuralDiffusionLib import denoiser as engine
+from NeuralDiffusionLib.devices import fast_dtype
 
 
 @pytest.fixture(scope="module")
@@ -244,7 +245,17 @@ def test_settings_can_be_shown_without_importing_torch():
     assert run.stdout.strip() == "False"
 
 
-def test_fast_precision_hardly_differs_from_float32(denoiser):
+@pytest.mark.parametrize(
+    ("capability", "dtype"), [((6, 1), torch.float32), ((7, 5), torch.float32), ((8, 0), torch.bfloat16)]
+)
+def test_no_card_computes_in_float16_which_is_too_short_for_the_features(monkeypatch, capability, dtype):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert fast_dtype(torch.device("cuda")) == dtype
+
+
+def test_half_precision_hardly_differs_from_float32(denoiser, monkeypatch):
+    # Where a CPU has no instructions for it, it is emulated.
+    monkeypatch.setattr(engine, "fast_dtype", lambda device: torch.bfloat16)
     noisy = magnitude_noise(head(2, 64), 90)
     exact, fast = denoiser(noisy).image, Denoiser(device="cpu")(noisy).image
     assert mean_square(fast - exact) < (0.05 * 90) ** 2

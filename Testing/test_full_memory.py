@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tracemalloc
+from functools import partial
 
 import numpy as np
 import pytest
+import shell_in_process
 import slicer
 import torch
 from shell import environment, head, write
 
 from NeuralDiffusion import NeuralDiffusionLogic
-from NeuralDiffusionLib import Denoiser, DenoiseSettings
+from NeuralDiffusionLib import Denoiser, DenoiseSettings, slice_run
 from NeuralDiffusionLib import denoiser as engine
+from NeuralDiffusionTraining.files import image_files
 
 QUICK = DenoiseSettings(iterations=2)
 SLICES = 7
@@ -79,6 +83,47 @@ def test_memory_that_another_program_takes_meanwhile_costs_no_slice(card, volume
     result = card(volume, QUICK)
     np.testing.assert_allclose(result.image, expected, atol=0.01)
     assert len(result.notes) == len(failing)
+
+
+CARD_ERRORS = [
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    RuntimeError("CUDA error: out of memory"),
+    RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+    RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    RuntimeError("MPS backend out of memory (MPS allocated: 9.00 GB)"),
+]
+
+
+@pytest.mark.parametrize("error", CARD_ERRORS, ids=["PyTorch", "CUDA", "cuDNN", "cuBLAS", "MPS"])
+@pytest.mark.parametrize("place", ["upload", "network", "download"])
+def test_a_card_may_say_in_any_words_and_at_any_time_that_it_is_full(card, volume, expected, monkeypatch, place, error):
+    left = [error, error]
+
+    def full_twice(work, *arguments):
+        if left:
+            raise left.pop()
+        return work(*arguments)
+
+    if place == "network":
+        card.network = Short(card.network, error, failing=(1, 2))
+    elif place == "upload":
+        monkeypatch.setattr(slice_run, "upload", partial(full_twice, slice_run.upload))
+    else:
+        download = engine.download
+        monkeypatch.setattr(engine, "download", lambda tensors: partial(full_twice, download(tensors)))
+    result = card(volume, QUICK)
+    np.testing.assert_allclose(result.image, expected, atol=0.01)
+    assert len(result.notes) == 2
+    assert "halved to 1" in result.notes[-1]
+
+
+def test_an_error_that_is_none_of_memory_is_not_taken_for_one(card, volume, monkeypatch):
+    def broken(tensors):
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(engine, "download", lambda tensors: partial(broken, tensors))
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        card(volume, QUICK)
 
 
 CPU_ERRORS = [
@@ -172,3 +217,26 @@ def test_the_command_line_says_so_and_writes_nothing(tmp_path):
         f"{scan}: the main memory is too small for it; close other programs, or denoise a part of the scan.\n"
     )
     assert [path.name for path in tmp_path.iterdir()] == ["scan.nii"]
+
+
+def test_memory_that_runs_out_while_the_result_is_written_leaves_no_file(tmp_path, monkeypatch):
+    def full(values, voxel_type):
+        raise MemoryError("Unable to allocate 9.4 GiB")
+
+    scan = write(tmp_path / "scan.nrrd")
+    monkeypatch.setattr(image_files, "cast_to", full)
+    status, _, message = shell_in_process.run(scan, tmp_path / "clean.nrrd", "--iterations", 1)
+    assert status == 2
+    assert message.startswith("The memory is full (Unable to allocate 9.4 GiB): close other programs")
+    assert len(message.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == [scan]
+
+
+def test_casting_to_whole_numbers_needs_no_second_copy_in_double_precision():
+    values = np.linspace(-40_000, 40_000, 200 * 64 * 64, dtype=np.float32).reshape(200, 64, 64)
+    tracemalloc.start()
+    whole = image_files.cast_to(values, np.dtype(np.int16))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.5 * whole.nbytes
+    np.testing.assert_array_equal(whole, np.clip(np.rint(values.astype(np.float64)), -(2**15), 2**15 - 1))

@@ -13,7 +13,7 @@ from mrml_geometries import GEOMETRIES
 from shell import ROOT
 
 from NeuralDiffusion import NeuralDiffusionLogic
-from NeuralDiffusionLib import DenoiseSettings, DeviceError, InvalidVolumeError
+from NeuralDiffusionLib import DenoiseSettings, DeviceError, InvalidVolumeError, mrml_batch
 
 QUICK = DenoiseSettings(iterations=2)
 FORMATS = (".nrrd", ".nii", ".nii.gz", ".mha")
@@ -188,6 +188,21 @@ class TestFolder:
         (row,) = run(tmp_path, target, overwrite=True)
         assert row["Status"] == "Denoised."
         assert sitk.ReadImage(str(target / "scan.nrrd")).GetSize() == (24, 20, 6)
+
+    def test_a_file_that_appears_during_the_run_is_kept(self, run, tmp_path, monkeypatch):
+        write(tmp_path / "scan.nrrd")
+        theirs = tmp_path / "clean" / "scan.nrrd"
+        read = mrml_batch.read_volume_file
+
+        def meanwhile(path, scene):
+            theirs.write_text("theirs")
+            return read(path, scene)
+
+        monkeypatch.setattr(mrml_batch, "read_volume_file", meanwhile)
+        (row,) = run(tmp_path, tmp_path / "clean")
+        assert "'scan.nrrd' is there already" in row["Status"]
+        assert theirs.read_text() == "theirs"
+        assert list(theirs.parent.iterdir()) == [theirs]
 
     def test_two_files_never_share_one_result(self, run, tmp_path):
         write(tmp_path / "scan.nhdr")

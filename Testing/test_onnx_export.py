@@ -14,9 +14,10 @@ from NeuralDiffusionLib import DenoiseSettings, diffusion
 from NeuralDiffusionLib.network import NeuralDiffusionNetwork
 from NeuralDiffusionLib.weights import load_weights
 from NeuralDiffusionTraining.cli import app
-from NeuralDiffusionTraining.commands.export import figures_in_words
+from NeuralDiffusionTraining.commands.export import figures_to_keep
 from NeuralDiffusionTraining.files.command_error import CommandError
 from NeuralDiffusionTraining.networks.registry import build_network
+from NeuralDiffusionTraining.reporting.model_card import model_card
 from NeuralDiffusionTraining.reporting.onnx_export import export_onnx
 
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -116,6 +117,10 @@ def test_exported_weights_carry_how_they_were_made_and_what_was_measured(tmp_pat
     row = json.loads((results / "rician.json").read_text())["rows"][3]
     assert f"PSNR {row['psnr_db']['mean']:.2f} dB" in made["figures"]
     assert made["figures"].endswith(f"measured with the weights of SHA-256 {'a' * 64}.")
+    # What was measured before is still of these weights.
+    card = model_card(tmp_path / "w.pt", results)
+    assert made["figures"] in card
+    assert f"SHA-256 before the figures were put into the file: `{'a' * 64}`" in card
 
 
 def test_networks_that_the_denoiser_cannot_run_are_refused(tmp_path):
@@ -128,4 +133,4 @@ def test_figures_of_a_file_without_any_are_refused(tmp_path):
     (tmp_path / "other.json").write_text('{"kind": "sweep", "cells": [], "command": ""}')
     for path in (tmp_path / "other.json", tmp_path / "missing.json"):
         with pytest.raises(CommandError, match=path.name):
-            figures_in_words(path)
+            figures_to_keep(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from unittest import mock
 
 import numpy as np
@@ -46,6 +47,7 @@ def choices(**fixed):
         "iterations": st.integers(1, 20),
         "neighbours": st.sampled_from([4, 8]),
         "refine": st.booleans(),
+        "sigma": st.one_of(st.none(), st.floats(0, 100)),
     }
     return st.builds(DenoiseSettings, **{**options, **{name: st.just(value) for name, value in fixed.items()}})
 
@@ -119,6 +121,12 @@ class TestEngine:
         shuffled = DENOISER(volume[order], chosen).image
         assert_close(shuffled[np.argsort(order)], DENOISER(volume, chosen), ROUNDING)
 
+    @given(volumes(), choices(), st.integers(0, 2))
+    @few
+    def test_slices_along_another_axis_are_those_of_the_turned_volume(self, volume, chosen, axis):
+        turned = DENOISER(np.moveaxis(volume, 0, axis), replace(chosen, slice_axis=axis))
+        np.testing.assert_array_equal(np.moveaxis(turned.image, axis, 0), DENOISER(volume, chosen).image)
+
     @given(volumes(), choices())
     @few
     def test_the_layout_in_memory_does_not_matter_to_the_last_bit(self, volume, chosen):
@@ -131,9 +139,14 @@ class TestEngine:
     @given(volumes(), choices())
     @few
     def test_units_do_not_matter(self, volume, chosen):
+        def in_units(scale, values):
+            # That of speckle has no unit.
+            given = chosen.sigma if chosen.sigma is None or chosen.noise == "speckle" else scale * chosen.sigma
+            return DENOISER(values, replace(chosen, sigma=given)).image / scale
+
         result = DENOISER(volume, chosen)
-        assert_close(DENOISER(7.3 * volume.astype(np.float64), chosen).image / 7.3, result, ROUNDING)
-        np.testing.assert_array_equal(DENOISER(8 * volume, chosen).image / 8, result.image)
+        assert_close(in_units(7.3, 7.3 * volume.astype(np.float64)), result, ROUNDING)
+        np.testing.assert_array_equal(in_units(8, 8 * volume), result.image)
 
     @given(volumes(), choices())
     @few

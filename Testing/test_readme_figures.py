@@ -62,7 +62,8 @@ def test_benchmark_shows_each_noise_type_on_each_split(results, folder):
     noisy, median, _, full, alone = rows_of(folder, "rician")
     table = block(results, "benchmark")
     assert cells(table, "Rician") == [
-        "Rician", "original", "4", three(noisy), f"{median['method']}: {three(median)}", three(alone), three(full),
+        "Rician", "original", "4", three(noisy), f"{median['method']}: {three(median)}", "", three(alone),
+        three(full),
     ]  # fmt: skip
     assert sum(line.startswith("| Rician | grouped |") for line in table.splitlines()) == 1
     assert sum(line.startswith("| Mixed, type not told |") for line in table.splitlines()) == 1
@@ -88,6 +89,20 @@ def test_sweep_is_set_against_the_original_project(results, folder):
     line = next(line for line in table.splitlines() if line.startswith("| Rician | 0.05 |"))
     assert line.endswith(f"| {full:.2f} | 26.67 | {full - 26.669:+.2f} |")
     assert "in 0 of 1 cells (mixed noise not counted)" in table or "in 1 of 1 cells (mixed noise not counted)" in table
+
+
+def test_of_several_sweeps_that_of_the_most_slices_is_shown(folder, tmp_path):
+    few = json.loads((folder / "sweep.json").read_text())
+    usual = [cell for cell in few["cells"] if cell["iterations"] == 16]
+    for cell in usual:
+        cell["full"]["psnr_db"]["mean"] = 77.0
+    for name, content in (("sweep", few), ("sweep_default", {**few, "cells": usual, "slices": 450})):
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+
+    table = block(read_results(tmp_path), "sweep")
+
+    assert table.startswith("450 test slices")
+    assert cells(table, "Rician")[4] == "77.00"
 
 
 def test_ablation_checks_and_volumes_are_shown(results, folder):

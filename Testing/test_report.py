@@ -117,7 +117,7 @@ def test_what_blind_spot_training_brings_is_compared_with_the_same_weights_befor
     # The name comes before "volumes", and must not take its place.
     (tmp_path / "adapted.json").write_text(json.dumps(adapted))
     page = report(read_results(tmp_path), Denoiser("cpu"), scan)
-    assert "+0.50 dB in the head against the same weights before, mean over 2 noisy volumes" in words(
+    assert "+0.50 dB at 1 %, +0.50 dB at 9 % of noise, in the head, against the same weights before" in words(
         section(page, "further")
     )
     assert "33.75" not in section(page, "volumes")

@@ -10,12 +10,14 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS, load_weights
+from NeuralDiffusionTraining.data.splits import read_split
 from NeuralDiffusionTraining.reporting.model_card import model_card
 from NeuralDiffusionTraining.reporting.readme_figures import BLOCKS, with_figures
-from NeuralDiffusionTraining.reporting.results import Results, our_rows, read_results
+from NeuralDiffusionTraining.reporting.results import Results, names_of, our_rows, read_results
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "Resources" / "Results"
+SPLITS = ROOT / "NeuralDiffusionTraining" / "data" / "splits"
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +49,20 @@ def test_readme_states_the_size_of_the_network():
 
 
 def test_every_result_is_of_the_bundled_weights(results):
-    digest = load_weights().sha256
+    weights = load_weights()
+    names = names_of(weights.sha256, weights.metadata)
     assert results.files
     assert not results.unknown
     for one in results.files:
-        assert one.weights in (None, digest), one.name
+        assert one.weights in names, one.name
+
+
+def test_the_bundled_weights_hold_their_history_and_figures(results):
+    made = load_weights().metadata
+    assert made["split_sha256"] == read_split(SPLITS / "original.json").sha256
+    assert {"data", "command", "commit"} <= made.keys()
+    full = our_rows(results.headline().content["rows"])[0]
+    assert f"PSNR {full['psnr_db']['mean']:.2f} dB" in made["figures"]
 
 
 def test_every_noise_type_was_measured_on_both_splits(results):
@@ -59,6 +70,69 @@ def test_every_noise_type_was_measured_on_both_splits(results):
     noises = ("rician", "gaussian", "speckle", "mixed")
     assert measured >= {(noise, split) for noise in noises for split in ("original", "grouped")}
     assert results.headline().content["slices"] == 450
+
+
+def psnr(rows: list[dict], part_of_name: str) -> float:
+    return next(row for row in rows if part_of_name in row["method"])["psnr_db"]["mean"]
+
+
+def test_ours_reaches_what_the_project_set_out_for(results):
+    full, alone, four, _ = our_rows(table(results, "rician")["rows"])
+    assert full["psnr_db"]["mean"] > 27.4
+    assert full["ssim"]["mean"] > 0.79
+    assert full["edge_mse"]["mean"] < 0.043
+    assert alone["psnr_db"]["mean"] > full["psnr_db"]["mean"] - 0.8
+    assert four["psnr_db"]["mean"] > full["psnr_db"]["mean"] - 0.3
+    assert our_rows(table(results, "rician_noise_free")["rows"])[0]["psnr_db"]["mean"] > 40
+    faint = table(results, "rician_faint")["rows"]
+    assert our_rows(faint)[0]["psnr_db"]["mean"] > psnr(faint, "Noisy input")
+
+
+@pytest.mark.parametrize("name", ["competitors", "competitors_24_epochs", "competitors_grouped"])
+def test_on_the_same_budget_ours_is_above_both_unets_with_no_more_multiply_adds(results, name):
+    rows = {row["method"]: row for row in table(results, name)["rows"]}
+    ours, plain = rows["Full"], rows["Plain U-Net"]
+    control = rows["U-Net with our noise level and inversion"]
+    assert plain["difference_psnr_db"]["high"] < -0.5
+    assert control["difference_psnr_db"]["high"] < 0
+    assert ours["macs_per_pixel"] <= min(plain["macs_per_pixel"], control["macs_per_pixel"])
+
+
+@pytest.mark.parametrize("noise", ["gaussian", "speckle"])
+@pytest.mark.parametrize("split", ["", "_grouped"])
+def test_gaussian_and_speckle_tables_have_the_rows_of_the_rician_one(results, noise, split):
+    rows = table(results, f"{noise}{split}")["rows"]
+    assert table(results, f"{noise}{split}")["slices"] == 450
+    names = {row["method"].split(" (")[0].split(" +")[0].split(",")[0] for row in rows}
+    assert names >= {
+        row["method"].split(" (")[0].split(" +")[0].split(",")[0] for row in table(results, "rician")["rows"]
+    }
+
+
+def test_readme_says_by_how_much_ours_leads_the_plain_unet(results):
+    words = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    leads = []
+    for name in ("competitors", "competitors_gaussian", "competitors_speckle"):
+        rows = {row["method"]: row for row in table(results, name)["rows"]}
+        leads.append(-rows["Plain U-Net"]["difference_psnr_db"]["mean"])
+    stated = "{:.2f} dB under Rician noise, by {:.2f} dB under Gaussian noise and by {:.2f} dB under speckle"
+    assert stated.format(*leads) in words
+    rows = {row["method"]: row["difference_psnr_db"]["mean"] for row in table(results, "competitors_24_epochs")["rows"]}
+    plain, control = -rows["Plain U-Net"], -rows["U-Net with our noise level and inversion"]
+    assert f"still leads by {plain:.2f} dB, and leads the same U-Net" in words
+    assert f"our noise level and inversion by {control:.2f} dB" in words
+
+
+def test_readme_says_how_much_the_grouped_figures_flatter(results):
+    words = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    original, grouped = (read_split(SPLITS / f"{name}.json") for name in ("original", "grouped"))
+    learned, chosen = (len(set(grouped.test) & set(part)) for part in (original.train, original.validation))
+    assert f"{learned} of the 450 grouped test slices" in words
+    assert f"{chosen} more are in the validation part" in words
+    assert f"{len(set(original.test) & set(grouped.train))} of the 450 test slices of that split" in words
+    rows = table(results, "rician_grouped")["rows"]
+    there, elsewhere = (psnr(rows, name) for name in ("Ours, short run", "Ours, short run on the training part"))
+    assert f"{there:.2f} dB trained there and {elsewhere:.2f} dB trained on the original part" in words
 
 
 def test_fast_precision_stays_within_a_twentieth_of_a_decibel(results):

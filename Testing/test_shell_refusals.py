@@ -74,9 +74,18 @@ def _nifti_colour(path: Path) -> None:
     nib.save(nib.Nifti1Image(colours, np.eye(4)), path)
 
 
+def _nifti_labels(path: Path) -> None:
+    labels = nib.Nifti1Image(head(np.uint8), np.eye(4))
+    labels.header.set_intent("label")
+    nib.save(labels, path)
+
+
 @pytest.mark.parametrize(
     ("make", "name", "words"),
     [
+        (_nifti_labels, "scan.nii.gz", "a label map by its header"),
+        (write, "scan-label.nrrd", "a label map by its name"),
+        (write, "sub-01_dseg.nii.gz", "a label map by its name"),
         (_nan, "scan.nrrd", "NaN"),
         (_nan, "scan.nii.gz", "NaN"),
         (_colour, "scan.nrrd", "per voxel"),

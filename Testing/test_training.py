@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 import subprocess
-import time
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,8 @@ from NeuralDiffusionTraining.training.checkpoints import load_trained
 from NeuralDiffusionTraining.training.config import SamplingConfig, bundled_config, parse_settings, read_config
 from NeuralDiffusionTraining.training.run import Place, run_training
 from NeuralDiffusionTraining.training.training_data import MIXED, TrainingSlices
+
+pytest_plugins = ("small_disk",)
 
 SMALL = (
     "limit=8",
@@ -66,20 +70,68 @@ def whole_run(data, tmp_path_factory) -> Path:
     return output
 
 
-def test_a_run_killed_in_the_middle_ends_with_the_weights_of_an_unbroken_one(data, tmp_path, whole_run):
+KILLED = """
+import os, signal, sys
+from NeuralDiffusionLib import whole_files
+from NeuralDiffusionTraining.cli import main
+flush, left = whole_files._flush_to_disk, int(sys.argv.pop(1))
+def killed(path):
+    global left
+    left -= path.suffix == ".ckpt"
+    return flush(path) if left else os.kill(os.getpid(), signal.SIGKILL)
+whole_files._flush_to_disk = killed
+main()
+"""
+"""The command line, killed when it writes a checkpoint for the n-th time: all is written then, but not in its place."""
+
+
+@pytest.mark.parametrize("write", [1, 4])
+def test_a_run_killed_while_it_writes_ends_with_the_weights_of_an_unbroken_one(data, tmp_path, whole_run, write):
     output = tmp_path / "run"
-    process = subprocess.Popen(command(*arguments(data, output, "epochs=3")), env=environment())
-    try:
-        deadline = time.monotonic() + 120
-        while not (output / "last.ckpt").exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    assert torch.load(output / "last.ckpt", weights_only=True)["epoch"] < 2, "killed too late to prove anything"
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(write), *arguments(data, output, "epochs=3")], env=environment(), check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert len(list(output.glob(".unfinished-*"))) == 1
+    assert (output / "last.ckpt").exists() == (write > 1)
     resumed = run(*arguments(data, output, "epochs=3"))
     assert resumed.returncode == 0, resumed.stderr
     assert_same_weights(whole_run, output)
+    assert not list(output.glob(".unfinished-*"))
+
+
+def test_a_full_disk_ends_a_run_with_one_sentence_and_no_half_of_a_checkpoint(data, small_disk):
+    done = run(*arguments(data, small_disk / "run", "epochs=1"))
+    assert done.returncode == 2, done.stderr
+    assert "No space left on device" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    left = [path.name for path in (small_disk / "run").rglob("*")]
+    assert not [name for name in left if name.endswith(".ckpt") or name.startswith(".unfinished")]
+
+
+def test_the_default_batch_needs_less_than_four_gigabytes(data, tmp_path):
+    more = ["--data", data, "--split", data / "original.json", "--output", tmp_path / "run", "--device", "cpu"]
+    process = subprocess.Popen(command("train", *more, "--epochs", 1), env=environment())
+    _, status, used = os.wait4(process.pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    # Linux counts in kB.
+    assert used.ru_maxrss < 4 * 2**20
+
+
+def test_pictures_that_are_missing_or_broken_are_named_before_a_run_begins(data, tmp_path):
+    folder = tmp_path / "data"
+    shutil.copytree(data, folder)
+    broken = folder / "yes" / "yes3.jpg"
+    broken.write_bytes(broken.read_bytes()[:500])
+    split = ("--split", data / "original.json", "--set", "limit=0")
+    refusal = run(*arguments(folder, tmp_path / "run"), *split)
+    assert (refusal.returncode, len(refusal.stderr.strip().splitlines())) == (2, 1)
+    assert f"Picture '{broken}' cannot be read" in refusal.stderr
+    shutil.rmtree(folder / "no")
+    refusal = run(*arguments(folder, tmp_path / "run"), *split)
+    assert (refusal.returncode, len(refusal.stderr.strip().splitlines())) == (2, 1)
+    assert f"Data folder '{folder}' lacks" in refusal.stderr
+    assert not (tmp_path / "run").exists()
 
 
 def test_two_processes_take_the_steps_of_one_with_the_same_total_batch(data, tmp_path, whole_run):

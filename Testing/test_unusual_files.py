@@ -15,7 +15,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from shell import command, environment, head, voxels_of, write
+from shell import command, environment, head, raw_file, voxels_of, write
 from shell_in_process import denoised, refused
 
 pytest_plugins = ("small_disk",)
@@ -79,6 +79,15 @@ class TestFormats:
         kind, header = ((nib.Nifti1Image, nib.Nifti1Header), (nib.Nifti2Image, nib.Nifti2Header))[version - 1]
         nib.save(kind(head().T, np.eye(4), header(endianness=order)), tmp_path / f"scan{suffix}")
         assert denoised(tmp_path / f"scan{suffix}", tmp_path / f"clean{suffix}").voxels.shape == head().shape
+
+    @pytest.mark.parametrize("suffix", [".mha", ".nrrd"])
+    def test_other_files_of_either_byte_order_are_taken(self, tmp_path, suffix):
+        images = []
+        for order, kind in (("little", "<i2"), ("big", ">i2")):
+            scan = tmp_path / f"{order}{suffix}"
+            scan.write_bytes(raw_file(suffix, head(), order) + head().astype(kind).tobytes())
+            images.append(denoised(scan, tmp_path / f"clean-{order}{suffix}").voxels)
+        np.testing.assert_array_equal(*images)
 
     @pytest.mark.parametrize("name", ["empty.nii", "empty.nii.gz", "empty.nrrd", "empty.mha"])
     def test_an_empty_file_is_refused(self, tmp_path, name):

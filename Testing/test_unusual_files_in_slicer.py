@@ -17,7 +17,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from shell import ROOT, head, voxels_of, write
+from shell import ROOT, head, raw_file, voxels_of, write
 
 from NeuralDiffusion import NeuralDiffusionLogic
 from NeuralDiffusionLib import DenoiseSettings
@@ -128,6 +128,20 @@ class TestFolder:
         nib.save(image, scans / "scan.nii")
         nib.save(image, scans / "packed.nii.gz")
         assert set(run(scans, tmp_path / "clean").values()) == {"Denoised."}
+
+    @pytest.mark.parametrize("suffix", [".mha", ".nrrd"])
+    def test_other_files_of_either_byte_order_are_taken(self, tmp_path, scans, run, suffix):
+        for order, kind in (("little", "<i2"), ("big", ">i2")):
+            (scans / f"{order}{suffix}").write_bytes(raw_file(suffix, head(), order) + head().astype(kind).tobytes())
+        assert set(run(scans, tmp_path / "clean").values()) == {"Denoised."}
+        little, big = (voxels_of(tmp_path / "clean" / f"{order}{suffix}") for order in ("little", "big"))
+        np.testing.assert_array_equal(little, big)
+
+    @pytest.mark.parametrize("shape", [(4, 5, 6, 2), (4, 5, 1, 2), (4, 5, 6, 1, 3)])
+    def test_more_than_one_volume_is_refused(self, tmp_path, scans, run, shape):
+        nib.save(nib.Nifti1Image(np.ones(shape, np.int16), np.eye(4)), scans / "scan.nii")
+        assert_sentence(run(scans, tmp_path / "clean")["scan.nii"], "cannot be read as one scalar volume")
+        assert list((tmp_path / "clean").iterdir()) == []
 
     def test_a_compressed_file_is_not_read_from_another_one_of_its_name(self, tmp_path, scans, run):
         write(scans / "scan.nii", head(np.int16))

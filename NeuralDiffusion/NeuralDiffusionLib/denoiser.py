@@ -43,7 +43,7 @@ class Denoiser:
     weights
         File of weights; the bundled one by default.
     precision
-        ``"fast"`` computes convolutions in bfloat16 or float16 where that is faster, ``"float32"`` never does.
+        ``"fast"`` computes convolutions in bfloat16 where that is faster, ``"float32"`` never does.
 
     Raises
     ------
@@ -196,8 +196,14 @@ class Denoiser:
                     unwritten.append((begun, write))
                 if device.type != "cpu" and len(unwritten) == 1 and begun < count:
                     continue
-                done, write = unwritten.popleft()
-                write()
+                end, write = unwritten.popleft()
+                if not _fits_in_memory(write):
+                    # What was begun after these slices is begun again, too.
+                    unwritten.clear()
+                    begun = done
+                    device, batch = self._retreat(device, batch, pixels, notes)
+                    continue
+                done = end
                 if progress is not None:
                     progress(done, count)
         finally:
@@ -239,3 +245,14 @@ class Denoiser:
         self.network.to("cpu")
         cpu = torch.device("cpu")
         return cpu, batch_size(cpu, pixels)
+
+
+def _fits_in_memory(write: Callable[[], None]) -> bool:
+    """Write results; False where the memory ran out."""
+    try:
+        write()
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+        return False
+    return True

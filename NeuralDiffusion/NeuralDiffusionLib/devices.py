@@ -62,11 +62,13 @@ def resolve_device(name: str) -> torch.device:
 
 
 def fast_dtype(device: torch.device) -> torch.dtype:
-    """The type in which the device runs the convolutions fastest: bfloat16, float16 or float32."""
+    """The type in which the device runs the convolutions fastest, bfloat16 or float32.
+
+    Older cards know float16 only, which ends at 65504: squares of the guidance features lie beyond, and so may
+    everything that comes of a very bright voxel.
+    """
     if device.type == "cuda":
-        if torch.cuda.get_device_capability(device) >= (8, 0):
-            return torch.bfloat16
-        return torch.float16 if torch.cuda.get_device_capability(device) >= (7, 0) else torch.float32
+        return torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else torch.float32
     return _fast_cpu_dtype() if device.type == "cpu" else torch.float32
 
 
@@ -100,8 +102,12 @@ def batch_bytes(slices: int, pixels: int) -> int:
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether an error says that a device or the main memory is full."""
-    # PyTorch has no class of its own for main memory that is full; the last sentence is oneDNN's, in a convolution.
-    words = "DefaultCPUAllocator|bad_alloc|could not create a primitive"
+    # PyTorch has no class of its own for main memory that is full, nor for what the libraries of a card say of theirs;
+    # the third sentence is oneDNN's, in a convolution.
+    words = (
+        "DefaultCPUAllocator|bad_alloc|could not create a primitive|CUDA error: out of memory|"
+        "(CUDNN|CUBLAS)_STATUS_ALLOC_FAILED|MPS backend out of memory"
+    )
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
         isinstance(error, RuntimeError) and re.search(words, str(error)) is not None
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 _GZIP = b"\x1f\x8b"
 _LONGEST_META_HEADER = 2**16
+_LABEL_MAP_NAME = re.compile(r"(?<![a-z0-9])(labels?|dseg)(?![a-z0-9])", re.IGNORECASE)
 # By the length that a header states first: where its magic stands, its axes, its voxel type and where voxels begin.
 _NIFTI = {
     348: (344, b"n+1\0", "8h", 40, 70, "f", 108),
@@ -22,6 +23,11 @@ _VOXEL_BYTES = {
     **{2: 1, 4: 2, 8: 4, 16: 4, 32: 8, 64: 8, 128: 3, 256: 1, 512: 2, 768: 4, 1024: 8, 1280: 8},
     **{1536: 16, 1792: 16, 2048: 32, 2304: 4},
 }
+
+
+def is_label_map_by_name(path: Path) -> bool:
+    """Whether a file's name says "label", as Slicer takes it, or "dseg", as BIDS does."""
+    return _LABEL_MAP_NAME.search(path.name) is not None
 
 
 def is_sound(path: Path) -> bool:

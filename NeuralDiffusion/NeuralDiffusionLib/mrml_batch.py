@@ -106,8 +106,7 @@ def folder_tasks(
         raise InvalidVolumeError(message.format(folder=output_folder, reason=error.strerror)) from error
     taken: set[str] = set()
 
-    def run(path: Path, progress: Progress) -> DenoiseResult:
-        target = output_folder / output_name(path)
+    def check_place(target: Path) -> None:
         # Two files that differ in their format alone must not replace each other's result.
         if target.name.lower() in taken or (target.exists() and not overwrite):
             raise InvalidVolumeError(
@@ -115,11 +114,16 @@ def folder_tasks(
                     target=target.name
                 )
             )
+
+    def run(path: Path, progress: Progress) -> DenoiseResult:
+        target = output_folder / output_name(path)
+        check_place(target)
         scene = slicer.vtkMRMLScene()
         volume = read_volume_file(path, scene)
         output = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
         result = denoise(volume, output, progress, cancelled)
-        write_volume_file(output, target)
+        # Somebody else may have put a file there meanwhile.
+        write_volume_file(output, target, partial(check_place, target))
         taken.add(target.name.lower())
         return result
 

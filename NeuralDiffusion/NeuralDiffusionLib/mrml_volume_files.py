@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 from pathlib import Path
 
 import slicer
 from slicer.i18n import tr as _
 
 from .errors import InvalidVolumeError
-from .image_headers import is_sound, taken_for
+from .image_headers import is_label_map_by_name, is_sound, taken_for
 from .whole_files import write_whole
 
 # What each format is written as: one file each, so that it can appear whole.
@@ -21,7 +21,6 @@ _WRITTEN_AS = {
     ".mha": ".mha",
     ".mhd": ".mha",
 }
-_LABEL_MAP_NAME = re.compile(r"(?<![a-z0-9])labels?(?![a-z0-9])", re.IGNORECASE)
 
 
 def find_volume_files(folder: Path) -> list[Path]:
@@ -60,7 +59,7 @@ def read_volume_file(path: Path, scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLSc
     InvalidVolumeError
         If the file does not hold one scalar volume, or its name says that it is a label map, as Slicer takes it.
     """
-    if _LABEL_MAP_NAME.search(path.name):
+    if is_label_map_by_name(path):
         raise InvalidVolumeError(
             _("'{name}' is a label map by its name, whose labels would be blended: rename it if it is a scan.").format(
                 name=path.name
@@ -88,8 +87,19 @@ def read_volume_file(path: Path, scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLSc
     return volume
 
 
-def write_volume_file(volume: slicer.vtkMRMLScalarVolumeNode, path: Path) -> None:
+def write_volume_file(
+    volume: slicer.vtkMRMLScalarVolumeNode, path: Path, on_written: Callable[[], object] = lambda: None
+) -> None:
     """Write a volume to a file, whole or not at all.
+
+    Parameters
+    ----------
+    volume
+        The volume.
+    path
+        Its file.
+    on_written
+        Called before the file takes its place, which it does not if this raises.
 
     Raises
     ------
@@ -105,7 +115,7 @@ def write_volume_file(volume: slicer.vtkMRMLScalarVolumeNode, path: Path) -> Non
             raise OSError(None, _("Slicer's writer failed"))
 
     try:
-        write_whole([(path, write)])
+        write_whole([(path, write)], on_written)
     except OSError as error:
         message = _("'{path}' could not be written ({reason}): free some space or choose another folder.")
         raise OSError(message.format(path=path, reason=error.strerror)) from error

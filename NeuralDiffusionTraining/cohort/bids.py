@@ -40,7 +40,7 @@ def read_description(root: Path) -> dict[str, Any]:
     path = root / _DESCRIPTION
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CommandError(f"{path} cannot be read as JSON: mend it first.") from error
     if not isinstance(content, dict):
         raise CommandError(f"{path} describes no BIDS dataset: mend it first.")
@@ -80,7 +80,7 @@ def bids_fields(root: Path, scan: Path, description: dict[str, Any]) -> dict[str
         if sidecar.is_file():
             try:
                 stripped = bool(json.loads(sidecar.read_text(encoding="utf-8")).get("SkullStripped", False))
-            except (ValueError, AttributeError) as error:
+            except (ValueError, AttributeError, RecursionError) as error:
                 raise CommandError(f"{sidecar} cannot be read as JSON: mend it first.") from error
     return {"Sources": [f"bids:source:{scan.relative_to(root).as_posix()}"], "SkullStripped": stripped}
 

@@ -14,6 +14,7 @@ from .record import read_record
 from .scaling import Quantity
 
 _EMPTY_TASKS = 1000
+_NEEDED = {"Device", "Seconds", "Bytes", "Voxels"}
 
 
 def read_records(folder: Path) -> list[dict[str, Any]]:
@@ -25,7 +26,7 @@ def read_records(folder: Path) -> list[dict[str, Any]]:
         If there is none.
     """
     found = [read_record(path) for path in sorted(folder.rglob("*.json"))]
-    records = [record for record in found if record is not None]
+    records = [record for record in found if record is not None and record.keys() >= _NEEDED]
     if not records:
         raise CommandError(f"{folder} holds no scan that 'neural-diffusion batch' wrote: run it on some scans first.")
     return records

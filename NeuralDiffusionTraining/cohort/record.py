@@ -65,7 +65,7 @@ def read_record(sidecar: Path) -> dict[str, Any] | None:
     """What a sidecar tells of the run; None if there is none, or if it is not of a run of ours."""
     try:
         content = json.loads(sidecar.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
         return None
     record = content.get(RECORD) if isinstance(content, dict) else None
     return record if isinstance(record, dict) else None

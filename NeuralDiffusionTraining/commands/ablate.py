@@ -16,8 +16,11 @@ def ablate(
     data: Data,
     output: Annotated[Path, typer.Option(help="Folder for the runs; what is finished there is only measured.")],
     of: Annotated[
-        Literal["design", "competitors"],
-        typer.Option(help="design: our network with one part changed; competitors: other networks on the same budget."),
+        Literal["design", "competitors", "optimisers"],
+        typer.Option(
+            help="design: our network with one part changed; competitors: other networks on the same budget; "
+            "optimisers: ours and those with other optimisers."
+        ),
     ] = "design",
     only: Annotated[list[str] | None, typer.Option(help="Run only this variant; may be repeated.")] = None,
     noise: Noise = "rician",
@@ -39,19 +42,27 @@ def ablate(
 
     from ..benchmark.run_facts import run_facts
     from ..benchmark.tables import to_markdown, to_terminal
-    from ..training.ablation import ABLATED, COMPETITORS, FULL, configuration, train_and_measure, trained_for
+    from ..training.ablation import (
+        ABLATED,
+        COMPETITORS,
+        FULL,
+        OPTIMISERS,
+        configuration,
+        train_and_measure,
+        trained_for,
+    )
     from ..training.config import bundled_config, parse_settings
     from ..training.run import Place
 
     for path in (json_file, markdown_file):
         check_folder_of(path)
-    variants = ABLATED if of == "design" else COMPETITORS
+    variants = {"design": ABLATED, "competitors": COMPETITORS, "optimisers": OPTIMISERS}[of]
     for name in only or []:
         if name not in [variant.name for variant in variants]:
             known = ", ".join(variant.name for variant in variants)
             raise CommandError(f"Variant '{name}' is not known: choose from {known}.")
     if only:
-        variants = [FULL, *(variant for variant in variants if variant.name in only and variant is not FULL)]
+        variants = [FULL, *(variant for variant in variants if variant.name in only and variant != FULL)]
     console = Console(stderr=True)
     rows, facts = train_and_measure(
         variants,

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 import uuid
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -142,6 +143,7 @@ def _run(cohort: Cohort, order: Order, scheduler: str | None, workers: int | Non
     from ..cohort.leftovers import remove_leftovers
     from ..cohort.running import run_all
     from ..cohort.task import ScanTask, run_task
+    from ..files.folder_lock import alone_in
     from ..files.result_files import make_folder
 
     console = Console(stderr=True)
@@ -164,15 +166,18 @@ def _run(cohort: Cohort, order: Order, scheduler: str | None, workers: int | Non
             outcomes.append(outcome)
             bar.advance(shown)
 
-        try:
-            with connected(scheduler, workers or os.cpu_count() or 1) as client:
-                # Before each scan fails over it.
-                make_folder(cohort.folder)
-                if cohort.dataset is not None:
-                    write_derivative_description(cohort.dataset, cohort.folder)
-                run_all(client, run_task, [ScanTask(scan, order) for scan in cohort.scans], tell)
-        finally:
+        def clean_up() -> None:
             # Workers of a scheduler elsewhere end the scan that they have begun.
             if scheduler is None or len(outcomes) == len(cohort.scans):
                 remove_leftovers(cohort.scans)
+
+        # What is left to do once the workers of this computer have gone.
+        with ExitStack() as afterwards, connected(scheduler, workers or os.cpu_count() or 1) as client:
+            # Before each scan fails over it.
+            make_folder(cohort.folder)
+            afterwards.enter_context(alone_in(cohort.folder, console.print))
+            afterwards.callback(clean_up)
+            if cohort.dataset is not None:
+                write_derivative_description(cohort.dataset, cohort.folder)
+            run_all(client, run_task, [ScanTask(scan, order) for scan in cohort.scans], tell)
     return outcomes

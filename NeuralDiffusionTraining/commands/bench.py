@@ -44,9 +44,10 @@ def bench(
 ) -> None:
     """Time ours and its rivals on one noisy volume, in one process on one device, and say where the time goes.
 
-    The rivals run with their own defaults and on the CPU, those that are not installed are left out with a line. The
-    volume is the T1 template of nilearn where that is installed, else a generated head, with 9 % Rician noise. The
-    JSON file is written anew after each row: what was measured before an interruption is kept.
+    They take turns, so that what slows the computer for a while slows them all. The rivals run with their own defaults
+    and on the CPU, those that are not installed are left out with a line. The volume is the T1 template of nilearn
+    where that is installed, else a generated head, with 9 % Rician noise. The JSON file is written anew after each
+    run: what was measured before an interruption is kept.
     """
     import torch
     from rich.console import Console
@@ -113,8 +114,8 @@ def bench(
         if json_file is not None:
             write_json(json_file, content)
 
-    for row in time_all([*subjects, *filters], clean, noisy, repeats, patience, tell):
-        content["rows"].append(row)
+    for rows in time_all([*subjects, *filters], clean, noisy, repeats, patience, tell):
+        content["rows"] = rows
         keep()
     tell("where the time goes")
     content["parts"] = where_time_goes(denoiser, noisy, settings)

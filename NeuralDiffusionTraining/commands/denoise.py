@@ -45,7 +45,7 @@ def denoise(
         Path,
         typer.Argument(
             metavar="INPUT",
-            help="The scan: a NIfTI, NRRD or MetaImage file, or a folder with a DICOM series. Never changed.",
+            help="The scan: a NIfTI, NRRD or MetaImage file, or a folder with a DICOM series.",
             show_default=False,
         ),
     ],

@@ -58,7 +58,7 @@ def export(
     if onnx is not None:
         require_onnx()
         settings = _settings(noise, iterations, neighbours, refine)
-    measured = {} if figures is None else {"figures": figures_in_words(figures)}
+    measured = {} if figures is None else figures_to_keep(figures)
     trained = load_trained(checkpoint)
     if trained.name not in _FOR_DENOISER:
         raise CommandError(
@@ -74,8 +74,8 @@ def export(
         typer.echo(f"ONNX file ({noise}, {iterations} iterations, {neighbours} neighbours) written to {onnx}.")
 
 
-def figures_in_words(path: Path) -> str:
-    """One sentence: what a file of `evaluate` says of ours, and with which weights that was measured.
+def figures_to_keep(path: Path) -> dict[str, str]:
+    """Metadata: what a file of `evaluate` says of ours in a sentence, and with which weights that was measured.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def figures_in_words(path: Path) -> str:
         If the file cannot be read or is none of `evaluate`.
     """
     from ..reporting.result_tables import evaluation_title, figure
-    from ..reporting.results import our_rows, read_result
+    from ..reporting.results import MEASURED_AS, our_rows, read_result
 
     result = read_result(path)
     ours = our_rows(result.content["rows"]) if result is not None and result.kind == "evaluation" else []
@@ -92,11 +92,12 @@ def figures_in_words(path: Path) -> str:
             f"'{path}' holds no figures of ours: give a JSON file that 'neural-diffusion evaluate' wrote."
         )
     row, content = ours[0], result.content
-    return (
+    words = (
         f"{evaluation_title(content)}: PSNR {figure(row['psnr_db'], 'psnr_db')} dB, inside the head "
         f"{figure(row['psnr_head_db'], 'psnr_head_db')} dB, SSIM {figure(row['ssim'], 'ssim')}, edge MSE "
         f"{figure(row['edge_mse'], 'edge_mse')}, measured with the weights of SHA-256 {result.weights}."
     )
+    return {"figures": words, MEASURED_AS: result.weights}
 
 
 def _settings(noise: str, iterations: int, neighbours: int, refine: bool) -> DenoiseSettings:

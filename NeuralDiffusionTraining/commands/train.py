@@ -16,7 +16,8 @@ def train(
     data: Data,
     output: Annotated[Path, typer.Option(help="Folder for checkpoints and curves; a run found there goes on.")],
     config: Annotated[
-        str | None, typer.Option(help="YAML file, or a bundled one by name: shipped, original, peers, smoke.")
+        str | None,
+        typer.Option(help="YAML file, or a bundled one by name: shipped, finish, polish, comparison, original, smoke."),
     ] = None,
     network: Annotated[str | None, typer.Option(help=f"Network to train; {_OF_CONFIG}.")] = None,
     split: Annotated[str | None, typer.Option(help="original, grouped or a split file.")] = None,

@@ -18,7 +18,7 @@ import nibabel as nib
 import numpy as np
 import SimpleITK as sitk
 
-from NeuralDiffusionLib.image_headers import is_sound
+from NeuralDiffusionLib.image_headers import is_label_map_by_name, is_sound
 
 from .command_error import CommandError
 
@@ -26,6 +26,7 @@ NIFTI_SUFFIXES = (".nii.gz", ".nii")
 _ITK_WRITERS = {".nrrd": "NrrdImageIO", ".mha": "MetaImageIO"}
 OUTPUT_SUFFIXES = (*NIFTI_SUFFIXES, *_ITK_WRITERS)
 
+_LABEL_INTENT = 1002
 _RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _SCANNER_SPACE = 1
 _DAMAGED_NIFTI = (
@@ -90,8 +91,12 @@ def read_scan(path: Path) -> Scan:
     Raises
     ------
     CommandError
-        If the file cannot be read, or holds a series of volumes, colours, vectors or complex numbers.
+        If the file cannot be read, or holds labels, a series of volumes, colours, vectors or complex numbers.
     """
+    if is_label_map_by_name(path):
+        raise CommandError(
+            f"{path} is a label map by its name, whose labels would be blended: rename it if it is a scan."
+        )
     return _read_nifti(path) if is_nifti(path) else read_with_itk(path, [path])
 
 
@@ -158,13 +163,17 @@ def write_map(path: Path, scan: Scan, values: np.ndarray, window: tuple[float, f
 
 
 def cast_to(values: np.ndarray, voxel_type: np.dtype) -> np.ndarray:
-    """Values in another type; for whole numbers they are rounded and clipped to what the type can hold."""
+    """Values in another type; for whole numbers rounded and clipped to what it can hold."""
     if not np.issubdtype(voxel_type, np.integer):
         return values.astype(voxel_type)
     limits = np.iinfo(voxel_type)
     # The largest 64-bit number has no exact float: step down to one that has.
     highest = float(limits.max) if limits.bits < 64 else np.nextafter(float(limits.max), 0)
-    return np.clip(np.rint(values.astype(np.float64)), limits.min, highest).astype(voxel_type)
+    whole = np.empty_like(values, voxel_type)
+    # One slice at a time: a large scan in double precision may not fit into the memory.
+    for index, part in enumerate(values):
+        whole[index] = np.clip(np.rint(part.astype(np.float64)), limits.min, highest)
+    return whole
 
 
 @contextmanager
@@ -194,6 +203,8 @@ def _read_nifti(path: Path) -> Scan:
         raise CommandError(
             f"{path} cannot be read: its header is damaged, or it is larger than the memory of this computer."
         ) from error
+    if nifti.header.get_intent("code")[0] == _LABEL_INTENT:
+        raise CommandError(f"{path} is a label map by its header, whose labels would be blended: name a scan.")
     if voxels.dtype.names is not None:
         raise _not_scalar(path, f"{len(voxels.dtype.names)} values per voxel (colours)")
     if np.iscomplexobj(voxels):

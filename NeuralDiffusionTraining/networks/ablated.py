@@ -7,9 +7,13 @@ from torch import Tensor, nn
 
 from NeuralDiffusionLib.conduction import ConductionNetwork
 from NeuralDiffusionLib.diffusion import differences
+from NeuralDiffusionLib.guidance import WIDTHS, MiniUNet
 from NeuralDiffusionLib.neighbourhood import EDGE_WEIGHTS, OFFSETS, directions
 from NeuralDiffusionLib.network import DiffusionStage, NeuralDiffusionNetwork
 from NeuralDiffusionLib.refinement import Refinement
+
+_ONE_LEVEL = 0.12
+"""About the middle of the benchmark's noise levels."""
 
 
 def without_guidance() -> NeuralDiffusionNetwork:
@@ -33,6 +37,25 @@ def with_detached_guidance() -> NeuralDiffusionNetwork:
     network = NeuralDiffusionNetwork()
     # The same as detaching its features, and training on several processes accepts weights without a gradient.
     network.guidance.requires_grad_(False)
+    return network
+
+
+def without_noise_level() -> NeuralDiffusionNetwork:
+    """Guidance, gates and refinement are told the same noise level whatever it is; the treatment of the bias knows it.
+
+    The whole correction still sets in with the noise level.
+    """
+    network = NeuralDiffusionNetwork()
+    network.guidance = _GuidanceWithoutLevel()
+    network.conduction = nn.ModuleList([_ConductionWithoutLevel() for _ in network.conduction])
+    network.refinement = _RefinementWithoutLevel(WIDTHS[0])
+    return network
+
+
+def with_fixed_steps() -> NeuralDiffusionNetwork:
+    """The sizes of the steps stay as they were initialised."""
+    network = NeuralDiffusionNetwork()
+    network.step_logits.requires_grad_(False)
     return network
 
 
@@ -89,6 +112,21 @@ class _PerPixelStage(DiffusionStage):
         towards = _differences_both_ways(numbers.view(1, *self.state.shape[1:]), self.reach)
         exists = (towards[:, :, : gates.shape[1] // 2] != 0).flatten(1, 2)
         return ((gates * exists).sum(dim=1, keepdim=True) / exists.sum(dim=1, keepdim=True).clamp_min(1)).clamp(0, 1)
+
+
+class _GuidanceWithoutLevel(MiniUNet):
+    def forward(self, slices: Tensor, conditions: Tensor) -> Tensor:
+        return super().forward(slices, torch.cat([torch.zeros_like(conditions[:, :2]), conditions[:, 2:]], dim=1))
+
+
+class _ConductionWithoutLevel(ConductionNetwork):
+    def forward(self, image: Tensor, guidance: Tensor, noise: Tensor, reach: int = 1) -> Tensor:
+        return super().forward(image, guidance, torch.full_like(noise, _ONE_LEVEL), reach)
+
+
+class _RefinementWithoutLevel(Refinement):
+    def forward(self, diffused: Tensor, noisy: Tensor, guidance: Tensor, sigma: Tensor) -> Tensor:
+        return super().forward(diffused, noisy, guidance, torch.full_like(sigma, _ONE_LEVEL))
 
 
 class _NoGuidance(nn.Module):

@@ -12,10 +12,12 @@ from ..files.command_error import CommandError
 from .ablated import (
     PerPixelGatesNetwork,
     with_detached_guidance,
+    with_fixed_steps,
     without_context,
     without_floor,
     without_guidance,
     without_inversion,
+    without_noise_level,
     without_refinement,
 )
 from .dncnn import DnCNN
@@ -33,7 +35,9 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "no-guidance": without_guidance,
     "no-context": without_context,
     "detached-guidance": with_detached_guidance,
+    "no-noise-level": without_noise_level,
     "no-refinement": without_refinement,
+    "fixed-steps": with_fixed_steps,
     "per-pixel-gates": PerPixelGatesNetwork,
     "no-floor": without_floor,
     "no-inversion": without_inversion,

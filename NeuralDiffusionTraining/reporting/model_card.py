@@ -8,7 +8,7 @@ from NeuralDiffusionLib.weights import load_weights
 
 from ..files.command_error import CommandError
 from .result_tables import checks_summary, evaluation_title, first_sweep_table, full_table, noise_table, volume_tables
-from .results import Results, is_default, read_results
+from .results import MEASURED_AS, Results, is_default, names_of, read_results
 
 _ENTRIES = {
     "data": "Data",
@@ -19,6 +19,7 @@ _ENTRIES = {
     "torch": "torch",
     "epochs_done": "Epochs done",
     "steps_done": "Steps done",
+    MEASURED_AS: "SHA-256 before the figures were put into the file",
 }
 
 
@@ -40,7 +41,7 @@ def model_card(weights: Path, folder: Path) -> str:
     loaded = load_weights(weights)
     results = read_results(folder)
     for result in results.files:
-        if result.weights not in (None, loaded.sha256):
+        if result.weights not in names_of(loaded.sha256, loaded.metadata):
             raise CommandError(
                 f"Result '{folder / f'{result.name}.json'}' was measured with other weights than '{weights}': "
                 "measure it again."
@@ -56,7 +57,7 @@ def model_card(weights: Path, folder: Path) -> str:
         f"**Research use only; not for diagnosis.** {made['limits']}",
         "## How they were made",
         "\n".join([*entries, f"- SHA-256 of `{weights.name}`: `{loaded.sha256}`"]),
-        *([made["note"]] if made.get("note") else []),
+        *(made[key] for key in ("note", "figures") if made.get(key)),
         "Every figure of ours below is of this one file, blind: the network is told the noise type (or, for mixed, "
         "nothing) and never the level. `Resources/Results/measure.sh` measures them all and writes this page.",
         "## Benchmark slices",

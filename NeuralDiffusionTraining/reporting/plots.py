@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 _DPI = 130
 _BLUE, _ORANGE, _GREY = "#3b7dc4", "#d07a1f", "#8a8a8a"
 _NOISE_COLOURS = {"gaussian": "#3b7dc4", "rician": "#d07a1f", "speckle": "#3f9a5f", "mixed": "#a05ab0"}
+_BARS = (
+    ("psnr_db", "whole slice", "PSNR (dB)", 2),
+    ("psnr_head_db", "inside the head", "PSNR (dB)", 2),
+    ("ssim", "whole slice", "SSIM", 3),
+    ("edge_mse", "edges, less is better", "edge MSE", 4),
+)
 _INK = "#010203"
 """A black that occurs nowhere else, so that a page can replace it with the colour of its text."""
 
@@ -60,19 +66,17 @@ def curves_figure(curves: pd.DataFrame) -> Figure:
 
 
 def bars_figure(rows: Sequence[dict[str, Any]]) -> Figure:
-    """PSNR of every row of a table, over the whole slice and inside the head, with 95 % intervals.
+    """PSNR over the whole slice and inside the head, SSIM and edge MSE of every row of a table, with 95 % intervals.
 
     Parameters
     ----------
     rows
         As `benchmark.tables.rows` returns them, or as read back from a file of results.
     """
-    figure = Figure(figsize=(8.4, 0.9 + 0.34 * len(rows)), layout="constrained")
-    panels = figure.subplots(1, 2, sharey=True)
+    figure = Figure(figsize=(12.6, 0.9 + 0.34 * len(rows)), layout="constrained")
+    panels = figure.subplots(1, len(_BARS), sharey=True)
     places = np.arange(len(rows))
-    for axis, name, heading in zip(
-        panels, ("psnr_db", "psnr_head_db"), ("whole slice", "inside the head"), strict=True
-    ):
+    for axis, (name, heading, label, decimals) in zip(panels, _BARS, strict=True):
         means = np.array([_finite(row[name]["mean"]) for row in rows])
         ends = [np.array([_finite(row[name][end]) for row in rows]) for end in ("low", "high")]
         colours = [_bar_colour(row["group"]) for row in rows]
@@ -82,20 +86,23 @@ def bars_figure(rows: Sequence[dict[str, Any]]) -> Figure:
         shown = np.concatenate([means, *ends])
         shown = shown[np.isfinite(shown)]
         if len(shown):
-            margin = max(0.5, 0.12 * np.ptp(shown))
+            margin = max(5 * 10.0**-decimals, 0.12 * np.ptp(shown))
             # Bars need not start at 0 dB, which means nothing; the axis says where they do.
-            axis.set_xlim(max(0, shown.min() - margin), shown.max() + 2 * margin)
+            start = shown.min() - margin if label.endswith("(dB)") else 0
+            axis.set_xlim(max(0, start), shown.max() + 3 * margin)
         for place, mean, high in zip(places, means, ends[1], strict=True):
             if np.isfinite(mean):
                 at = np.nanmax([mean, high])
-                axis.annotate(f"{mean:.2f}", (at, place), (4, 0), textcoords="offset points", va="center", fontsize=8)
+                axis.annotate(
+                    f"{mean:.{decimals}f}", (at, place), (4, 0), textcoords="offset points", va="center", fontsize=8
+                )
         axis.set_title(heading, fontsize="medium")
-        axis.set_xlabel("PSNR (dB)")
+        axis.set_xlabel(label)
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(axis="x", alpha=0.25)
         axis.set_axisbelow(True)
     panels[0].set_yticks(places, [row["method"] for row in rows], fontsize=8)
-    panels[0].invert_yaxis()
+    panels[0].set_ylim(len(rows) - 0.4, -0.6)
     return figure
 
 

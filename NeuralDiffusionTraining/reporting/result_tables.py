@@ -13,6 +13,7 @@ from ..benchmark.tables import STAR, STAR_MEANS, mean_text, to_markdown
 from .results import Result, Results, best_row, noisy_row, our_rows
 
 NOT_MEASURED = "Not measured."
+_CONTRASTS, _RADII = (3, 1), (1, 2, 4)
 _TITLES = {"rician": "Rician", "gaussian": "Gaussian", "speckle": "Speckle", "mixed": "Mixed, type not told"}
 _DECIMALS = {"psnr_db": 2, "psnr_head_db": 2, "ssim": 3, "edge_mse": 4, "hfen": 3}
 _USUAL = {"iterations": 16, "neighbours": 8}
@@ -41,12 +42,13 @@ def noise_table(results: Results) -> str:
             cells = [
                 _three(noisy_row(rows)),
                 _three(best_row(rows, "as published", "tuned, bias-corrected"), named=True),
+                _three(best_row(rows, "peer", sigma="estimated"), named=True),
                 _three(next((row for row in ours if "no refinement" in row["method"]), None)),
                 _three(ours[0] if ours else None),
             ]
             lines.append([_TITLES[noise], split, f"{content['slices']}", *cells])
-    headings = ["Noise", "Split", "Slices", "Noisy input", "Best classical filter", "No refinement", "Full"]
-    return table(headings, lines, words=2)
+    others = ["Best classical filter", "Best other program, blind"]
+    return table(["Noise", "Split", "Slices", "Noisy input", *others, "No refinement", "Full"], lines, words=2)
 
 
 def comparison_table(results: Results) -> str:
@@ -157,11 +159,12 @@ def ablation_title(content: dict[str, Any]) -> str:
 
 
 def volumes_summary(results: Results) -> str:
-    """PSNR in the head by method and noise level, mean over the volumes."""
-    found = results.volumes()
-    if not found:
-        return NOT_MEASURED
-    rows = found[0].content["rows"]
+    """PSNR in the head by method and noise level, mean over the volumes; a table for each file."""
+    return "\n\n".join(_volumes_table(one.content) for one in results.volumes()) or NOT_MEASURED
+
+
+def _volumes_table(content: dict[str, Any]) -> str:
+    rows = content["rows"]
     sigmas = sorted({row["sigma"] for row in rows})
     volumes = list(dict.fromkeys(row["volume"] for row in rows))
     lines = []
@@ -172,7 +175,8 @@ def volumes_summary(results: Results) -> str:
         cells = [f"{sum(of) / len(of):.2f}" if len(of) == len(volumes) else "" for of in means]
         lines.append([method, own[0]["noise_level"], *cells, f"{harmed} of {len(own)}" if harmed else "never"])
     text = table(["Method", "Noise level", *(f"{100 * one:g} %" for one in sigmas), "Worse than noisy"], lines, words=2)
-    return f"{text}\n\nMean over: {', '.join(volumes)}."
+    part = f"the {content['slices']} middle slices" if content["slices"] else "all slices"
+    return f"{text}\n\nMean over {part} of: {', '.join(volumes)}."
 
 
 def volume_tables(result: Result) -> str:
@@ -197,12 +201,13 @@ def checks_summary(results: Results) -> str:
             fitting = [row for row in rows if all(row[key] == wanted for key, wanted in where.items())]
             return fitting[0][name]["mean"] if fitting else math.nan
 
-        contrast = [value("lesions", "recovered", radius_px=radius, cnr=3) for radius in (1, 2, 4)]
+        contrast = [value("lesions", "recovered", radius_px=radius, cnr=cnr) for cnr in _CONTRASTS for radius in _RADII]
         false = value("false_lesions", "per_slice", radius_px=2, cnr=1)
         outside = [value("envelope", "outside", window_px=window) for window in _windows(content)]
         cells = [_number(100 * one, 0) for one in contrast]
         lines.append([method, *cells, _number(false, 2), *(_number(100 * one, 2) for one in outside)])
-    headings = ["Method", *(f"contrast left, {radius} px, %" for radius in (1, 2, 4)), "false ones a slice"]
+    headings = ["Method", *(f"left of {cnr} sigma, {radius} px, %" for cnr in _CONTRASTS for radius in _RADII)]
+    headings += ["false ones a slice"]
     headings += [f"outside {_window_name(window)}, %" for window in _windows(content)]
     return table(headings, lines)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,15 @@ KINDS = ("evaluation", "sweep", "ablation", "checks", "volumes", "segmentation",
 """What the key "kind" of a file of results may say."""
 
 _NOISY_INPUT = "Noisy input"
+
+
+MEASURED_AS = "measured_sha256"
+"""Entry of a file's metadata: its SHA-256 before its figures were put into it, which changed that."""
+
+
+def names_of(sha256: str, metadata: Mapping[str, str]) -> set[str | None]:
+    """The hashes under which a file of weights was measured; ``None`` stands for what needs no weights."""
+    return {None, sha256, metadata.get(MEASURED_AS)}
 
 
 @dataclass(frozen=True)
@@ -53,8 +62,8 @@ class Results:
         return sorted(found, key=lambda one: (NOISE_TYPES.index(one.content["noise"]), -len(one.content["rows"])))
 
     def sweeps(self) -> list[Result]:
-        """The original split first: it is the one to compare with what was published."""
-        return sorted(self.of("sweep"), key=lambda one: one.content["split"] != "original")
+        """The original split first, which is the one to compare with what was published, and then the most slices."""
+        return sorted(self.of("sweep"), key=lambda one: (one.content["split"] != "original", -one.content["slices"]))
 
     def volumes(self, adapted: bool = False) -> list[Result]:
         """Measurements of whole scans; with `adapted` those of weights that blind-spot training fitted to a scan."""

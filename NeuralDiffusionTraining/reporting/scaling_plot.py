@@ -1,4 +1,4 @@
-"""Plot of the scaling: time against slices, size of a slice, iterations and threads."""
+"""Plot of the scaling: time against slices, size of a slice, iterations, threads and slices in a batch."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ _AXES = {
     "side": ("Rows and columns of a slice", "ns a voxel"),
     "iterations": ("Diffusion steps", "seconds, 16 slices"),
     "threads": ("Threads", "seconds, 16 slices"),
+    "batch": ("Slices in a batch", "ns a voxel"),
 }
-_LOGARITHMIC = ("slices", "side")
+_LOGARITHMIC = ("slices", "side", "batch")
 _PANEL_INCHES = (3.1, 2.6)
 _DPI = 110
 _COLOUR = "#1f5fa8"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 
 from ..benchmark.volumes import CleanVolume, head_psnr
 from .subjects import Subject
-from .timing import Timing, measure
+from .timing import Timing, in_turns
 
 
 def bench(
@@ -21,64 +20,88 @@ def bench(
     repeats: int,
     patience: float,
     report: Callable[[str], None] = lambda words: None,
-) -> Iterator[dict[str, Any]]:
-    """Time every subject on a volume, one after the other, and compare what it makes of it with the clean one.
+) -> Iterator[list[dict[str, Any]]]:
+    """Time the subjects on a volume, in turns, and compare what they make of it with the clean one.
 
     Parameters
     ----------
     subjects
-        The first one is ours: the others' times are divided by its.
+        The first one is ours: the others' times are divided by its, those of levers by that of the first lever.
     clean, noisy
         The volume without and with noise, (slices, rows, columns).
     repeats, patience
-        As in `measure`.
+        As in `in_turns`.
     report
-        Called with the name of the subject that is timed next.
+        Called with words on what is timed next.
 
     Yields
     ------
-    dict
-        One row a subject, for JSON: "method", "group", "device", "seconds" (all repetitions), "median", "slices" (that
-        were timed; of fewer than all, the seconds are those of all by extrapolation), "voxels_per_second",
-        "peak_bytes", "psnr_db" over the voxels of these slices, "psnr_head_db" over those of the head,
-        "above_ours_db" the first of these minus that of the first row on the same slices (all three ``None`` for
-        networks that were not trained), "ratio" of the time to that of the first row.
+    list of dict
+        After each run, one row a subject that has run so far, for JSON: "method", "group", "device", "seconds" (all
+        repetitions), "median", "slices" (that were timed; of fewer than all, the seconds are those of all by
+        extrapolation), "voxels_per_second", "peak_bytes", "psnr_db" over the voxels of these slices, "psnr_head_db"
+        over those of the head, "above_ours_db" the first of these minus that of the first row on the same slices (all
+        three ``None`` for networks that were not trained), "ratio" of the time to that of the first row, or for levers
+        to that of the first of them, which is ours on the same slices.
     """
-    ours: tuple[float, np.ndarray] | None = None
-    for subject in subjects:
-        report(subject.name)
-        places = _places(subject, len(noisy))
-        timed = noisy[places]
-        timing, image = _timing(subject, timed, repeats, patience)
-        share = len(timed) / len(noisy)
-        row = {
-            "method": subject.name,
-            "group": subject.group,
-            "device": subject.device,
-            "seconds": [seconds / share for seconds in timing.seconds],
-            "median": timing.median / share,
-            "slices": len(timed),
-            "voxels_per_second": timed.size / timing.median,
-            "peak_bytes": timing.peak_bytes,
-            "psnr_db": None,
-            "psnr_head_db": None,
-            "above_ours_db": None,
-        }
-        ours = ours or (row["median"], image)
-        row["ratio"] = row["median"] / ours[0]
-        if subject.measured:
-            same = replace(clean, voxels=clean.voxels[places], inside=clean.inside[places])
-            row["psnr_db"] = _psnr(image, same.voxels)
-            row["psnr_head_db"] = head_psnr(image, same)
-            row["above_ours_db"] = row["psnr_db"] - _psnr(ours[1][places], same.voxels)
-        yield row
+    places = [_places(subject, len(noisy)) for subject in subjects]
+    images: dict[int, np.ndarray] = {}
+
+    def work(number: int) -> Callable[[], None]:
+        subject, here = subjects[number], places[number]
+        timed = noisy if len(here) == len(noisy) else noisy[here]
+        report(f"{subject.name}, getting ready")
+        subject.run(timed[:2])
+
+        def run() -> None:
+            images[number] = subject.run(timed)
+
+        return run
+
+    works = [work(number) for number in range(len(subjects))]
+    fidelity: list[dict[str, float | None]] = []
+    rows: list[dict[str, Any]] = []
+    for number, timing in in_turns(works, [subject.device for subject in subjects], repeats, patience):
+        if number == len(rows):
+            fidelity.append(_fidelity(subjects[number], images[number], images[0], clean, places[number]))
+            rows.append({})
+        # Ours is what the others are compared with.
+        images = {0: images[0]}
+        rows[number] = _row(subjects[number], timing, len(places[number]), len(noisy), noisy[0].size) | fidelity[number]
+        first: dict[bool, float] = {}
+        for row in rows:
+            row["ratio"] = row["median"] / first.setdefault(row["group"] == "lever", row["median"])
+        report(f"{subjects[number].name}, run {len(timing.seconds)}")
+        yield rows
 
 
-def _timing(subject: Subject, noisy: np.ndarray, repeats: int, patience: float) -> tuple[Timing, np.ndarray]:
-    """The seconds of some runs, and the last image."""
-    image: deque[np.ndarray] = deque(maxlen=1)
-    subject.run(noisy[:2])
-    return measure(lambda: image.append(subject.run(noisy)), subject.device, repeats, patience), image[0]
+def _row(subject: Subject, timing: Timing, slices: int, all_slices: int, pixels: int) -> dict[str, Any]:
+    share = slices / all_slices
+    return {
+        "method": subject.name,
+        "group": subject.group,
+        "device": subject.device,
+        "seconds": [seconds / share for seconds in timing.seconds],
+        "median": timing.median / share,
+        "slices": slices,
+        "voxels_per_second": slices * pixels / timing.median,
+        "peak_bytes": timing.peak_bytes,
+    }
+
+
+def _fidelity(
+    subject: Subject, image: np.ndarray, ours: np.ndarray, clean: CleanVolume, places: np.ndarray
+) -> dict[str, float | None]:
+    """Decibels of an image of some slices, and above those of ours on the same ones."""
+    if not subject.measured:
+        return {"psnr_db": None, "psnr_head_db": None, "above_ours_db": None}
+    same = replace(clean, voxels=clean.voxels[places], inside=clean.inside[places])
+    psnr = _psnr(image, same.voxels)
+    return {
+        "psnr_db": psnr,
+        "psnr_head_db": head_psnr(image, same),
+        "above_ours_db": psnr - _psnr(ours[places], same.voxels),
+    }
 
 
 def _places(subject: Subject, total: int) -> np.ndarray:

@@ -11,14 +11,21 @@ from NeuralDiffusionLib import Denoiser, DenoiseSettings
 from NeuralDiffusionLib.intensity import estimate_range
 from NeuralDiffusionLib.network import NeuralDiffusionNetwork
 
-from .slow_forms import FullResolutionGuidance, GatesEveryStep, StepsPerPixel, Straightforward
+from .slow_forms import (
+    FullResolutionGuidance,
+    GatesEveryStep,
+    NewBuffers,
+    StepsPerPixel,
+    Straightforward,
+    StraightforwardFullResolution,
+)
 from .subjects import Subject
 
 _SLICES = 45
 
 
 def without_levers(device: str, settings: DenoiseSettings) -> list[Subject]:
-    """Ours without each lever, and the straightforward form: float32, gates every step, one slice at a time.
+    """Ours on some slices, without each lever, and the straightforward form: float32, gates every step, slice by slice.
 
     Parameters
     ----------
@@ -37,19 +44,27 @@ def without_levers(device: str, settings: DenoiseSettings) -> list[Subject]:
 
     usual_format = torch.contiguous_format
     return [
+        subject("Nothing changed", usual),
         subject("Half precision: float32 instead", float32),
         subject("channels_last: PyTorch's usual format instead", _with(usual, NeuralDiffusionNetwork, usual_format)),
         subject("Held gates: predicted in every step instead", _with(usual, GatesEveryStep)),
         subject("Steps on edges: on pixels instead", _with(usual, StepsPerPixel)),
+        subject("In-place buffers: convolutions into new ones instead", _with(usual, NewBuffers)),
         subject("Batches: one slice at a time instead", usual, by_slice=True),
         subject(
             "Half-resolution guidance: full instead, untrained", _with(usual, FullResolutionGuidance), measured=False
         ),
         subject("float32, gates in every step, one slice at a time", _with(float32, GatesEveryStep), by_slice=True),
         subject(
-            "Straightforward form: without any of the first five",
+            "Straightforward form: that, in the usual format, on pixels",
             _with(float32, Straightforward, usual_format),
             by_slice=True,
+        ),
+        subject(
+            "The same with guidance at full resolution, untrained",
+            _with(float32, StraightforwardFullResolution, usual_format),
+            by_slice=True,
+            measured=False,
         ),
     ]
 

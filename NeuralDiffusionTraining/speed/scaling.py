@@ -1,4 +1,4 @@
-"""How the time grows with slices, size of a slice, iterations and threads."""
+"""How the time grows with slices, size of a slice, iterations, threads and slices in a batch."""
 
 from __future__ import annotations
 
@@ -9,20 +9,24 @@ import numpy as np
 import torch
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
+from NeuralDiffusionLib.devices import fast_dtype
 
 from .bench_volume import in_the_middle
-from .timing import measure
+from .timing import in_turns
 
 SLICES = (1, 4, 16, 64, 180, 720)
 SIDES = (64, 128, 256, 512, 1024)
 ITERATIONS = (1, 2, 4, 8, 16, 32, 64)
 THREADS = (1, 2)
+BATCHES = (1, 2, 4, 8, 16)
 
 _FEW = 16
-_REPEATS = 3
+_REPEATS = 5
 _PATIENCE = 20.0
 
 Curve = list[dict[str, float]]
+Work = tuple[Callable[[], object], int]
+"""What is timed, and its voxels."""
 
 
 def scaling(
@@ -33,50 +37,82 @@ def scaling(
     sides: Sequence[int] = SIDES,
     iterations: Sequence[int] = ITERATIONS,
     threads: Sequence[int] = THREADS,
+    batches: Sequence[int] = BATCHES,
     report: Callable[[str], None] = lambda words: None,
 ) -> Iterator[tuple[str, Curve]]:
-    """Time ours along four axes, everything else as in the table.
+    """Time ours along five axes, everything else as in the table.
 
     Parameters
     ----------
     noisy
         (slices, rows, columns), float32; repeated where more slices are asked for.
-    slices, sides, iterations, threads
+    slices, sides, iterations, threads, batches
         What to time: numbers of slices; rows and columns, with 16 slices; diffusion steps, with 16 slices; threads of
-        PyTorch, with 16 slices (CPU only).
+        PyTorch, with 16 slices (CPU only); slices in a batch, of 16 slices (the network alone).
     report
         Called with words on what is timed next.
 
     Yields
     ------
     tuple
-        "slices", "side", "iterations" or "threads", and one entry a value: "value", "seconds" (median of 3), "voxels".
+        "slices", "side", "iterations", "threads" or "batch", and one entry a value: "value", "seconds" (median of 5),
+        "voxels".
     """
     few = in_the_middle(noisy, (min(_FEW, len(noisy)), *noisy.shape[1:]))
 
-    def timed(value: int, volume: np.ndarray, settings: DenoiseSettings = settings) -> dict[str, float]:
-        denoiser(volume[:1], settings)
-        timing = measure(lambda: denoiser(volume, settings), denoiser.device, _REPEATS, _PATIENCE)
-        return {"value": value, "seconds": timing.median, "voxels": volume.size}
+    def run(volume: np.ndarray, settings: DenoiseSettings = settings) -> Work:
+        return lambda: denoiser(volume, settings), volume.size
 
     report("slices")
-    yield "slices", [timed(count, np.resize(noisy, (count, *noisy.shape[1:]))) for count in slices]
+    volumes = [np.resize(noisy, (count, *noisy.shape[1:])) for count in slices]
+    yield "slices", _curve(denoiser, slices, [run(volume) for volume in volumes])
     report("size of a slice")
-    yield "side", [timed(side, _resized(few, side)) for side in sides]
+    yield "side", _curve(denoiser, sides, [run(_resized(few, side)) for side in sides])
     report("iterations")
-    yield "iterations", [timed(steps, few, replace(settings, iterations=steps)) for steps in iterations]
+    steps = [replace(settings, iterations=count) for count in iterations]
+    yield "iterations", _curve(denoiser, iterations, [run(few, chosen) for chosen in steps])
     if denoiser.device == "cpu":
         report("threads")
-        yield "threads", [_with_threads(count, lambda count=count: timed(count, few)) for count in threads]
+        yield "threads", _curve(denoiser, threads, [_with_threads(count, run(few)) for count in threads])
+    report("slices in a batch")
+    yield "batch", _curve(denoiser, batches, [_in_batches(denoiser, few, count) for count in batches])
 
 
-def _with_threads(count: int, work: Callable[[], dict[str, float]]) -> dict[str, float]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        return work()
-    finally:
-        torch.set_num_threads(before)
+def _curve(denoiser: Denoiser, values: Sequence[int], works: Sequence[Work]) -> Curve:
+    doings = [doing for doing, _ in works]
+    for doing in doings:
+        doing()
+    timings = dict(in_turns(doings, denoiser.device, _REPEATS, _PATIENCE))
+    return [
+        {"value": value, "seconds": timings[number].median, "voxels": voxels}
+        for number, (value, (_, voxels)) in enumerate(zip(values, works, strict=True))
+    ]
+
+
+def _in_batches(denoiser: Denoiser, volume: np.ndarray, count: int) -> Work:
+    device = torch.device(denoiser.device)
+    dtype = fast_dtype(device)
+    batches = torch.from_numpy(volume).unsqueeze(1).to(device).split(count)
+
+    @torch.inference_mode()
+    def run() -> None:
+        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+            for batch in batches:
+                denoiser.network(batch).image.cpu()
+
+    return run, volume.size
+
+
+def _with_threads(count: int, work: Work) -> Work:
+    def run() -> None:
+        before = torch.get_num_threads()
+        torch.set_num_threads(count)
+        try:
+            work[0]()
+        finally:
+            torch.set_num_threads(before)
+
+    return run, work[1]
 
 
 def _resized(volume: np.ndarray, side: int) -> np.ndarray:

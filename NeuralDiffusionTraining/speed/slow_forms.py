@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import torch.nn.functional as F
 from torch import Tensor
 
+from NeuralDiffusionLib import exported_diffusion
 from NeuralDiffusionLib.neighbourhood import EDGE_WEIGHTS, OFFSETS, directions, edges_inside
 from NeuralDiffusionLib.network import DiffusionStage, NeuralDiffusionNetwork
 
@@ -42,6 +43,14 @@ class StepsPerPixel(NeuralDiffusionNetwork):
         return DiffusionStage(state, gates, len(sizes), reach)
 
 
+class NewBuffers(NeuralDiffusionNetwork):
+    """Takes its steps on edges, as convolutions that each write to new memory."""
+
+    def _run_stage(self, state: Tensor, gates: Tensor, sizes: Tensor, neighbours: int, reach: int) -> DiffusionStage:
+        gates = gates[:, : directions(neighbours)]
+        return DiffusionStage(exported_diffusion.diffuse(state, gates, sizes, reach), gates, len(sizes), reach)
+
+
 class FullResolutionGuidance(NeuralDiffusionNetwork):
     """Its guidance sees the slice pixel by pixel instead of folded 2 x 2: four times the work, for the time only."""
 
@@ -52,6 +61,10 @@ class FullResolutionGuidance(NeuralDiffusionNetwork):
 
 class Straightforward(GatesEveryStep, StepsPerPixel):
     """Gates in every step, and steps per pixel."""
+
+
+class StraightforwardFullResolution(Straightforward, FullResolutionGuidance):
+    """That, and guidance at full resolution."""
 
 
 def _around(images: Tensor, reach: int) -> Tensor:

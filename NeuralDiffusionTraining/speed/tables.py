@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from .aims import aims
+
 _GROUPS = {
     "ours": "Ours",
     "lever": "Ours with one lever changed",
     "network": "Networks in the same engine",
     "classical": "Classical filters",
 }
-_AXES = {"slices": "Slices", "side": "Side of a slice", "iterations": "Iterations", "threads": "Threads"}
+_AXES = {
+    "slices": "Slices",
+    "side": "Side of a slice",
+    "iterations": "Iterations",
+    "threads": "Threads",
+    "batch": "Slices in a batch",
+}
 
 
 def to_markdown(content: dict[str, Any]) -> str:
@@ -19,10 +27,13 @@ def to_markdown(content: dict[str, Any]) -> str:
     parts = [
         f"{columns} x {rows} x {slices} voxels ({content['volume']}), {100 * content['sigma']:g} % Rician noise, "
         f"{content['device']}, {content['threads']} threads: median of the runs, and their range. Memory is what a run "
-        "needs beyond its input, its results included.",
+        "needs beyond its input, its results included. Levers are compared with ours on their own slices.",
         _subjects(content["rows"], slices),
         *content["skipped"],
     ]
+    if reached := aims(content):
+        lines = [f"- {aim}: {found}." for aim, found in reached]
+        parts.append("\n".join(["What was to be reached, and what was found:", "", *lines]))
     if content["parts"]:
         parts += ["Where the time of one run goes:", _parts(content["parts"])]
     if content["machine"]:

@@ -1,4 +1,4 @@
-"""Seconds and memory of one piece of work."""
+"""Seconds and memory of pieces of work."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,32 +39,52 @@ class Timing:
         return statistics.median(self.seconds)
 
 
-def measure(work: Callable[[], object], device: str, repeats: int, patience: float) -> Timing:
-    """Do some work again and again, and look at the clock.
+def in_turns(
+    works: Sequence[Callable[[], object]], device: str | Sequence[str], repeats: int, patience: float
+) -> Iterator[tuple[int, Timing]]:
+    """Do several pieces of work again and again, and look at the clock.
+
+    They take turns: what slows the machine for a while slows them all, and their ratios stay.
 
     Parameters
     ----------
-    work
-        Must have run once before, so that nothing is loaded or compiled while the clock runs. On a GPU it must end
-        with its results in main memory.
+    works
+        Each must have run once before, so that nothing is loaded or compiled while the clock runs. On a GPU it must
+        end with its results in main memory.
     device
-        Where it computes.
+        Where they compute, or where each of them does.
     repeats
-        Number of repetitions, 1 or more.
+        Number of repetitions of each, 1 or more.
     patience
-        Seconds after which no further repetition begins.
+        Seconds of a work after which it is not repeated again.
+
+    Yields
+    ------
+    tuple
+        After each run the place of the work in the sequence, and what all its runs took so far.
     """
-    seconds, peaks = [], []
-    start = time.perf_counter()
-    while not seconds or (len(seconds) < repeats and time.perf_counter() - start < patience):
-        gc.collect()
-        before = reset_peak(device)
-        begin = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - begin)
-        after = peak(device)
-        peaks.append(None if before is None or after is None else max(0, after - before))
-    return Timing(tuple(seconds), None if None in peaks else max(peaks))
+    places = [device] * len(works) if isinstance(device, str) else device
+    so_far: list[Timing] = [Timing((), None)] * len(works)
+    for turn in range(repeats):
+        for number, (work, place) in enumerate(zip(works, places, strict=True)):
+            before = so_far[number]
+            if turn > 0 and sum(before.seconds) >= patience:
+                continue
+            seconds, peak_bytes = _once(work, place)
+            if turn > 0 and before.peak_bytes is not None and peak_bytes is not None:
+                peak_bytes = max(before.peak_bytes, peak_bytes)
+            so_far[number] = Timing((*before.seconds, seconds), peak_bytes)
+            yield number, so_far[number]
+
+
+def _once(work: Callable[[], object], device: str) -> tuple[float, int | None]:
+    gc.collect()
+    before = reset_peak(device)
+    begin = time.perf_counter()
+    work()
+    seconds = time.perf_counter() - begin
+    after = peak(device)
+    return seconds, None if before is None or after is None else max(0, after - before)
 
 
 def reset_peak(device: str) -> int | None:

@@ -35,6 +35,8 @@ ABLATED = (
     Variant("No guidance", {"network": "no-guidance"}),
     Variant("No context", {"network": "no-context"}),
     Variant("Detached guidance", {"network": "detached-guidance"}),
+    Variant("One noise level for all but the inversion", {"network": "no-noise-level"}),
+    Variant("Fixed step sizes", {"network": "fixed-steps"}),
     Variant("No refinement", {"network": "no-refinement"}),
     Variant("4 neighbours", {"sampling.neighbours": 4}),
     Variant("Per-pixel gates", {"network": "per-pixel-gates"}),
@@ -44,6 +46,9 @@ ABLATED = (
     Variant("Dropout", {"network": "dropout"}),
     Variant("AdamW instead of Muon", {"optimiser.name": "adamw", "optimiser.learning_rate": 2e-3}),
     Variant("Loss without the PSNR", {"loss.psnr": 0}),
+    Variant("Loss of the result alone", {"loss.diffused": 0}),
+    Variant("No average of the weights", {"optimiser.average": 0}),
+    Variant("No flips and turns", {"sampling.orientations": False}),
 )
 
 COMPETITORS = (
@@ -53,6 +58,17 @@ COMPETITORS = (
     Variant("DnCNN-class", {"network": "dncnn"}),
     Variant("Original network", {"network": "original"}),
     Variant("Original network, guidance trained", {"network": "original-trained-guidance"}),
+)
+
+_OTHERWISE: dict[str, dict[str, Any]] = {
+    "": {},
+    ", half the learning rates": {"optimiser.learning_rate": 1e-3, "optimiser.kernel_rate": 3e-3},
+    ", AdamW": {"optimiser.name": "adamw", "optimiser.learning_rate": 1e-3},
+}
+OPTIMISERS = tuple(
+    Variant(variant.name + words, variant.changes | changes)
+    for variant in COMPETITORS[:4]
+    for words, changes in _OTHERWISE.items()
 )
 
 

@@ -12,6 +12,8 @@ from NeuralDiffusionLib.whole_files import write_whole
 FOLDER = "curves"
 """Lightning's CSV logger starts a new sub-folder here at every start."""
 
+TABLE, PICTURE = "curves.csv", "curves.png"
+
 
 class CurveFiles(L.Callback):
     """Writes `curves.csv` and `curves.png` into the folder of the run after every validation."""
@@ -28,8 +30,8 @@ class CurveFiles(L.Callback):
         curves = read_curves(self.output / FOLDER)
         write_whole(
             [
-                (self.output / "curves.csv", lambda unfinished: curves.to_csv(unfinished, index=False)),
-                (self.output / "curves.png", lambda unfinished: plot_curves(curves, unfinished)),
+                (self.output / TABLE, lambda unfinished: curves.to_csv(unfinished, index=False)),
+                (self.output / PICTURE, lambda unfinished: plot_curves(curves, unfinished)),
             ]
         )
 

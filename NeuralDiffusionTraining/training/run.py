@@ -22,13 +22,15 @@ from NeuralDiffusionLib.devices import resolve_device
 from ..data.slices import load_slices
 from ..data.splits import Split, load_split
 from ..files.command_error import CommandError
+from ..files.unfinished import remove_unfinished
 from .checkpoints import BEST, NEWEST, TrainedNetwork, load_trained
 from .config import TrainingConfig
 from .curves import FOLDER as CURVES
-from .curves import CurveFiles
+from .curves import PICTURE, TABLE, CurveFiles
 from .denoising_task import DenoisingTask
 from .progress import RunProgress
 from .training_data import SliceData
+from .whole_checkpoints import WholeCheckpoints
 
 _FINE_SIZE = 256
 _VALIDATION_SLICES = 60
@@ -57,7 +59,7 @@ def run_training(config: TrainingConfig, place: Place) -> Path:
     Raises
     ------
     CommandError
-        If the data, the folder of the run or the checkpoint to start from cannot be used.
+        If the data, the folder of the run or the checkpoint to start from cannot be used, or the disk is full.
     DeviceError
         If the device is unknown or absent.
     """
@@ -71,6 +73,7 @@ def run_training(config: TrainingConfig, place: Place) -> Path:
     split = load_split(config.split, place.data)
     newest = place.output / NEWEST
     _check_same_run(newest, config)
+    remove_unfinished(place.output, {BEST, NEWEST, TABLE, PICTURE})
     for library in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(library).setLevel(logging.WARNING)
     L.seed_everything(config.seed, verbose=False)
@@ -99,13 +102,20 @@ def run_training(config: TrainingConfig, place: Place) -> Path:
         num_sanity_val_steps=0,
         check_val_every_n_epoch=min(config.validate_every, config.epochs),
         enable_model_summary=False,
+        plugins=[WholeCheckpoints()],
     )
     with warnings.catch_warnings():
         # Lightning warns of what is meant here: a folder that is not empty, epochs shorter than the logging interval.
         warnings.filterwarnings("ignore", module="lightning")
         # A 1 x 1 kernel in channels_last has strides that several processes count in another way; it costs nothing.
         warnings.filterwarnings("ignore", message="Grad strides do not match")
-        trainer.fit(task, module, ckpt_path=newest if newest.exists() else None)
+        try:
+            trainer.fit(task, module, ckpt_path=newest if newest.exists() else None)
+        except OSError as error:
+            raise CommandError(
+                f"The run in '{place.output}' cannot be written ({error.strerror or error}): make room or name another "
+                "folder. The same command goes on from the last checkpoint that is there."
+            ) from error
     return place.output / BEST
 
 

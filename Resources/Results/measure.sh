@@ -13,8 +13,9 @@ set -euo pipefail
 slices=0             # of the tables; 0 means all 450
 slices_sweep=12      # of each of the 336 cells of the sweep
 slices_sweep_grouped=4
+slices_defaults=100  # of each of its cells at the default settings
 slices_checks=100    # of the lesions and the envelope
-slices_volume=12     # middle slices of each scan
+slices_volume=40     # middle slices of each scan
 epochs_original=10   # of 300, of the student project's own experiment; its variant with trained guidance gets 3
 device=cpu           # the classical filters always use the CPU: times compare only there
 RUNS=${RUNS:-}
@@ -30,6 +31,7 @@ once() { # name, command and its options; the result goes to NAME.json
     [ -e "$results/$name.json" ] || neural-diffusion "$@" --device "$device" --json "$results/$name.json"
 }
 
+control="U-Net with our noise level and inversion"
 # The student project's experiment. Finished runs are kept.
 trained=()
 examples=()
@@ -43,13 +45,17 @@ if [ -n "$RUNS" ]; then
         cp "$RUNS/original-$guidance/curves.csv" "$results/original_${guidance}_curves.csv"
     done
     once ablation ablate --data "$data" --output "$RUNS" --of design
+    # Would other optimisers suit the others better?
+    once optimisers ablate --data "$data" --output "$RUNS" --of optimisers
+    # Does the lead last when all train six times as long?
+    once competitors_24_epochs ablate --data "$data" --output "$RUNS/24-epochs" --of competitors --set epochs=24 \
+        --set validate_every=24 --only "Plain U-Net" --only "$control"
     examples=(
-        --trained "Plain U-Net=$RUNS/plain-u-net/best.ckpt"
-        --trained "Original network=$RUNS/original-detached/best.ckpt"
+        --trained "Plain U-Net, 4 epochs=$RUNS/plain-u-net/best.ckpt"
+        --trained "Original network, $epochs_original of 300 epochs=$RUNS/original-detached/best.ckpt"
     )
 fi
 
-control="U-Net with our noise level and inversion"
 compete() { # noise and split: trains networks for them on one budget, and names them in `trained`
     local noise=$1 split=$2 folder=$RUNS name=competitors only=()
     trained=()
@@ -103,14 +109,22 @@ once rician_faint evaluate --data "$data" --sigma 0.01 --neighbours 8 --limit "$
 
 once sweep sweep --data "$data" --limit "$slices_sweep" --plots "$results/plots"
 once sweep_grouped sweep --data "$data" --split grouped --limit "$slices_sweep_grouped"
-once checks fidelity --data "$data" --methods ours --limit "$slices_checks"
+for split in original grouped; do
+    name=
+    methods=tuned,ours
+    [ "$split" = original ] || { name=_$split && methods=ours; }
+    once "sweep_default$name" sweep --data "$data" --split "$split" --limit "$slices_defaults" --neighbours 8 --iterations 16
+    compete rician "$split"
+    once "checks$name" fidelity --data "$data" --split "$split" --methods "$methods" --limit "$slices_checks" \
+        "${trained[@]}"
+done
 once volumes evaluate-volumes "$@" --template --slices "$slices_volume"
 
 # What blind-spot training on one noisy scan brings there: the scan of 'make demo', 9 % Rician noise.
 noisy=$root/demo-output/noisy.nrrd
 adapted=$(mktemp --suffix=.pt)
 [ -e "$results/volumes_adapted.json" ] || neural-diffusion adapt "$noisy" --output "$adapted" --device "$device"
-once volumes_adapted evaluate-volumes --template --sigma 0.09 --no-peers --slices "$slices_volume" --weights "$adapted"
+once volumes_adapted evaluate-volumes --template --no-peers --slices "$slices_volume" --weights "$adapted"
 rm -f "$adapted"
 
 # How a cohort would scale, from three of the demo's scan; for this and for the speed nothing else may run.
@@ -121,7 +135,12 @@ if [ ! -e "$results/scaling.md" ]; then
     neural-diffusion scale "$cohort/clean" --markdown "$results/scaling.md"
     rm -rf "$cohort"
 fi
-once bench bench --compile --plot "$results/plots/scaling.png"
+bench_networks=()
+[ -z "$RUNS" ] || bench_networks=(
+    --trained "Plain U-Net, short run=$RUNS/plain-u-net/best.ckpt"
+    --trained "DnCNN-class, short run=$RUNS/dncnn-class/best.ckpt"
+)
+once bench bench --compile --plot "$results/plots/scaling.png" "${bench_networks[@]}"
 
 neural-diffusion card "$results" "$root/NeuralDiffusion/NeuralDiffusionLib/weights/README.md"
 neural-diffusion report "$results" "$results/report.html" --readme "$root/README.md" "${examples[@]}"

@@ -1,0 +1,73 @@
+"""What the speed was to reach, beside what was measured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_NEAR_DB = 3.0
+_FORM_RATIO = 5.0
+_LEVER_DB = 0.05
+_FORMS = ("Straightforward form", "The same with guidance")
+
+Row = dict[str, Any]
+
+
+def aims(content: dict[str, Any]) -> list[tuple[str, str]]:
+    """Aim and finding, in words, as far as `neural-diffusion bench` measured it in one run."""
+    rows = content["rows"]
+    ours = next((row for row in rows if row["group"] == "ours"), None)
+    classical = [row for row in rows if row["group"] == "classical" and row["psnr_db"] is not None]
+    found = []
+    if ours and classical:
+        found += [
+            ("Better PSNR than every classical filter", _best(ours, classical)),
+            (f"Faster than every classical filter within {_NEAR_DB:g} dB of ours", _near(ours, classical)),
+        ]
+    forms = [row["ratio"] for row in rows if row["method"].startswith(_FORMS)]
+    if forms:
+        words = f"{forms[0]:.2f} times"
+        if forms[1:]:
+            words += f", {forms[1]:.2f} times if its guidance has full resolution"
+        found.append((f"{_FORM_RATIO:g} times as fast as the straightforward form", words))
+    levers = [row for row in rows if row["group"] == "lever" and row["above_ours_db"] is not None]
+    if levers:
+        found.append((f"No lever costs more than {_LEVER_DB:g} dB", _costly(levers)))
+    curves = content["scaling"]
+    if "slices" in curves:
+        each = [1e9 * point["seconds"] / point["voxels"] for point in curves["slices"]]
+        counts = [point["value"] for point in curves["slices"]]
+        words = f"{min(each):.0f} to {max(each):.0f} ns a voxel from {min(counts):g} to {max(counts):g} slices"
+        found.append(("Cost of a voxel the same for any number of slices", words))
+    if "iterations" in curves:
+        first, last = curves["iterations"][0], curves["iterations"][-1]
+        words = (
+            f"{last['value']:g} steps take {last['seconds'] / first['seconds']:.2f} times as long as {first['value']:g}"
+        )
+        found.append(("A further step costs little", words))
+    return found
+
+
+def _best(ours: Row, classical: list[Row]) -> str:
+    words = []
+    for name, where in (("psnr_db", "whole volume"), ("psnr_head_db", "in head")):
+        best = max(classical, key=lambda row: row[name])
+        words.append(f"{where} {ours[name]:.2f} dB, the best of them {best[name]:.2f} dB ({best['method']})")
+    return "; ".join(words)
+
+
+def _near(ours: Row, classical: list[Row]) -> str:
+    words = []
+    for name, where in (("psnr_db", "whole volume"), ("psnr_head_db", "in head")):
+        near = [row for row in classical if row[name] > ours[name] - _NEAR_DB]
+        faster = [f"{row['method']} ({row['ratio']:.2f} of our time)" for row in near if row["ratio"] < 1]
+        if not near:
+            words.append(f"{where}: none is that near")
+        else:
+            words.append(f"{where}: {len(near) - len(faster)} of {len(near)} are slower")
+            words += [f"faster: {', '.join(faster)}"] if faster else []
+    return "; ".join(words)
+
+
+def _costly(levers: list[Row]) -> str:
+    alone = [row for row in levers if row["method"].endswith(" instead") and row["above_ours_db"] > _LEVER_DB]
+    return "; ".join(f"{row['method']}, {row['above_ours_db']:+.2f} dB" for row in alone) or "none does"
