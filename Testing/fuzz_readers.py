@@ -19,6 +19,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,6 +36,8 @@ from hypothesis.extra import numpy as arrays  # noqa: E402
 from shell import head, write  # noqa: E402
 
 slicer_host.install()
+
+from fuzzed_files import FuzzedFile, fuzzed_files  # noqa: E402
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings, InvalidVolumeError, WeightsError  # noqa: E402
 from NeuralDiffusionLib.mrml_volume_files import read_volume_file  # noqa: E402
@@ -88,6 +91,9 @@ class Fuzz:
         for suffix in FORMATS:
             self.cases[f"command line{suffix}"] = lambda data, suffix=suffix: self.read(suffix, data)
             self.cases[f"module{suffix}"] = lambda data, suffix=suffix: self.read_in_scene(suffix, data)
+        self.others = fuzzed_files(folder)
+        for name, file in self.others.items():
+            self.cases[name] = partial(self.read_other, file, file.path.read_bytes())
 
     def kind(self, number: int) -> str:
         """What a round is about."""
@@ -113,10 +119,11 @@ class Fuzz:
 
     def keep(self, number: int, folder: Path) -> None:
         """Copy the file of a round, if it is about files."""
-        suffix = self.kind(number)[self.kind(number).find(".") :]
-        if (path := self.folder / f"damaged{suffix}").exists():
+        kind = self.kind(number)
+        path = self.others[kind].path if kind in self.others else self.folder / f"damaged{kind[kind.find('.') :]}"
+        if path.exists():
             folder.mkdir(exist_ok=True)
-            (folder / f"{number}{suffix}").write_bytes(path.read_bytes())
+            (folder / f"{number}{path.suffix}").write_bytes(path.read_bytes())
 
     def damage(self, suffix: str, content: bytes, data: st.DataObject) -> Path:
         """Write a damaged file."""
@@ -155,6 +162,14 @@ class Fuzz:
             return
         if not all(torch.equal(found[name], tensor) for name, tensor in self.expected.items()):
             raise AssertionError("Changed weights were taken.")
+
+    def read_other(self, file: FuzzedFile, sound: bytes, data: st.DataObject) -> None:
+        """Any other file that a command reads."""
+        file.path.write_bytes(damaged(sound, data.draw(st.randoms(use_true_random=False))))
+        try:
+            file.read(file.path)
+        except (CommandError, InvalidVolumeError) as error:
+            check_sentence(error)
 
     def settings(self, data: st.DataObject) -> None:
         """Settings of any kind, on a sound scan in several units."""

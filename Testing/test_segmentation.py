@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 import shell
@@ -105,7 +106,7 @@ def test_masks_without_any_lesion_cannot_train():
 
 def test_masks_are_found_by_name_whatever_their_format(tmp_path):
     data, masks = tmp_path / "data", tmp_path / "masks"
-    for name in ("yes/a", "yes/b", "yes/c", "no/d"):
+    for name in ("yes/a", "yes/b", "yes/c", "yes/label 4", "no/d"):
         write_pair(data, masks, name, 3)
     _, mask = head_with_lesion(3)
     (masks / "no" / "d.png").unlink()
@@ -114,9 +115,14 @@ def test_masks_are_found_by_name_whatever_their_format(tmp_path):
     (masks / "yes" / "b.png").unlink()
     sitk.WriteImage(sitk.GetImageFromArray(7 * mask.astype(np.int16)), str(masks / "yes" / "c.nrrd"))
     (masks / "yes" / "c.png").unlink()
+    # A label map by its name and by its header, as programs for segmentation write it.
+    nifti = nib.Nifti1Image(mask.T[..., None].astype(np.uint8), np.eye(4))
+    nifti.header.set_intent("label")
+    nib.save(nifti, masks / "yes" / "label 4.nii.gz")
+    (masks / "yes" / "label 4.png").unlink()
     paired, without = pair_masks(data, masks)
     assert without == 1
-    assert list(paired) == ["yes/a.png", "yes/b.png", "yes/c.png"]
+    assert list(paired) == ["yes/a.png", "yes/b.png", "yes/c.png", "yes/label 4.png"]
     loaded = load_masks(data, paired, list(paired), SIZE)
     for one in loaded:
         np.testing.assert_array_equal(one, mask)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import struct
+import zlib
 from collections import Counter
 from pathlib import Path
 
@@ -225,10 +227,14 @@ def test_data_check_names_what_is_wrong_and_writes_splits_without_it(folder):
     head(1).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(folder / "no" / "no9.png")
     head(50).save(folder / "no" / "no10.jpg", "PNG")
     Image.fromarray(np.full((40, 40), 3000, np.uint16)).save(folder / "no" / "no11.png")
+    # Promises 60,000 x 60,000 pixels, which would fill the memory.
+    size = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
+    header = struct.pack(">I", 13) + size + struct.pack(">I", zlib.crc32(size))
+    (folder / "no" / "no12.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header)
     done = run("data", "check", folder, "--splits", folder / "splits", "--json", folder / "found.json")
     assert done.returncode == 0, done.stderr
     found = json.loads((folder / "found.json").read_text())
-    assert found["unreadable"] == ["no/no3.jpg", "no/no11.png", "yes/yes4.jpg"]
+    assert found["unreadable"] == ["no/no3.jpg", "no/no11.png", "no/no12.png", "yes/yes4.jpg"]
     assert found["coloured"] == ["no/no8.jpg"]
     assert found["misnamed"] == ["no/no10.jpg"]
     assert found["counts"] == {"no": 10, "yes": 7}

@@ -274,6 +274,19 @@ def test_a_run_does_not_start_from_a_checkpoint_with_half_a_part(data, tmp_path,
     assert "damaged.ckpt' was not written by this version's train command" in refusal.stderr
 
 
+@pytest.mark.parametrize("damage", [lambda file: file[: len(file) // 2], lambda file: file.replace(b"PK", b"KP")])
+def test_a_damaged_checkpoint_is_refused(tmp_path, whole_run, damage):
+    checkpoint = tmp_path / "cut.ckpt"
+    checkpoint.write_bytes(damage((whole_run / "best.ckpt").read_bytes()))
+    with pytest.raises(CommandError, match=r"cut\.ckpt' is damaged: give another one of that run, or train again\.$"):
+        load_trained(checkpoint)
+
+
+def test_a_setting_that_is_no_yaml_is_refused():
+    with pytest.raises(CommandError, match=r"^Setting 'epochs=\[3' is not YAML: .*\.$"):
+        parse_settings(["epochs=[3"])
+
+
 def test_the_command_line_wins_over_the_file(tmp_path):
     file = tmp_path / "mine.yaml"
     file.write_text("epochs: 3\noptimiser: {clip: 2}\n", encoding="utf-8")

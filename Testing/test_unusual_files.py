@@ -15,8 +15,11 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from shell import command, environment, head, raw_file, voxels_of, write
+import SimpleITK as sitk
+from shell import command, environment, head, image, raw_file, voxels_of, write
 from shell_in_process import denoised, refused
+
+from NeuralDiffusionLib.image_headers import is_sound
 
 pytest_plugins = ("small_disk",)
 FORMATS = (".nii", ".nii.gz", ".nrrd", ".mha")
@@ -149,6 +152,26 @@ class TestFormats:
         scan = write(tmp_path / "scan.mha")
         scan.write_bytes(scan.read_bytes().replace(b"NDims = 3", b"NDims = " + axes))
         assert "cannot be read" in refused(scan, tmp_path / "clean.nii")
+
+    @pytest.mark.parametrize("suffix", [".mha", ".mhd", ".nrrd", ".nhdr"])
+    @pytest.mark.parametrize("packed", [False, True])
+    def test_a_header_that_promises_more_than_any_such_file_holds_fills_no_memory(self, tmp_path, suffix, packed):
+        scan = tmp_path / f"scan{suffix}"
+        sitk.WriteImage(image(head()), str(scan), useCompression=packed)
+        assert is_sound(scan)
+        content = scan.read_bytes()
+        for said in (b"= 20 24 6", b": 20 24 6"):
+            content = content.replace(said, said[:1] + b" 20000 24000 60")
+        scan.write_bytes(content)
+        assert not is_sound(scan)
+        assert "cannot be read" in refused(scan, tmp_path / "clean.nii")
+
+    @pytest.mark.parametrize("suffix", [".mha", ".nrrd"])
+    def test_what_deflates_best_is_taken(self, tmp_path, suffix):
+        scan = tmp_path / f"scan{suffix}"
+        sitk.WriteImage(sitk.Image((512, 512, 64), sitk.sitkUInt8), str(scan), useCompression=True)
+        assert scan.stat().st_size < 512 * 512 * 64 / 900
+        assert is_sound(scan)
 
     @pytest.mark.parametrize("field", [b"Na\x99me = text", b"Name = te\x99xt"])
     def test_header_fields_that_are_no_plain_text_are_left_behind(self, tmp_path, field):

@@ -65,6 +65,8 @@ DAMAGE = {
     "many axes": (".mha", with_words(b"NDims = 3", b"NDims = 99999999999")),
     "minus one column": (".mha", with_words(b"DimSize = 20", b"DimSize = -1")),
     "more columns than a number holds": (".mha", with_words(b"DimSize = 20", b"DimSize = 99999999999")),
+    "more than its file holds": (".mha", with_words(b"DimSize = 20 24", b"DimSize = 20000 24000")),
+    "more rows than any file holds": (".nrrd", with_words(b"sizes: 20 24", b"sizes: 20 99999999999")),
     "minus one row": (".nrrd", with_words(b"sizes: 20 24", b"sizes: 20 -1")),
 }
 NAMES = ["with space", "Schädel Ä ö ß", "脳の画像 磁気共鳴", "'quoted' \"twice\"", "-dash", "100% {name}", "new\nline"]

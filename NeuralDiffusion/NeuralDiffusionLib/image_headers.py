@@ -11,7 +11,14 @@ import zlib
 from pathlib import Path
 
 _GZIP = b"\x1f\x8b"
-_LONGEST_META_HEADER = 2**16
+_LONGEST_TEXT_HEADER = 2**16
+_MOST_DEFLATED = 1100
+"""Deflate makes nothing shorter than by a factor of 1032."""
+
+# How MetaImage and NRRD state their sizes, that voxels are not stored as they are, and the file that these are in.
+_SIZES = re.compile(rb"^(?:DimSize\s*=|sizes:)((?: +[0-9]{1,18})+)[ \r]*$", re.MULTILINE)
+_COMPRESSED = re.compile(rb"^(?:CompressedData *= *True|encoding:(?! *raw\b))", re.MULTILINE | re.IGNORECASE)
+_VOXEL_FILE = re.compile(rb"^(?:ElementDataFile *=|data ?file:) *([^\r\n]*\S)", re.MULTILINE)
 _LABEL_MAP_NAME = re.compile(r"(?<![a-z0-9])(labels?|dseg)(?![a-z0-9])", re.IGNORECASE)
 # By the length that a header states first: where its magic stands, its axes, its voxel type and where voxels begin.
 _NIFTI = {
@@ -34,7 +41,8 @@ def is_sound(path: Path) -> bool:
     """Whether a file may be given to a reader that trusts its header.
 
     A NIfTI file that was cut is read as if what is missing were zeros, one that promises more than it holds fills the
-    memory, and a MetaImage file with an impossible size ends the process. Of other formats nothing is looked at.
+    memory, also one of another format, and a MetaImage file with an impossible size ends the process. Only MetaImage
+    and NRRD are looked at beside NIfTI.
 
     Parameters
     ----------
@@ -49,7 +57,11 @@ def is_sound(path: Path) -> bool:
     name = path.name.lower()
     if name.endswith((".nii", ".nii.gz")):
         return _holds_its_voxels(path)
-    return not name.endswith((".mha", ".mhd")) or _has_possible_size(path)
+    if name.endswith((".mha", ".mhd", ".nrrd", ".nhdr")):
+        with path.open("rb") as file:
+            header = file.read(_LONGEST_TEXT_HEADER)
+        return (_has_possible_size(header) or name.endswith((".nrrd", ".nhdr"))) and _may_hold_its_voxels(path, header)
+    return True
 
 
 def taken_for(path: Path) -> Path | None:
@@ -86,8 +98,21 @@ def _stated_length(header: bytes) -> float | None:
     return None
 
 
-def _has_possible_size(path: Path) -> bool:
-    with path.open("rb") as file:
-        stated = re.findall(rb"(NDims|DimSize)\s*=([^\r\n]*)", file.read(_LONGEST_META_HEADER))
+def _has_possible_size(header: bytes) -> bool:
+    stated = re.findall(rb"(NDims|DimSize)\s*=([^\r\n]*)", header)
     possible = {b"NDims": rb"\s*[1-9]\s*", b"DimSize": rb"\s*[1-9][0-9]{0,8}(\s+[1-9][0-9]{0,8})*\s*"}
     return all(re.fullmatch(possible[name], text) for name, text in stated)
+
+
+def _may_hold_its_voxels(path: Path, header: bytes) -> bool:
+    """Whether a byte for each voxel could be in the file, or in the one file that its header names."""
+    sizes, voxel_file = _SIZES.search(header), _VOXEL_FILE.search(header)
+    if sizes is None:
+        return True
+    named = b"LOCAL" if voxel_file is None else voxel_file[1]
+    try:
+        held = (path if named == b"LOCAL" else path.parent / os.fsdecode(named)).stat().st_size
+    except (OSError, ValueError):
+        # A list or a pattern of names; the reader refuses a file that is missing.
+        return True
+    return math.prod(map(int, sizes[1].split())) <= held * (_MOST_DEFLATED if _COMPRESSED.search(header) else 1)

@@ -19,10 +19,9 @@ from .translation import translator
 _ = translator(__name__)
 
 BUNDLED_WEIGHTS = Path(__file__).parent / "weights" / "neural_diffusion.pt"
-_FORMAT = 2
-
-_DAMAGED = (zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, TypeError)
+DAMAGED = (zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, TypeError)
 """What reading a file that is no file of weights, or only a part of one, raises; NotImplementedError is among them."""
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -67,8 +66,8 @@ def load_weights(path: Path = BUNDLED_WEIGHTS) -> LoadedWeights:
         message = _("Weights '{path}' cannot be read ({reason}): reinstall the extension.")
         raise WeightsError(message.format(path=path, reason=error.strerror)) from error
     try:
-        content = _unpack(file)
-    except _DAMAGED as error:
+        content = unpack(file)
+    except DAMAGED as error:
         message = _("Weights '{path}' are damaged: reinstall the extension or export them again.")
         raise WeightsError(message.format(path=path)) from error
     try:
@@ -89,7 +88,14 @@ def load_weights(path: Path = BUNDLED_WEIGHTS) -> LoadedWeights:
     return LoadedWeights(network.eval(), metadata, hashlib.sha256(file).hexdigest())
 
 
-def _unpack(file: bytes) -> Any:
+def unpack(file: bytes) -> Any:
+    """Return what `torch.save` wrote; code in it is never run.
+
+    Raises
+    ------
+    Exception
+        One of `DAMAGED`, if it is not whole.
+    """
     with zipfile.ZipFile(io.BytesIO(file)) as archive:
         # PyTorch takes contents that do not have their checksums without a word.
         if archive.testzip() is not None:

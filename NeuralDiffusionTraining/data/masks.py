@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from ..files.command_error import CommandError
-from .slices import BENCHMARK_SIZE
+from .slices import BENCHMARK_SIZE, UNREADABLE
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
 _VOLUMES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
@@ -72,7 +72,7 @@ def load_masks(data: Path, masks: dict[str, Path], names: Sequence[str], size: i
         try:
             with Image.open(data / name) as picture:
                 columns, rows = picture.size
-        except OSError as error:
+        except UNREADABLE as error:
             raise CommandError(f"Picture '{data / name}' cannot be read ({error}): replace or remove it.") from error
         if mask.shape != (rows, columns):
             raise CommandError(
@@ -103,7 +103,7 @@ def _read(path: Path) -> np.ndarray:
     if path.name.lower().endswith(_VOLUMES):
         from ..files.image_files import read_scan
 
-        voxels = read_scan(path).voxels
+        voxels = read_scan(path, may_be_labels=True).voxels
         if len(voxels) != 1:
             raise CommandError(f"Mask '{path}' has {len(voxels)} slices: give one slice for each picture.")
         return voxels[0] != 0
@@ -111,7 +111,7 @@ def _read(path: Path) -> np.ndarray:
         with Image.open(path) as picture:
             # Palette entries and 16-bit values count as they are stored; transparency is no lesion.
             values = np.asarray(picture.convert("RGB") if picture.mode in ("RGBA", "LA", "CMYK", "YCbCr") else picture)
-    except (OSError, UnidentifiedImageError) as error:
+    except UNREADABLE as error:
         raise CommandError(f"Mask '{path}' cannot be read as a picture: replace or remove it.") from error
     values = values.max(axis=2) if values.ndim == 3 else values
     return values > (127 if path.suffix.lower() in _LOSSY else 0)

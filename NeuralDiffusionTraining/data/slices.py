@@ -13,8 +13,8 @@ from ..files.command_error import CommandError
 
 CLASSES = ("no", "yes")
 BENCHMARK_SIZE = 128
-UNREADABLE = (OSError, SyntaxError, ValueError)
-"""What Pillow raises for files that are no pictures or are damaged."""
+UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+"""What Pillow raises for files that are no pictures, are damaged, or would fill the memory."""
 
 
 def list_slices(folder: Path) -> list[str]:

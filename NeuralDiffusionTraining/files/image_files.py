@@ -85,19 +85,27 @@ def is_nifti(path: Path) -> bool:
     return path.name.lower().endswith(NIFTI_SUFFIXES)
 
 
-def read_scan(path: Path) -> Scan:
+def read_scan(path: Path, may_be_labels: bool = False) -> Scan:
     """Read a file that holds one scalar volume.
+
+    Parameters
+    ----------
+    path
+        The file.
+    may_be_labels
+        Whether it may be a label map, by its name or its header.
 
     Raises
     ------
     CommandError
-        If the file cannot be read, or holds labels, a series of volumes, colours, vectors or complex numbers.
+        If the file cannot be read, or holds labels without leave, a series of volumes, colours, vectors or complex
+        numbers.
     """
-    if is_label_map_by_name(path):
+    if is_label_map_by_name(path) and not may_be_labels:
         raise CommandError(
             f"{path} is a label map by its name, whose labels would be blended: rename it if it is a scan."
         )
-    return _read_nifti(path) if is_nifti(path) else read_with_itk(path, [path])
+    return _read_nifti(path, may_be_labels) if is_nifti(path) else read_with_itk(path, [path])
 
 
 def read_with_itk(source: Path, files: Sequence[Path]) -> Scan:
@@ -190,7 +198,7 @@ def silent_libraries() -> Iterator[None]:
         os.close(nowhere)
 
 
-def _read_nifti(path: Path) -> Scan:
+def _read_nifti(path: Path, may_be_labels: bool) -> Scan:
     try:
         # Of a compressed file that was cut, or whose checksum is wrong, nibabel need not notice.
         if not is_sound(path):
@@ -203,7 +211,7 @@ def _read_nifti(path: Path) -> Scan:
         raise CommandError(
             f"{path} cannot be read: its header is damaged, or it is larger than the memory of this computer."
         ) from error
-    if nifti.header.get_intent("code")[0] == _LABEL_INTENT:
+    if nifti.header.get_intent("code")[0] == _LABEL_INTENT and not may_be_labels:
         raise CommandError(f"{path} is a label map by its header, whose labels would be blended: name a scan.")
     if voxels.dtype.names is not None:
         raise _not_scalar(path, f"{len(voxels.dtype.names)} values per voxel (colours)")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
+
+from NeuralDiffusionLib.weights import DAMAGED, unpack
 
 from ..files.command_error import CommandError
 from ..networks.registry import build_network
@@ -50,7 +50,12 @@ def load_trained(path: Path, may_be_older: bool = False) -> TrainedNetwork:
     if not path.is_file():
         raise CommandError(f"Checkpoint '{path}' does not exist: give the {BEST} of a training run.")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = unpack(path.read_bytes())
+    except OSError as error:
+        raise CommandError(f"Checkpoint '{path}' cannot be read ({error.strerror}): give another.") from error
+    except DAMAGED as error:
+        raise CommandError(f"Checkpoint '{path}' is damaged: give another one of that run, or train again.") from error
+    try:
         config, made = content["hyper_parameters"]["config"], content["hyper_parameters"]["provenance"]
         network = build_network(config["network"])
         state = {name.removeprefix(_PREFIX): tensor for name, tensor in content["state_dict"].items()}
@@ -59,7 +64,7 @@ def load_trained(path: Path, may_be_older: bool = False) -> TrainedNetwork:
         if unexpected or any(name.startswith(f"{part}.") for part in fresh for name in state):
             raise KeyError("state_dict")
         done = {"epochs_done": str(content["epoch"] + 1), "steps_done": str(content["global_step"])}
-    except (KeyError, TypeError, ValueError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise CommandError(
             f"Checkpoint '{path}' was not written by this version's train command: train again."
         ) from error

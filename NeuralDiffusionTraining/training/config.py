@@ -165,14 +165,17 @@ def parse_settings(settings: list[str]) -> dict[str, Any]:
     Raises
     ------
     CommandError
-        If one has no "=".
+        If one has no "=", or a value that is not YAML.
     """
     parsed = {}
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals:
             raise CommandError(f"Setting '{setting}' has no value: write it as name=value, for instance loss.psnr=0.2.")
-        parsed[name.strip()] = yaml.safe_load(value)
+        try:
+            parsed[name.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise CommandError(f"Setting '{setting}' is not YAML: {' '.join(str(error).split())}.") from error
     return parsed
 
 

@@ -118,7 +118,7 @@ for split in original grouped; do
     once "checks$name" fidelity --data "$data" --split "$split" --methods "$methods" --limit "$slices_checks" \
         "${trained[@]}"
 done
-once volumes evaluate-volumes "$@" --template --slices "$slices_volume"
+once volumes evaluate-volumes "$@" --template --bm4d --slices "$slices_volume"
 
 # What blind-spot training on one noisy scan brings there: the scan of 'make demo', 9 % Rician noise.
 noisy=$root/demo-output/noisy.nrrd
