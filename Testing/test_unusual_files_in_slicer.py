@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -17,15 +18,30 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from shell import ROOT, head, raw_file, voxels_of, write
+from shell import ROOT, environment, head, raw_file, voxels_of, write
+from shell_in_process import denoised
 
 from NeuralDiffusion import NeuralDiffusionLogic
 from NeuralDiffusionLib import DenoiseSettings
+from NeuralDiffusionTraining.files.image_files import read_scan
 
 pytest_plugins = ("small_disk",)
 FORMATS = (".nii", ".nii.gz", ".nrrd", ".mha")
 SCRIPT = ROOT / "NeuralDiffusion" / "CommandLine" / "NeuralDiffusionCommandLine.py"
 QUICK = DenoiseSettings(iterations=1)
+# Stops itself in the second file of a folder.
+STOPPED = """
+import os, signal, sys
+import slicer_host
+slicer_host.install()
+from NeuralDiffusion import NeuralDiffusionLogic
+def progress(done, files):
+    if done > 1.1:
+        os.kill(os.getpid(), signal.Signals[sys.argv[1]])
+signal.signal(signal.SIGINT, signal.default_int_handler)
+NeuralDiffusionLogic().denoiseAll(*sys.argv[2:], progress=progress, overwrite=True, device="cpu")
+"""
+TESTING = {**environment(), "PYTHONPATH": os.pathsep.join([environment()["PYTHONPATH"], str(ROOT / "Testing")])}
 
 
 def with_bytes(place: int, packing: str, *values: object):
@@ -188,6 +204,31 @@ class TestFolder:
         write(scans / "other.nii")
         (scans / "gone.nii").symlink_to(tmp_path / "gone.nii")
         assert run(scans, tmp_path / "clean") == {"other.nii": "Denoised."}
+
+    @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+    def test_a_nifti_file_with_sheared_axes_is_named_and_taken_as_nrrd(self, tmp_path, scans, run, suffix):
+        affine = np.diag([0.8, 0.9, 3.0, 1.0])
+        affine[0, 1] = 0.3
+        nib.save(nib.Nifti1Image(np.ascontiguousarray(head().T), affine), scans / f"scan{suffix}")
+        (status,) = run(scans, tmp_path / "clean").values()
+        assert status.startswith(f"'scan{suffix}' has sheared axes")
+        (tmp_path / "converted").mkdir()
+        denoised(scans / f"scan{suffix}", tmp_path / "converted" / "scan.nrrd")
+        assert run(tmp_path / "converted", tmp_path / "clean") == {"scan.nrrd": "Denoised."}
+        np.testing.assert_allclose(read_scan(tmp_path / "clean" / "scan.nrrd").affine, affine, atol=1e-6)
+
+    @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
+    def test_a_stopped_run_leaves_whole_files_and_former_ones_alone(self, tmp_path, scans, stop):
+        """Stopped after some batches of the second file."""
+        write(scans / "a.nii", head(np.int16, (3, 24, 20)))
+        write(scans / "b.nii", head(np.int16, (400, 64, 64)))
+        (tmp_path / "clean").mkdir()
+        (tmp_path / "clean" / "b.nii").write_text("a former result")
+        done = subprocess.run([sys.executable, "-c", STOPPED, stop.name, "scans", "clean"], cwd=tmp_path, env=TESTING)
+        assert done.returncode == -stop
+        assert (tmp_path / "clean" / "b.nii").read_text() == "a former result"
+        assert voxels_of(tmp_path / "clean" / "a.nii").shape == (3, 24, 20)
+        assert {path.name for path in (tmp_path / "clean").iterdir()} == {"a.nii", "b.nii"}
 
 
 class TestCommandLineModule:

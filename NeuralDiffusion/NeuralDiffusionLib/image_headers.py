@@ -10,6 +10,8 @@ import struct
 import zlib
 from pathlib import Path
 
+import numpy as np
+
 _GZIP = b"\x1f\x8b"
 _LONGEST_TEXT_HEADER = 2**16
 _MOST_DEFLATED = 1100
@@ -19,6 +21,8 @@ _MOST_DEFLATED = 1100
 _SIZES = re.compile(rb"^(?:DimSize\s*=|sizes:)((?: +[0-9]{1,18})+)[ \r]*$", re.MULTILINE)
 _COMPRESSED = re.compile(rb"^(?:CompressedData *= *True|encoding:(?! *raw\b))", re.MULTILINE | re.IGNORECASE)
 _VOXEL_FILE = re.compile(rb"^(?:ElementDataFile *=|data ?file:) *([^\r\n]*\S)", re.MULTILINE)
+_RIGHT_ANGLE = 1e-4
+"""Largest cosine between axes that ITK takes for orthogonal, about."""
 _LABEL_MAP_NAME = re.compile(r"(?<![a-z0-9])(labels?|dseg)(?![a-z0-9])", re.IGNORECASE)
 # By the length that a header states first: where its magic stands, its axes, its voxel type and where voxels begin.
 _NIFTI = {
@@ -62,6 +66,24 @@ def is_sound(path: Path) -> bool:
             header = file.read(_LONGEST_TEXT_HEADER)
         return (_has_possible_size(header) or name.endswith((".nrrd", ".nhdr"))) and _may_hold_its_voxels(path, header)
     return True
+
+
+def has_sheared_axes(path: Path) -> bool:
+    """Whether a NIfTI file has axes that are not at right angles, which ITK refuses; raises OSError if it is gone."""
+    with path.open("rb") as file:
+        packed = file.read(len(_GZIP)) == _GZIP
+    with gzip.open(path) if packed else path.open("rb") as file:
+        header = file.read(348)
+    for order in "<>":
+        if len(header) < 348 or struct.unpack_from(f"{order}i", header)[0] != 348:
+            continue
+        (code,) = struct.unpack_from(f"{order}h", header, 254)
+        axes = np.array(struct.unpack_from(f"{order}12f", header, 280)).reshape(3, 4)[:, :3]
+        lengths = np.linalg.norm(axes, axis=0)
+        if code <= 0 or not lengths.all():
+            return False
+        return bool(np.abs((axes.T @ axes) / np.outer(lengths, lengths) - np.eye(3)).max() > _RIGHT_ANGLE)
+    return False
 
 
 def taken_for(path: Path) -> Path | None:

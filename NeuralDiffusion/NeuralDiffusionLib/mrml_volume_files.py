@@ -9,7 +9,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from .errors import InvalidVolumeError
-from .image_headers import is_label_map_by_name, is_sound, taken_for
+from .image_headers import has_sheared_axes, is_label_map_by_name, is_sound, taken_for
 from .whole_files import write_whole
 
 # What each format is written as: one file each, so that it can appear whole.
@@ -57,7 +57,7 @@ def read_volume_file(path: Path, scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLSc
     Raises
     ------
     InvalidVolumeError
-        If the file does not hold one scalar volume, or its name says that it is a label map, as Slicer takes it.
+        If the file does not hold one scalar volume, is a NIfTI file with sheared axes, or is a label map by its name.
     """
     if is_label_map_by_name(path):
         raise InvalidVolumeError(
@@ -77,6 +77,9 @@ def read_volume_file(path: Path, scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLSc
     storage = scene.AddNewNodeByClass("vtkMRMLVolumeArchetypeStorageNode")
     storage.SetFileName(str(path))
     if not sound or not storage.ReadData(volume) or volume.GetImageData() is None:
+        if sound and _suffix(path) in (".nii", ".nii.gz") and has_sheared_axes(path):
+            message = _("'{name}' has sheared axes, which Slicer reads in no NIfTI file: convert it to NRRD first.")
+            raise InvalidVolumeError(message.format(name=path.name))
         raise InvalidVolumeError(
             _(
                 "'{name}' cannot be read as one scalar volume: it is damaged or incomplete, or holds colours or a "
