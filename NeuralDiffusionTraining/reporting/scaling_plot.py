@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -19,7 +20,9 @@ _AXES = {
     "batch": ("Slices in a batch", "ns a voxel"),
 }
 _LOGARITHMIC = ("slices", "side", "batch")
-_PANEL_INCHES = (3.1, 2.6)
+_COLUMNS = 3
+_PANEL_INCHES = (3.1, 2.4)
+_CLOSE = 8
 _DPI = 110
 _COLOUR = "#1f5fa8"
 
@@ -32,9 +35,12 @@ def plot_scaling(curves: dict[str, Curve], path: Path) -> None:
     CommandError
         If the file cannot be written.
     """
-    figure = Figure(figsize=(_PANEL_INCHES[0] * len(curves), _PANEL_INCHES[1]), layout="constrained")
+    columns = min(len(curves), _COLUMNS)
+    rows = math.ceil(len(curves) / columns)
+    figure = Figure(figsize=(_PANEL_INCHES[0] * columns, _PANEL_INCHES[1] * rows), layout="constrained")
     FigureCanvasAgg(figure)
-    for axes, (name, curve) in zip(figure.subplots(1, len(curves), squeeze=False)[0], curves.items(), strict=True):
+    for number, (name, curve) in enumerate(curves.items(), start=1):
+        axes = figure.add_subplot(rows, columns, number)
         across, along = _AXES[name]
         by_voxel = along.startswith("ns")
         values = [point["value"] for point in curve]
@@ -43,10 +49,11 @@ def plot_scaling(curves: dict[str, Curve], path: Path) -> None:
         if name in _LOGARITHMIC:
             axes.set_xscale("log")
             axes.minorticks_off()
-        axes.set_xticks(values)
+        # On an axis with even steps the small numbers of diffusion steps would lie on each other.
+        axes.set_xticks([value for value in values if name in _LOGARITHMIC or value >= max(values) / _CLOSE])
         axes.xaxis.set_major_formatter(ScalarFormatter())
         axes.tick_params(labelsize=7)
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.1 * max(times))
         axes.set_xlabel(across, fontsize=8)
         axes.set_ylabel(along, fontsize=8)
         axes.grid(alpha=0.3)
