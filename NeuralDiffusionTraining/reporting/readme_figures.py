@@ -29,8 +29,15 @@ def _comparison(results: Results) -> str:
 
 
 def _ablation(results: Results) -> str:
-    # The report has those of the other noise types, too.
-    found = results.of("ablation", lambda content: content.get("noise", "rician") == "rician")
+    # The report has those of the other split and noise types, and of the optimisers, too.
+    wanted = {"noise": "rician", "split": "original"}
+    found = results.of(
+        "ablation",
+        lambda content: (
+            content.get("of") != "optimisers"
+            and all(content.get(name, value) == value for name, value in wanted.items())
+        ),
+    )
     parts = [f"{ablation_title(one.content)}\n\n{ablation_table(one)}" for one in found]
     return "\n\n".join(parts) or NOT_MEASURED
 

@@ -45,6 +45,7 @@ if [ -n "$RUNS" ]; then
         cp "$RUNS/original-$guidance/curves.csv" "$results/original_${guidance}_curves.csv"
     done
     once ablation ablate --data "$data" --output "$RUNS" --of design
+    once ablation_grouped ablate --data "$data" --output "$RUNS/grouped" --of design --set split=grouped
     # Would other optimisers suit the others better?
     once optimisers ablate --data "$data" --output "$RUNS" --of optimisers
     # Does the lead last when all train six times as long?
