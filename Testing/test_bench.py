@@ -19,7 +19,7 @@ from NeuralDiffusionTraining.speed.aims import aims
 from NeuralDiffusionTraining.speed.bench import bench
 from NeuralDiffusionTraining.speed.bench_volume import add_noise, clean_volume, in_the_middle
 from NeuralDiffusionTraining.speed.large_volume import large_volume
-from NeuralDiffusionTraining.speed.levers import without_levers
+from NeuralDiffusionTraining.speed.levers import lever_rows, without_levers
 from NeuralDiffusionTraining.speed.machine_share import machine_share
 from NeuralDiffusionTraining.speed.scaling import scaling
 from NeuralDiffusionTraining.speed.subjects import Subject, classical, network, ours
@@ -28,6 +28,7 @@ from NeuralDiffusionTraining.speed.timing import in_turns
 from NeuralDiffusionTraining.speed.where_time_goes import AROUND, where_time_goes
 
 SHAPE = (4, 48, 40)
+LEVERS = ("float32", "gates in every step", "float32 and gates in every step")
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +75,19 @@ def test_without_a_lever_the_picture_is_all_but_the_same(noisy):
         # New gates in every step make another picture, the other levers none.
         closest = 35 if "every step" in subject.name or "Straightforward" in subject.name else 50
         assert -10 * np.log10(np.mean(np.square(subject.run(noisy) - usual)) + 1e-12) > closest, subject.name
+
+
+def test_the_table_tells_what_the_levers_cost(noisy):
+    """In rows of the same weights that compute in float32, predict gates in every step, or both."""
+    denoiser, settings = Denoiser("cpu"), DenoiseSettings(iterations=8, intensity_range=(0, 1))
+    names = [f"Neural Diffusion, 8 neighbours, {words}" for words in LEVERS]
+    rows = {row.name: row.denoise(noisy, np.zeros(len(noisy))) for row in lever_rows(denoiser, settings)}
+    assert list(rows) == names
+    float32 = Denoiser("cpu", precision="float32")(noisy, settings).image
+    np.testing.assert_array_equal(rows[names[0]], float32)
+    held = denoiser(noisy, settings).image
+    assert not np.allclose(rows[names[1]], held, atol=1e-3)
+    np.testing.assert_allclose(rows[names[1]], rows[names[2]], atol=0.05)
 
 
 def test_every_row_is_compared_with_the_clean_volume_and_timed_against_the_first(clean, noisy):

@@ -258,8 +258,9 @@ def test_the_recorded_command_names_no_folder_of_this_machine():
 def test_rows_are_chosen_by_kind(tmp_path):
     assert asked_rows("all") == {"published", "tuned", "peers", "ours"}
     assert asked_rows("ours, tuned") == {"ours", "tuned"}
+    assert asked_rows("all, levers") == {"published", "tuned", "peers", "ours", "levers"}
     for wrong in ("", "unet", "ours,nlm"):
-        with pytest.raises(CommandError, match=r"choose from published, tuned, peers, ours or all\.$"):
+        with pytest.raises(CommandError, match=r"choose from published, tuned, peers, ours, levers or all\.$"):
             asked_rows(wrong)
     for wrong in ("model.ckpt", "=model.ckpt", "U-Net="):
         with pytest.raises(CommandError, match="NAME=CHECKPOINT"):

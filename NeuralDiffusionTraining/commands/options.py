@@ -28,7 +28,8 @@ Rows = Annotated[
     str,
     typer.Option(
         help="Rows beside the noisy input: ours, published (classical filters as the original ran them), tuned (the "
-        "same, tuned and bias-corrected), peers (other programs, where installed); several with commas, or all."
+        "same, tuned and bias-corrected), peers (other programs, where installed), levers (ours in float32, and with "
+        "gates in every step); several with commas, or all, which leaves levers out."
     ),
 ]
 Trained = Annotated[

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     from ..benchmark.methods import Method
 
-ROWS = ("published", "tuned", "peers", "ours")
+ROWS = ("published", "tuned", "peers", "ours", "levers")
+_NOT_IN_ALL = {"levers"}
 
 
 def asked_rows(methods: str) -> set[str]:
@@ -23,7 +24,7 @@ def asked_rows(methods: str) -> set[str]:
         raise CommandError(
             f"Rows '{', '.join(sorted(unknown)) or methods}' are not known: choose from {', '.join(ROWS)} or all."
         )
-    return set(ROWS) if "all" in asked else asked
+    return (asked | set(ROWS) - _NOT_IN_ALL) - {"all"} if "all" in asked else asked
 
 
 def name_and_checkpoint(text: str) -> tuple[str, Path]:
@@ -65,4 +66,8 @@ def build_rows(
     rows += [trained_row(name, path, settings, denoiser.device, precision) for name, path in checkpoints]
     if "ours" in asked:
         rows += ours(denoiser, settings, NEIGHBOURHOODS if neighbours is None else (neighbours,))
+    if "levers" in asked:
+        from ..speed.levers import lever_rows
+
+        rows += lever_rows(denoiser, settings)
     return rows, skipped

@@ -11,6 +11,8 @@ from NeuralDiffusionLib import Denoiser, DenoiseSettings
 from NeuralDiffusionLib.intensity import estimate_range
 from NeuralDiffusionLib.network import NeuralDiffusionNetwork
 
+from ..benchmark.learned import ours
+from ..benchmark.methods import Method
 from .slow_forms import (
     FullResolutionGuidance,
     GatesEveryStep,
@@ -83,13 +85,39 @@ def compiled(device: str, settings: DenoiseSettings) -> Subject:
     )
 
 
+def lever_rows(denoiser: Denoiser, settings: DenoiseSettings) -> list[Method]:
+    """Rows of the benchmark's table: ours without the levers that change its figures, alone and together.
+
+    Parameters
+    ----------
+    denoiser
+        With the weights to measure.
+    settings
+        Noise type, iterations and neighbourhood.
+    """
+    every_step = "gates in every step"
+    rows = [
+        ("float32", _with(denoiser, NeuralDiffusionNetwork, precision="float32")),
+        (every_step, _with(denoiser, GatesEveryStep)),
+        (f"float32 and {every_step}", _with(denoiser, GatesEveryStep, precision="float32")),
+    ]
+    return [
+        replace(row, name=f"{row.name}, {words}")
+        for words, changed in rows
+        for row in ours(changed, settings, (settings.neighbours,))[:1]
+    ]
+
+
 def _with(
-    denoiser: Denoiser, kind: type[NeuralDiffusionNetwork], memory_format: torch.memory_format = torch.channels_last
+    denoiser: Denoiser,
+    kind: type[NeuralDiffusionNetwork],
+    memory_format: torch.memory_format = torch.channels_last,
+    precision: str | None = None,
 ) -> Denoiser:
     """Return a denoiser of the same weights, device and precision that computes with another kind of network."""
     network = kind(denoiser.network.architecture)
     network.load_state_dict(denoiser.network.state_dict())
-    other = Denoiser(denoiser.device, precision=denoiser.precision)
+    other = Denoiser(denoiser.device, precision=precision or denoiser.precision)
     other.network = network.eval().to(denoiser.device, memory_format=memory_format)
     return other
 

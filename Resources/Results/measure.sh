@@ -105,6 +105,7 @@ once mixed evaluate --data "$data" --noise mixed --methods published,tuned,ours 
 once mixed_grouped evaluate --data "$data" --noise mixed --split grouped --methods tuned,ours --limit "$slices"
 # Does bfloat16 cost anything, and are slices without noise, or with little, left alone?
 once rician_float32 evaluate --data "$data" --precision float32 --limit "$slices"
+once rician_levers evaluate --data "$data" --methods ours,levers --neighbours 8 --limit "$slices"
 once rician_noise_free evaluate --data "$data" --sigma 0 --neighbours 8 --limit "$slices"
 once rician_faint evaluate --data "$data" --sigma 0.01 --neighbours 8 --limit "$slices"
 
