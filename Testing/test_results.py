@@ -142,6 +142,13 @@ def test_fast_precision_stays_within_a_twentieth_of_a_decibel(results):
         assert one["psnr_db"]["mean"] == pytest.approx(other["psnr_db"]["mean"], abs=0.05)
 
 
+def test_no_lever_costs_more_than_a_twentieth_of_a_decibel(results):
+    rows = table(results, "rician_levers")["rows"]
+    levers = [row for row in rows if "float32" in row["method"] or "every step" in row["method"]]
+    assert len(levers) == 3
+    assert max(row["difference_psnr_db"]["mean"] for row in levers) < 0.05
+
+
 def test_real_volumes_never_come_out_worse_than_they_went_in(results):
     rows = [row for row in table(results, "volumes")["rows"] if row["method"].startswith("Neural Diffusion")]
     assert len(rows) >= 15
