@@ -123,6 +123,34 @@ def test_readme_says_by_how_much_ours_leads_the_plain_unet(results):
     assert f"our noise level and inversion by {control:.2f} dB" in words
 
 
+def test_readme_says_what_other_optimisers_bring(results):
+    words = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    rows = [row for row in table(results, "optimisers")["rows"] if row["refined"]]
+    best = {
+        name: max(row["psnr_db"]["mean"] for row in rows if row["variant"].split(",")[0] == name)
+        for name in ("Plain U-Net", "U-Net with our noise level and inversion", "DnCNN-class", "Full")
+    }
+    stated = "U-Net reaches {:.2f} dB, the one with our noise level and inversion {:.2f} dB, the DnCNN-class network "
+    assert (stated + "{:.2f} dB and ours {:.2f} dB").format(*best.values()) in words
+
+
+def test_readme_says_by_how_much_bm4d_leads(results):
+    words = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    figures = {
+        (row["volume"], row["sigma"], row["method"]): row["psnr_head_db"] for row in table(results, "volumes")["rows"]
+    }
+    leads = {
+        place: value - figures[(*place, "Neural Diffusion, three planes")]
+        for (*place, method), value in figures.items()
+        if method.startswith("BM4D")
+        for place in [tuple(place)]
+    }
+    template = [lead for (volume, _), lead in leads.items() if "template" in volume]
+    scans = [lead for (volume, _), lead in leads.items() if "template" not in volume]
+    assert f"by {min(scans):.2f} to {max(scans):.2f} dB on the three scans" in words
+    assert f"by {min(template):.2f} to {max(template):.2f} dB on the template" in words
+
+
 def test_readme_says_how_much_the_grouped_figures_flatter(results):
     words = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     original, grouped = (read_split(SPLITS / f"{name}.json") for name in ("original", "grouped"))
