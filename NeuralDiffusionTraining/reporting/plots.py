@@ -80,16 +80,19 @@ def bars_figure(rows: Sequence[dict[str, Any]]) -> Figure:
         means = np.array([_finite(row[name]["mean"]) for row in rows])
         ends = [np.array([_finite(row[name][end]) for row in rows]) for end in ("low", "high")]
         colours = [_bar_colour(row["group"]) for row in rows]
-        axis.barh(places, means, color=colours, height=0.72)
         spread = [np.nan_to_num(np.abs(end - means)) for end in ends]
         axis.errorbar(means, places, xerr=spread, fmt="none", ecolor=_INK, elinewidth=0.9, capsize=2)
         shown = np.concatenate([means, *ends])
         shown = shown[np.isfinite(shown)]
+        first = 0.0
         if len(shown):
             margin = max(5 * 10.0**-decimals, 0.12 * np.ptp(shown))
             # Bars need not start at 0 dB, which means nothing; the axis says where they do.
             start = shown.min() - margin if label.endswith("(dB)") else 0
-            axis.set_xlim(max(0, start), shown.max() + 3 * margin)
+            first = max(0, start)
+            axis.set_xlim(first, shown.max() + 3 * margin)
+        # From the edge on: not every viewer of SVG cuts off what lies beyond.
+        axis.barh(places, means - first, left=first, color=colours, height=0.72, zorder=1)
         for place, mean, high in zip(places, means, ends[1], strict=True):
             if np.isfinite(mean):
                 at = np.nanmax([mean, high])
