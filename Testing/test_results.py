@@ -123,6 +123,20 @@ def test_readme_says_by_how_much_ours_leads_the_plain_unet(results):
     assert f"our noise level and inversion by {control:.2f} dB" in words
 
 
+def test_readme_says_how_far_the_ablations_of_both_splits_agree(results):
+    words = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    here, there = (
+        {row["variant"]: row["difference_psnr_db"]["mean"] for row in table(results, name)["rows"] if row["refined"]}
+        for name in ("ablation", "ablation_grouped")
+    )
+    floor = "No shrinkage at the noise floor"
+    largest = max(abs(here[name] - there[name]) for name in here if name != floor)
+    stated = f"{-there[floor]:.2f} dB there, {-here[floor]:.2f} dB here"
+    assert list(here) == list(there)
+    assert stated in words
+    assert f"the same within {largest:.2f} dB" in words
+
+
 def test_readme_says_what_other_optimisers_bring(results):
     words = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     rows = [row for row in table(results, "optimisers")["rows"] if row["refined"]]
