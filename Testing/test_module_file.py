@@ -24,7 +24,12 @@ TRANSLATED = [MODULE / "NeuralDiffusion.py", *LIBRARY, *PANEL]
 # What a programmer meets, and never the user: the panel says itself that a run was cancelled.
 FOR_PROGRAMMERS = ("AttributeError", "ValueError", "DenoiseCancelled", "getLogger")
 IN_THE_SELF_TEST = ("delayDisplay", "skipUnless", "assertRaisesRegex", "error", "warning")
-NO_SENTENCES = {"The SlicerNeuralDiffusion authors", "DefaultCPUAllocator|bad_alloc|could not create a primitive"}
+NO_SENTENCES = {
+    "The SlicerNeuralDiffusion authors",
+    # What libraries say of memory that is full.
+    "DefaultCPUAllocator|bad_alloc|could not create a primitive|CUDA error: out of memory|"
+    "(CUDNN|CUBLAS)_STATUS_ALLOC_FAILED|MPS backend out of memory",
+}
 
 IN_A_PLAIN_INTERPRETER = """
 import sys
