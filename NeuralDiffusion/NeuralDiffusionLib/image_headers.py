@@ -9,6 +9,7 @@ import re
 import struct
 import zlib
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -64,15 +65,14 @@ def is_sound(path: Path) -> bool:
     if name.endswith((".mha", ".mhd", ".nrrd", ".nhdr")):
         with path.open("rb") as file:
             header = file.read(_LONGEST_TEXT_HEADER)
-        return (_has_possible_size(header) or name.endswith((".nrrd", ".nhdr"))) and _may_hold_its_voxels(path, header)
+        meta = name.endswith((".mha", ".mhd"))
+        return (not meta or _has_possible_size(header)) and _may_hold_its_voxels(path, header)
     return True
 
 
 def has_sheared_axes(path: Path) -> bool:
     """Whether a NIfTI file has axes that are not at right angles, which ITK refuses; raises OSError if it is gone."""
-    with path.open("rb") as file:
-        packed = file.read(len(_GZIP)) == _GZIP
-    with gzip.open(path) if packed else path.open("rb") as file:
+    with _opened(path) as file:
         header = file.read(348)
     for order in "<>":
         if len(header) < 348 or struct.unpack_from(f"{order}i", header)[0] != 348:
@@ -92,11 +92,16 @@ def taken_for(path: Path) -> Path | None:
     return other if path.name.lower().endswith(".nii.gz") and other.exists() else None
 
 
-def _holds_its_voxels(path: Path) -> bool:
+def _opened(path: Path) -> IO[bytes]:
+    """The content of a file that may be compressed, whatever its name says."""
     with path.open("rb") as file:
         packed = file.read(len(_GZIP)) == _GZIP
+    return gzip.open(path) if packed else path.open("rb")
+
+
+def _holds_its_voxels(path: Path) -> bool:
     try:
-        with gzip.open(path) if packed else path.open("rb") as file:
+        with _opened(path) as file:
             stated = _stated_length(file.read(max(_NIFTI)))
             # A compressed file is read to its end for this, and its checksum compared.
             return stated is not None and stated <= file.seek(0, os.SEEK_END)
