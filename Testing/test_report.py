@@ -149,8 +149,10 @@ def test_results_of_other_weights_are_named(tmp_path, scan):
     ("text", "sentence"),
     [
         ('{"rows": ', "is damaged"),
+        ("[" * 100_000, "is damaged"),
         ('{"kind": "evaluation", "rows": [{"method": "Neural Diffusion", "psnr_db": 26.7}]}', "older version"),
     ],
+    ids=["cut off", "nested deeply", "old"],
 )
 def test_a_file_that_cannot_be_used_is_refused_by_name(tmp_path, text, sentence):
     (tmp_path / "rician.json").write_text(text)

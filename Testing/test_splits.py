@@ -220,6 +220,14 @@ def test_a_spoilt_split_file_is_refused(folder, spoil, words):
         load_split(str(path), folder)
 
 
+@pytest.mark.parametrize("text", ["no JSON", "[" * 100_000], ids=["no JSON", "nested deeply"])
+def test_what_is_no_split_file_is_refused(folder, text):
+    path = folder / "own.json"
+    path.write_text(text)
+    with pytest.raises(CommandError, match="is not a split file"):
+        load_split(str(path), folder)
+
+
 def test_data_check_names_what_is_wrong_and_writes_splits_without_it(folder):
     (folder / "no" / "no3.jpg").write_bytes(b"no picture")
     (folder / "yes" / "yes4.jpg").write_bytes((folder / "yes" / "yes4.jpg").read_bytes()[:900])

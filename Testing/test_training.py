@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from shell import command, environment, run
 from training_slices import make_slices
 
 from NeuralDiffusionTraining.files.command_error import CommandError
+from NeuralDiffusionTraining.files.folder_lock import alone_in
 from NeuralDiffusionTraining.training.checkpoints import load_trained
 from NeuralDiffusionTraining.training.config import SamplingConfig, bundled_config, parse_settings, read_config
 from NeuralDiffusionTraining.training.run import Place, run_training
@@ -142,6 +144,39 @@ def test_two_processes_take_the_steps_of_one_with_the_same_total_batch(data, tmp
     np.testing.assert_allclose(two["loss"], one["loss"], rtol=1e-3)
     np.testing.assert_allclose(two["psnr"], one["psnr"], atol=0.02)
     assert_same_weights(whole_run, output, tolerance=2e-3)
+
+
+def test_two_machines_take_the_steps_of_one_in_one_folder(data, tmp_path, whole_run):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
+    machines = [
+        subprocess.Popen(
+            command(*arguments(data, tmp_path / "run", "epochs=3"), "--num-nodes", 2),
+            env=environment() | address | {"NODE_RANK": str(number)},
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        for number in (0, 1)
+    ]
+    try:
+        said = [machine.communicate(timeout=180)[1] for machine in machines]
+    finally:
+        for machine in machines:
+            machine.kill()
+    assert [machine.returncode for machine in machines] == [0, 0], said
+    assert_same_weights(whole_run, tmp_path / "run", tolerance=2e-3)
+
+
+def test_a_second_run_into_the_same_folder_is_refused(data, tmp_path):
+    with alone_in(tmp_path, print):
+        before = sorted(tmp_path.rglob("*"))
+        refusal = run(*arguments(data, tmp_path, "epochs=1"))
+        assert sorted(tmp_path.rglob("*")) == before
+    assert (refusal.returncode, refusal.stdout) == (2, "")
+    assert refusal.stderr == (
+        f"Another run is writing into {tmp_path}: wait until it has ended, or choose another folder.\n"
+    )
 
 
 def test_a_run_leaves_curves_as_table_picture_and_for_tensorboard(whole_run):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from ..files.command_error import CommandError
+from ..files.result_files import read_json
 from .bias_correction import correct_bias
 from .classical import each_slice
 from .methods import Method
@@ -37,7 +37,7 @@ def tuned(noise: str, file: Path = PARAMETERS) -> list[Method]:
         If the file cannot be read or has no parameters for the noise type.
     """
     try:
-        filters = json.loads(file.read_text(encoding="utf-8"))["noise"][noise]
+        filters = read_json(file)["noise"][noise]
         chosen = {name: dict(filters[name]["parameters"]) for name in FILTERS}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CommandError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from NeuralDiffusionLib import __version__
 
 from ..files.command_error import CommandError
-from ..files.result_files import write_json
+from ..files.result_files import read_json, write_json
 
 PIPELINE = "neural-diffusion"
 _CODE_URL = "https://github.com/SlicerNeuralDiffusion/SlicerNeuralDiffusion"
@@ -39,8 +38,8 @@ def read_description(root: Path) -> dict[str, Any]:
     """
     path = root / _DESCRIPTION
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        content = read_json(path)
+    except (OSError, ValueError) as error:
         raise CommandError(f"{path} cannot be read as JSON: mend it first.") from error
     if not isinstance(content, dict):
         raise CommandError(f"{path} describes no BIDS dataset: mend it first.")
@@ -79,8 +78,8 @@ def bids_fields(root: Path, scan: Path, description: dict[str, Any]) -> dict[str
         sidecar = scan.with_name(_split(scan.name)[0] + ".json")
         if sidecar.is_file():
             try:
-                stripped = bool(json.loads(sidecar.read_text(encoding="utf-8")).get("SkullStripped", False))
-            except (ValueError, AttributeError, RecursionError) as error:
+                stripped = bool(read_json(sidecar).get("SkullStripped", False))
+            except (ValueError, AttributeError) as error:
                 raise CommandError(f"{sidecar} cannot be read as JSON: mend it first.") from error
     return {"Sources": [f"bids:source:{scan.relative_to(root).as_posix()}"], "SkullStripped": stripped}
 

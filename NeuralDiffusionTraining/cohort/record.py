@@ -10,6 +10,7 @@ from typing import Any
 
 from NeuralDiffusionLib import DenoiseResult, DenoiseSettings, __version__
 
+from ..files.result_files import read_json
 from .scans import CohortScan
 
 RECORD = "NeuralDiffusion"
@@ -64,8 +65,8 @@ def sha256_of(path: Path) -> str:
 def read_record(sidecar: Path) -> dict[str, Any] | None:
     """What a sidecar tells of the run; None if there is none, or if it is not of a run of ours."""
     try:
-        content = json.loads(sidecar.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
+        content = read_json(sidecar)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
     record = content.get(RECORD) if isinstance(content, dict) else None
     return record if isinstance(record, dict) else None

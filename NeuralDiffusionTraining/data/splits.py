@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from ..files.command_error import CommandError
-from ..files.result_files import write_texts
+from ..files.result_files import read_json, write_texts
 from .near_duplicates import CRITERION
 
 COMMITTED = Path(__file__).parent / "splits"
@@ -141,7 +141,7 @@ def read_split(path: Path) -> Split:
         If it cannot be read, is damaged, or names a slice twice.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         parts = {part: tuple(content[part]) for part in PARTS}
         names = [name for part in PARTS for name in parts[part]]
         together = {name: number for number, group in enumerate(content["near_duplicates"]) for name in group}

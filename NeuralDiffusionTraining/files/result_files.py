@@ -1,4 +1,4 @@
-"""What the measuring commands write: results as JSON, and any other file whole or not at all."""
+"""What the commands write: results as JSON, and any other file whole or not at all; and JSON read back."""
 
 from __future__ import annotations
 
@@ -87,6 +87,22 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write results; JSON knows no infinity, so the PSNR of equal pictures becomes null."""
     text = json.dumps(_finite(content), indent=2, allow_nan=False) + "\n"
     write_text(path, text)
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file, whoever wrote it.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    ValueError
+        If it is not JSON, or nested so deeply that it cannot be read.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
 def _finite(value: Any) -> Any:

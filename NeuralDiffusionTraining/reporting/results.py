@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Any
 from NeuralDiffusionLib import NOISE_TYPES
 
 from ..files.command_error import CommandError
+from ..files.result_files import read_json
 
 KINDS = ("evaluation", "sweep", "ablation", "checks", "volumes", "segmentation", "bench")
 """What the key "kind" of a file of results may say."""
@@ -104,7 +104,7 @@ def read_result(path: Path) -> Result | None:
         If it cannot be read, or was written by an older version.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except OSError as error:
         raise CommandError(f"Result '{path}' cannot be read ({error.strerror}): name another file.") from error
     except ValueError as error:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,8 @@ from NeuralDiffusionLib.devices import resolve_device
 from ..data.slices import load_slices
 from ..data.splits import Split, load_split
 from ..files.command_error import CommandError
+from ..files.folder_lock import alone_in
+from ..files.result_files import make_folder
 from ..files.unfinished import remove_unfinished
 from .checkpoints import BEST, NEWEST, TrainedNetwork, load_trained
 from .config import TrainingConfig
@@ -59,7 +63,8 @@ def run_training(config: TrainingConfig, place: Place) -> Path:
     Raises
     ------
     CommandError
-        If the data, the folder of the run or the checkpoint to start from cannot be used, or the disk is full.
+        If the data, the folder of the run or the checkpoint to start from cannot be used, another run is writing into
+        the folder, or the disk is full.
     DeviceError
         If the device is unknown or absent.
     """
@@ -73,7 +78,6 @@ def run_training(config: TrainingConfig, place: Place) -> Path:
     split = load_split(config.split, place.data)
     newest = place.output / NEWEST
     _check_same_run(newest, config)
-    remove_unfinished(place.output, {BEST, NEWEST, TABLE, PICTURE})
     for library in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(library).setLevel(logging.WARNING)
     L.seed_everything(config.seed, verbose=False)
@@ -84,6 +88,22 @@ def run_training(config: TrainingConfig, place: Place) -> Path:
     if start is not None and not newest.exists():
         task.network.load_state_dict(start.network.state_dict())
     task.network.to(memory_format=torch.channels_last)
+    make_folder(place.output)
+    with _alone_in(place.output):
+        remove_unfinished(place.output, {BEST, NEWEST, TABLE, PICTURE})
+        _fit(task, module, config, place, device)
+    return place.output / BEST
+
+
+def _alone_in(output: Path) -> AbstractContextManager[None]:
+    """Keep other runs out; of the processes and machines of one run, the first does it for all."""
+    first = rank_zero_only.rank == 0 and os.environ.get("NODE_RANK", "0") == "0"
+    return alone_in(output, _tell) if first else nullcontext()
+
+
+def _fit(task: DenoisingTask, module: SliceData, config: TrainingConfig, place: Place, device: torch.device) -> None:
+    processes = place.devices * place.nodes
+    newest = place.output / NEWEST
     trainer = L.Trainer(
         max_epochs=config.epochs,
         accelerator=device.type,
@@ -116,7 +136,6 @@ def run_training(config: TrainingConfig, place: Place) -> Path:
                 f"The run in '{place.output}' cannot be written ({error.strerror or error}): make room or name another "
                 "folder. The same command goes on from the last checkpoint that is there."
             ) from error
-    return place.output / BEST
 
 
 def _data(config: TrainingConfig, folder: Path, split: Split) -> SliceData:
