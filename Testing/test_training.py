@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -274,6 +275,7 @@ def test_the_original_experiment_is_that_of_the_original():
         ("optimiser: 7", "Option 'optimiser'"),
         ("- 1", "holds no options"),
         ("a: [", "is not YAML"),
+        ("[" * 2000, "is not YAML: it is nested too deeply."),
     ],
 )
 def test_a_wrong_configuration_is_refused_in_one_sentence(tmp_path, text, words):
@@ -317,9 +319,10 @@ def test_a_damaged_checkpoint_is_refused(tmp_path, whole_run, damage):
         load_trained(checkpoint)
 
 
-def test_a_setting_that_is_no_yaml_is_refused():
-    with pytest.raises(CommandError, match=r"^Setting 'epochs=\[3' is not YAML: .*\.$"):
-        parse_settings(["epochs=[3"])
+@pytest.mark.parametrize("value", ["[3", "[" * 2000, "2026-99-99", "9" * 5000], ids=["cut off", "deep", "date", "long"])
+def test_a_setting_that_is_no_yaml_is_refused(value):
+    with pytest.raises(CommandError, match=rf"^Setting 'epochs={re.escape(value)}' is not YAML: .*\.$"):
+        parse_settings([f"epochs={value}"])
 
 
 def test_the_command_line_wins_over_the_file(tmp_path):

@@ -129,13 +129,13 @@ def read_config(path: Path | None, overrides: Mapping[str, Any]) -> TrainingConf
     content: Any = {}
     if path is not None:
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+            content = _from_yaml(path.read_text(encoding="utf-8")) or {}
         except OSError as error:
             raise CommandError(
                 f"Configuration '{path}' cannot be read ({error.strerror}): name a YAML file."
             ) from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise CommandError(f"Configuration '{path}' is not YAML: {' '.join(str(error).split())}.") from error
+        except ValueError as error:
+            raise CommandError(f"Configuration '{path}' is not YAML: {error}.") from error
         if not isinstance(content, dict):
             raise CommandError(f"Configuration '{path}' holds no options: write 'name: value' on each line.")
     for name, value in overrides.items():
@@ -173,10 +173,20 @@ def parse_settings(settings: list[str]) -> dict[str, Any]:
         if not equals:
             raise CommandError(f"Setting '{setting}' has no value: write it as name=value, for instance loss.psnr=0.2.")
         try:
-            parsed[name.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise CommandError(f"Setting '{setting}' is not YAML: {' '.join(str(error).split())}.") from error
+            parsed[name.strip()] = _from_yaml(value)
+        except ValueError as error:
+            raise CommandError(f"Setting '{setting}' is not YAML: {error}.") from error
     return parsed
+
+
+def _from_yaml(text: str) -> Any:
+    """Read YAML; ValueError, in one line, if it is none, holds an impossible value, or is nested too deeply."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(" ".join(str(error).split())) from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def _put(content: dict[str, Any], name: str, value: Any) -> None:
