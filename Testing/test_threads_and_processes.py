@@ -91,6 +91,26 @@ class TestThreads:
         np.testing.assert_array_equal(image, denoiser(head(), QUICK).image)
         worker.close()
 
+    @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux tells the threads of a process in /proc.")
+    def test_reading_the_weights_leaves_the_main_thread_no_helpers_that_would_slow_the_runs(self):
+        helpers = python(
+            "import os, time\n"
+            "import slicer_host\n"
+            "slicer_host.install()\n"
+            "from NeuralDiffusion import NeuralDiffusionLogic\n"
+            "from NeuralDiffusionLib import Denoiser\n"
+            "def threads():\n"
+            "    return len(os.listdir('/proc/self/task'))\n"
+            "logic, before = NeuralDiffusionLogic(), threads()\n"
+            "logic.denoiser('cpu')\n"
+            "until = time.monotonic() + 10\n"
+            "while threads() > before and time.monotonic() < until:\n"
+            "    time.sleep(0.01)\n"
+            "print(threads() - before)\n",
+            OMP_NUM_THREADS="4",
+        )
+        assert int(helpers) == 0
+
 
 class TestCancelling:
     @pytest.mark.parametrize("batch", range(7))

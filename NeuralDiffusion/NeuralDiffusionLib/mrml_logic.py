@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -169,7 +170,9 @@ class NeuralDiffusionLogic(ScriptedLoadableModuleLogic):
         if device not in self._denoisers:
             from .denoiser import Denoiser
 
-            self._denoisers[device] = Denoiser(device)
+            # In a thread that ends: one that computes keeps helpers, and beside a second set every run is slower.
+            with ThreadPoolExecutor(max_workers=1) as loader:
+                self._denoisers[device] = loader.submit(Denoiser, device).result()
         return self._denoisers[device]
 
     def loadedDenoiser(self, device: str = "auto") -> Denoiser | None:
