@@ -19,7 +19,7 @@ from NeuralDiffusionTraining.cli import app
 from NeuralDiffusionTraining.files.command_error import CommandError
 from NeuralDiffusionTraining.reporting.example_slices import example
 from NeuralDiffusionTraining.reporting.plots import as_svg, curves_figure, plot_curves
-from NeuralDiffusionTraining.reporting.report import report
+from NeuralDiffusionTraining.reporting.report import limits, report
 from NeuralDiffusionTraining.reporting.results import read_results
 
 SECTIONS = ("headline", "example", "noise", "tables", "sweep", "ablation", "checks", "volumes", "segmentation",
@@ -49,6 +49,13 @@ def section(page: str, name: str) -> str:
 
 def words(html: str) -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", html).split())
+
+
+def test_limits_tell_how_many_slices_of_the_other_split_the_weights_had_learned(page):
+    assert "327 of the 450 test slices of grouped (61 more are in its validation part)" in words(
+        section(page, "limits")
+    )
+    assert "flatter" not in limits("f" * 64)
 
 
 def test_page_needs_no_other_file_and_no_script(page):

@@ -19,6 +19,7 @@ from NeuralDiffusionLib import NOISE_TYPES, __version__
 from NeuralDiffusionLib.denoiser import Denoiser
 
 from ..benchmark.methods import Method
+from ..data.splits import COMMITTED, read_split
 from . import result_tables as tables
 from .example_slices import example
 from .plots import as_png, as_svg, bars_figure, curves_figure
@@ -27,11 +28,12 @@ from .results import Result, Results, best_row, is_default, names_of, noisy_row,
 from .sweep_plots import plot_sweep
 
 _TEMPLATE = "report_template.html"
+
+
 _LIMITS = """\
 - Br35H holds neither patient numbers nor the noise-free truth: its slices are JPEG pictures from the web, many of them
   copies of each other. Intervals are bootstrapped over groups of near-duplicates; the `grouped` split keeps each group
-  on one side. The weights that ship were trained on the training part of the split `original`, which holds 327 of the
-  450 test slices of `grouped` (61 more are in its validation part): there their figures flatter them.
+  on one side.
 - The noise is simulated and the same everywhere in a slice. A noise level of 0.20 is far beyond what a clinic accepts.
 - PSNR over the whole slice mostly scores the air around the head; read the figures inside the head beside it.
 - The clean volumes have noise of their own, which bounds every figure at low noise levels.
@@ -79,7 +81,7 @@ def report(results: Results, denoiser: Denoiser, scan: Path | None, trained: Seq
         Section("speed", "Speed", (_text(speed_tables(results)),)),
         Section("curves", "Learning curves", _curves(results)),
         Section("further", "Further abilities", (_text(further(results)),)),
-        Section("limits", "Limits", (_text(_LIMITS),)),
+        Section("limits", "Limits", (_text(limits(denoiser.weights_metadata.get("split_sha256", ""))),)),
         Section("files", "How each figure was made", (_text(commands(results)),)),
     ]
     page = Environment(
@@ -90,6 +92,18 @@ def report(results: Results, denoiser: Denoiser, scan: Path | None, trained: Seq
         version=__version__,
         sections=[Section(one.anchor, one.title, one.parts or (_text(tables.NOT_MEASURED),)) for one in sections],
     )
+
+
+def limits(split_sha256: str) -> str:
+    """What the figures do not tell, of weights that were trained on the split of this hash; Markdown."""
+    original, grouped = (read_split(COMMITTED / f"{name}.json") for name in ("original", "grouped"))
+    if split_sha256 != original.sha256:
+        return _LIMITS
+    learned, chosen = (len(set(grouped.test) & set(part)) for part in (original.train, original.validation))
+    return f"""{_LIMITS}
+- The weights were trained on the training part of the split `original`, which holds {learned} of the
+  {len(grouped.test)} test slices of `grouped` ({chosen} more are in its validation part): there their figures flatter
+  them."""
 
 
 def headline(results: Results, denoiser: Denoiser) -> str:
