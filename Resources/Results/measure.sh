@@ -101,6 +101,21 @@ for noise in rician gaussian speckle; do
             "${trained[@]}"
     done
 done
+# What does training on the grouped part cost? The steps in which the bundled weights were trained, all of them on it.
+if [ -n "$RUNS" ]; then
+    long=$RUNS/grouped-long
+    before=()
+    for step in shipped finish polish; do
+        neural-diffusion train --config "$step" --set split=grouped --data "$data" --output "$long/$step" \
+            --device "$device" "${before[@]}"
+        before=(--init "$long/$step/best.ckpt")
+    done
+    for noise in rician gaussian speckle; do
+        once "${noise}_grouped_long" evaluate --data "$data" --noise "$noise" --split grouped --methods ours \
+            --neighbours 8 --limit "$slices" \
+            --trained "Ours, trained like the weights that ship, on the training part of grouped=$long/polish/best.ckpt"
+    done
+fi
 once mixed evaluate --data "$data" --noise mixed --methods published,tuned,ours --limit "$slices"
 once mixed_grouped evaluate --data "$data" --noise mixed --split grouped --methods tuned,ours --limit "$slices"
 # Does bfloat16 cost anything, and are slices without noise, or with little, left alone?
