@@ -226,7 +226,7 @@ def test_a_trained_network_is_a_row_that_says_what_it_was_given(monkeypatch, cle
             image = self.gain(slices)
             return NetworkOutput(image, image, image, torch.full((len(slices),), 0.07))
 
-    loaded = TrainedNetwork(Network(), "unet", {}, {})
+    loaded = TrainedNetwork(Network(), "unet", {}, {}, {})
     monkeypatch.setattr(checkpoints, "load_trained", lambda path: loaded)
     settings = DenoiseSettings(noise="speckle", neighbours=4)
     method = trained("U-Net", Path("any.ckpt"), settings, "cpu", "float32")

@@ -21,7 +21,8 @@ from training_slices import make_slices
 from NeuralDiffusionTraining.files.command_error import CommandError
 from NeuralDiffusionTraining.files.folder_lock import alone_in
 from NeuralDiffusionTraining.training.checkpoints import load_trained
-from NeuralDiffusionTraining.training.config import SamplingConfig, bundled_config, parse_settings, read_config
+from NeuralDiffusionTraining.training.config import CONFIGS, SamplingConfig, bundled_config, parse_settings, read_config
+from NeuralDiffusionTraining.training.denoising_task import DenoisingTask
 from NeuralDiffusionTraining.training.run import Place, run_training
 from NeuralDiffusionTraining.training.training_data import MIXED, TrainingSlices
 
@@ -205,6 +206,37 @@ def test_a_run_may_start_from_the_weights_of_another(data, tmp_path, whole_run):
     assert "epochs=3" in load_trained(tmp_path / "last.ckpt").provenance["started_from"]
 
 
+def test_a_run_that_goes_on_keeps_what_was_known_when_it_began(data, tmp_path, whole_run, monkeypatch):
+    config = read_config(None, {**parse_settings([*SMALL]), "epochs": 2, "split": str(data / "original.json")})
+
+    def stop(task: DenoisingTask) -> None:
+        if task.current_epoch:
+            raise RuntimeError("stopped")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DenoisingTask, "on_train_epoch_start", stop)
+        with pytest.raises(RuntimeError, match="stopped"):
+            run_training(config, Place(data, tmp_path, "cpu", start=whole_run / "last.ckpt"))
+    begun = load_trained(tmp_path / "last.ckpt").made
+    assert "started_from" in begun
+    # Gone on without --init, and with another version of the program.
+    monkeypatch.setattr("NeuralDiffusionTraining.training.run._commit", lambda: "another")
+    run_training(config, Place(data, tmp_path, "cpu"))
+    ended = load_trained(tmp_path / "last.ckpt")
+    assert (ended.made, ended.done["epochs_done"]) == (begun, "2")
+
+
+def test_weights_name_the_collection_that_they_learned_from(data, whole_run):
+    made = load_trained(whole_run / "best.ckpt").provenance
+    assert made["data"] == f"slices of '{data.name}', original split, training part, first 8"
+
+
+def test_a_network_that_is_never_told_the_noise_type_is_measured_on_all_of_them(data, tmp_path):
+    settings = {**parse_settings([*SMALL]), "epochs": 1, "sampling.setting_weights": [0, 0, 0, 1]}
+    run_training(read_config(None, {**settings, "split": str(data / "original.json")}), Place(data, tmp_path, "cpu"))
+    assert {"psnr", "psnr_gaussian", "psnr_rician", "psnr_speckle"} <= set(pd.read_csv(tmp_path / "curves.csv").columns)
+
+
 def test_a_batch_that_cannot_be_shared_out_is_refused(data, tmp_path):
     config = read_config(None, {"batch_size": 3, "split": str(data / "original.json")})
     with pytest.raises(CommandError, match="multiple of 2"):
@@ -248,7 +280,7 @@ def test_samples_cover_every_setting_and_the_whole_span_of_noise():
     assert 0 < np.mean(stripped) < 0.3
 
 
-@pytest.mark.parametrize("name", ["shipped", "original", "comparison", "smoke"])
+@pytest.mark.parametrize("name", [path.stem for path in CONFIGS.glob("*.yaml")])
 def test_every_bundled_configuration_is_valid(name):
     assert read_config(bundled_config(name), {}).epochs >= 1
 

@@ -13,8 +13,8 @@ from ..files.command_error import CommandError
 from ..files.result_files import check_folder_of, write_file
 
 LIMITS = (
-    "Trained on single 2-D slices of one public brain collection with simulated noise; not for diagnosis. "
-    "Not tested on other organs, on CT, or on noise that varies across the slice."
+    "Trained on single 2-D slices of the data named here, with simulated noise; not for diagnosis. "
+    "Not tested on other anatomy, on CT, or on noise that varies across the slice."
 )
 _FOR_DENOISER = ("neural-diffusion", "single-scale", "dropout")
 _ONNX = "ONNX"

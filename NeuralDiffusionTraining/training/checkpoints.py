@@ -22,14 +22,21 @@ _PREFIX = "network."
 class TrainedNetwork:
     """A network with the weights of a checkpoint, ready for use, its name, and how it was made.
 
-    `fresh` names the parts that an older checkpoint lacks: their weights are new.
+    `made` is what the run knew of that when it began, `done` how far it had come; `fresh` names the parts that an older
+    checkpoint lacks: their weights are new.
     """
 
     network: nn.Module
     name: str
     config: dict[str, Any]
-    provenance: dict[str, str]
+    made: dict[str, str]
+    done: dict[str, str]
     fresh: tuple[str, ...] = ()
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """All that is known of how the weights were made."""
+        return {**self.made, **self.done}
 
 
 def load_trained(path: Path, may_be_older: bool = False) -> TrainedNetwork:
@@ -73,4 +80,4 @@ def load_trained(path: Path, may_be_older: bool = False) -> TrainedNetwork:
             f"Checkpoint '{path}' is of an older network, without {', '.join(fresh)}: "
             "train again, from it with --init if you like."
         )
-    return TrainedNetwork(network.eval(), config["network"], config, {**made, **done}, fresh)
+    return TrainedNetwork(network.eval(), config["network"], config, made, done, fresh)

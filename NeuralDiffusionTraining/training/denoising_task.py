@@ -85,12 +85,14 @@ class DenoisingTask(L.LightningModule):
         return types, torch.where(batch["given"], sigma, estimated), level_loss + 0.1 * type_loss
 
     def validation_step(self, batch: dict[str, Tensor], batch_index: int, dataloader_idx: int = 0) -> None:
-        noise = NOISE_TYPES[dataloader_idx]
-        if not self.config.sampling.setting_weights[dataloader_idx]:
-            return
         sampling = self.config.sampling
+        noise = NOISE_TYPES[dataloader_idx]
+        told = sampling.setting_weights[:MIXED]
+        if any(told) and not told[dataloader_idx]:
+            return
         settings = {"iterations": sampling.iterations or _DEFAULT_ITERATIONS, "neighbours": sampling.neighbours or 8}
-        output = self.network(batch["noisy"], noise, **settings)
+        # A network that is never told the type is measured on all of them, without being told.
+        output = self.network(batch["noisy"], noise if any(told) else "mixed", **settings)
         options = {"add_dataloader_idx": False, "batch_size": len(batch["clean"])}
         self.log(f"psnr_{noise}", psnr(output.image, batch["clean"]).mean(), **options)
         if output.diffused is not output.image:

@@ -22,7 +22,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from NeuralDiffusionLib.devices import resolve_device
 
 from ..data.slices import load_slices
-from ..data.splits import Split, load_split
+from ..data.splits import NAMES, Split, load_split
 from ..files.command_error import CommandError
 from ..files.folder_lock import alone_in
 from ..files.result_files import make_folder
@@ -77,15 +77,17 @@ def run_training(config: TrainingConfig, place: Place) -> Path:
         )
     split = load_split(config.split, place.data)
     newest = place.output / NEWEST
-    _check_same_run(newest, config)
+    begun = _same_run(newest, config)
     for library in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(library).setLevel(logging.WARNING)
     L.seed_everything(config.seed, verbose=False)
     module = _data(config, place.data, split)
     steps = module.batches * config.epochs
     start = None if place.start is None else _start(place.start, config.network)
-    task = DenoisingTask(config.model_dump(mode="json"), steps, _provenance(config, split, start))
-    if start is not None and not newest.exists():
+    # A run that goes on was made as it began, whatever is asked for or checked out by now.
+    made = begun.made if begun is not None else _provenance(config, place.data, split, start)
+    task = DenoisingTask(config.model_dump(mode="json"), steps, made)
+    if start is not None and begun is None:
         task.network.load_state_dict(start.network.state_dict())
     task.network.to(memory_format=torch.channels_last)
     make_folder(place.output)
@@ -161,12 +163,13 @@ def _callbacks(config: TrainingConfig, output: Path) -> list[L.Callback]:
     return [best, newest, *average, CurveFiles(output), RunProgress()]
 
 
-def _check_same_run(newest: Path, config: TrainingConfig) -> None:
-    """Refuse to go on with a run that was started with other options."""
+def _same_run(newest: Path, config: TrainingConfig) -> TrainedNetwork | None:
+    """What a run to go on with has reached, ``None`` if there is none; refused if it was started with other options."""
     if not newest.exists():
-        return
+        return None
+    begun = load_trained(newest)
     # An option that came later had its default then.
-    before = TrainingConfig.model_validate(load_trained(newest).config)
+    before = TrainingConfig.model_validate(begun.config)
     started, now = _flat(before.model_dump(mode="json")), _flat(config.model_dump(mode="json"))
     other = [name for name in now if started.get(name) != now[name]]
     if other:
@@ -175,6 +178,7 @@ def _check_same_run(newest: Path, config: TrainingConfig) -> None:
             f"Folder '{newest.parent}' holds a run with {name} {started.get(name)}, not {now[name]}: "
             "give the same options to go on with it, or another folder."
         )
+    return begun
 
 
 def _flat(options: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -198,12 +202,14 @@ def _tell(sentence: str) -> None:
     print(sentence, file=sys.stderr)
 
 
-def _provenance(config: TrainingConfig, split: Split, start: TrainedNetwork | None) -> dict[str, str]:
+def _provenance(config: TrainingConfig, data: Path, split: Split, start: TrainedNetwork | None) -> dict[str, str]:
     """How the weights are made, as far as the run itself can know."""
+    # Only Br35H has all the names of the committed splits.
+    collection = "Br35H" if config.split in NAMES else f"slices of '{data.resolve().name}'"
     changed = _changed(_flat(config.model_dump(mode="json")), _flat(TrainingConfig().model_dump(mode="json")))
     settings = "".join(f" --set {name}={value}" for name, value in changed.items())
     made = {
-        "data": f"Br35H, {split.name} split, training part{f', first {config.limit}' if config.limit else ''}",
+        "data": f"{collection}, {split.name} split, training part{f', first {config.limit}' if config.limit else ''}",
         "split_sha256": split.sha256,
         "command": f"neural-diffusion train --data DATA --output RUN{settings}",
         "commit": _commit(),
