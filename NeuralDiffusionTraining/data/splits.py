@@ -48,8 +48,12 @@ class Split:
     @property
     def leak(self) -> float:
         """Share of test slices of which the training part has a near-duplicate."""
-        seen = {self.groups[name] for name in self.train}
-        return sum(self.groups[name] in seen for name in self.test) / max(1, len(self.test))
+        return self.related(self.test, self.train) / max(1, len(self.test))
+
+    def related(self, names: Sequence[str], others: Sequence[str]) -> int:
+        """How many of some slices of this split are among others, or have a near-duplicate there."""
+        seen = {self.groups[name] for name in others}
+        return sum(self.groups[name] in seen for name in names)
 
 
 def original_split(names: Sequence[str], groups: dict[str, int]) -> Split:

@@ -7,6 +7,7 @@ from pathlib import Path
 from NeuralDiffusionLib.weights import load_weights
 
 from ..files.command_error import CommandError
+from .near_copies import what_flatters
 from .result_tables import checks_summary, evaluation_title, first_sweep_table, full_table, noise_table, volume_tables
 from .results import MEASURED_AS, Results, is_default, names_of, read_results
 
@@ -61,6 +62,7 @@ def model_card(weights: Path, folder: Path) -> str:
         "Every figure of ours below is of this one file, blind: the network is told the noise type (or, for mixed, "
         "nothing) and never the level. `Resources/Results/measure.sh` measures them all and writes this page.",
         "## Benchmark slices",
+        *([flattered] if (flattered := what_flatters(made.get("split_sha256", ""))) else []),
         noise_table(results),
         *_evaluations(results),
         "## Noise levels, PSNR in dB",

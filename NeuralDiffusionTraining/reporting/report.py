@@ -19,9 +19,9 @@ from NeuralDiffusionLib import NOISE_TYPES, __version__
 from NeuralDiffusionLib.denoiser import Denoiser
 
 from ..benchmark.methods import Method
-from ..data.splits import COMMITTED, read_split
 from . import result_tables as tables
 from .example_slices import example
+from .near_copies import what_flatters
 from .plots import as_png, as_svg, bars_figure, curves_figure
 from .readme_figures import speed_tables
 from .results import Result, Results, best_row, is_default, names_of, noisy_row, our_rows
@@ -96,14 +96,8 @@ def report(results: Results, denoiser: Denoiser, scan: Path | None, trained: Seq
 
 def limits(split_sha256: str) -> str:
     """What the figures do not tell, of weights that were trained on the split of this hash; Markdown."""
-    original, grouped = (read_split(COMMITTED / f"{name}.json") for name in ("original", "grouped"))
-    if split_sha256 != original.sha256:
-        return _LIMITS
-    learned, chosen = (len(set(grouped.test) & set(part)) for part in (original.train, original.validation))
-    return f"""{_LIMITS}
-- The weights were trained on the training part of the split `original`, which holds {learned} of the
-  {len(grouped.test)} test slices of `grouped` ({chosen} more are in its validation part): there their figures flatter
-  them."""
+    flattered = what_flatters(split_sha256)
+    return f"{_LIMITS}\n- {flattered}" if flattered else _LIMITS
 
 
 def headline(results: Results, denoiser: Denoiser) -> str:
