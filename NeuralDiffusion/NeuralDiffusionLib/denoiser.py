@@ -120,12 +120,11 @@ class Denoiser:
                 sigma=run.given_sigma(inputs),
                 clipped=inputs.new_full((len(inputs),), float(run.clipped)),
             )
-            change = within_extremes(output.image, inputs) - inputs
-            arrived = download([change, output.conduction[:, 0], output.sigma])
+            denoised = run.in_scan_units(part, inputs, within_extremes(output.image, inputs))
+            arrived = download([denoised, output.conduction[:, 0], output.sigma])
 
             def write() -> None:
-                change, conduction[part], level = arrived()
-                image[part] = run.changed(part, change)
+                image[part], conduction[part], level = arrived()
                 # What float32 leaves of a slice without noise is not a noise level.
                 sigma[part] = np.where(level < 1e-6, 0, level) * run.sigma_unit
 

@@ -99,7 +99,7 @@ def trace_diffusion(
     def follow(part: slice, inputs: torch.Tensor) -> None:
         states = _states(denoiser.network, inputs, run, every_step)
         for image, state in zip(images, (inputs, *states), strict=True):
-            image[part] = run.in_scan_units(part, inputs, state)
+            image[part] = run.in_scan_units(part, inputs, state).cpu().numpy()
 
     denoiser.each_batch(run, follow, progress, cancelled)
     return DiffusionTrace(

@@ -66,9 +66,8 @@ def estimate_range(volume: np.ndarray) -> tuple[float, float]:
     # A volume whose axes were exchanged would be copied as a whole to be made flat.
     flat = volume.reshape(-1) if volume.flags.c_contiguous else volume.flat
     sample = flat[:: stride + (stride % 2 == 0)].astype(np.float64)
-    low, high = np.percentile(sample, (_LOW_PERCENTILE, _HIGH_PERCENTILE))
-    if volume.min() >= 0:
-        low = 0.0
+    low = 0.0 if volume.min() >= 0 else np.percentile(sample, _LOW_PERCENTILE)
+    high = np.percentile(sample, _HIGH_PERCENTILE)
     if high <= low:
         high = float(volume.max())
     if high <= low:

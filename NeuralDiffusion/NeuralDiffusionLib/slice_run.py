@@ -10,7 +10,7 @@ import torch
 from .intensity import check_volume, estimate_range
 from .noise_level import LARGEST_SIGMA
 from .settings import DenoiseSettings
-from .transfers import download, upload
+from .transfers import upload
 
 FARTHEST = 4.0
 """How far from 0, in units of the intensity range, the network sees: a brighter voxel, such as a broken pixel, counts
@@ -68,26 +68,27 @@ class SliceRun:
 
     def inputs(self, part: slice, device: torch.device) -> torch.Tensor:
         """Some of the slices as the network takes them: (batch, 1, rows, columns), float32, mostly within [0, 1]."""
-        unit = (self.slices[part].astype(np.float64) - self.low) / self.scale
-        unit = np.clip(unit, -FARTHEST, FARTHEST).astype(np.float32)
-        return upload(unit, device).unsqueeze(1)
+        unit = self._exact(part, device).sub_(self.low).div_(self.scale).clamp_(-FARTHEST, FARTHEST)
+        return unit.float().to(device).unsqueeze(1)
 
     def given_sigma(self, inputs: torch.Tensor) -> torch.Tensor | None:
         """The noise level of the settings in the network's units, (batch,), or None if it is to be estimated."""
         sigma = self.settings.sigma
         return None if sigma is None else inputs.new_full((len(inputs),), min(sigma / self.sigma_unit, LARGEST_SIGMA))
 
-    def in_scan_units(self, part: slice, inputs: torch.Tensor, outputs: torch.Tensor) -> np.ndarray:
-        """What became of some of the slices, (batch, rows, columns), float32."""
-        (change,) = download([outputs - inputs])()
-        return self.changed(part, change)
-
-    def changed(self, part: slice, change: np.ndarray) -> np.ndarray:
-        """Some of the slices after a change in the network's units, (batch, 1, rows, columns); as `in_scan_units`.
+    def in_scan_units(self, part: slice, inputs: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:
+        """What became of some of the slices, (batch, rows, columns), float32, where it can be computed with 64 bits.
 
         Adding the change to the slices, rather than scaling the outputs back, leaves what is unchanged bit for bit.
         """
-        return (self.slices[part] + change[:, 0].astype(np.float64) * self.scale).astype(np.float32)
+        before = self._exact(part, outputs.device)
+        change = (outputs - inputs)[:, 0].to(before.device).double().mul_(self.scale)
+        return before.add_(change).float()
+
+    def _exact(self, part: slice, device: torch.device) -> torch.Tensor:
+        """Some of the slices in their own units, float64; on the CPU if the device has no such numbers."""
+        device = torch.device("cpu") if device.type == "mps" else device
+        return upload(self.slices[part], device).double()
 
     def empty(self) -> np.ndarray:
         """Room for results, (slices, rows, columns), float32, laid out so that `in_place` copies nothing."""

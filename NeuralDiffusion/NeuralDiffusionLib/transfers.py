@@ -9,15 +9,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
+_SHARED = tuple(np.dtype(name) for name in ("u1", "i1", "i2", "i4", "i8", "f2", "f4", "f8"))
+"""Types of numbers that PyTorch computes with, too."""
+
 
 def upload(images: np.ndarray, device: torch.device) -> Tensor:
-    """The images on a device; a CUDA device copies them beside what it computes, and nobody waits."""
-    here = torch.from_numpy(images)
+    """The images on a device, in their own type or, where PyTorch lacks that, float64; a copy in any case.
+
+    A CUDA device copies them beside what it computes, and nobody waits.
+    """
+    dtype = images.dtype.newbyteorder("=")
+    dtype = dtype if dtype in _SHARED else np.dtype(np.float64)
     if device.type != "cuda":
-        return here.to(device)
+        return torch.from_numpy(np.array(images, dtype, order="C")).to(device)
+    here = torch.empty(images.shape, dtype=torch.from_numpy(np.empty(0, dtype)).dtype, pin_memory=True)
+    np.copyto(here.numpy(), images, casting="same_kind")
     beside, computing = _copy_stream(device), torch.cuda.current_stream(device)
     with torch.cuda.stream(beside):
-        there = here.pin_memory().to(device, non_blocking=True)
+        there = here.to(device, non_blocking=True)
     computing.wait_stream(beside)
     # Or the memory would be given away while the other stream still reads it.
     there.record_stream(computing)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class _Move(NamedTuple):
-    """A new file on its way to its place, and where the one goes meanwhile that may be there."""
+    """A new file on its way to its place, and where the one is kept meanwhile that may be there."""
 
     new: Path
     path: Path
@@ -57,16 +57,25 @@ def _move_all(moves: Sequence[_Move]) -> None:
     *first, last = moves
     try:
         for new, path, old in first:
-            if path.exists():
-                os.replace(path, old)
+            _keep(path, old)
             os.replace(new, path)
-        # Straight over what is there: a file that stands alone is never missing, even if the program is killed.
         os.replace(last.new, last.path)
     except BaseException:
         # The folders themselves tell how far it came, even if an interrupt fell between two lines.
         if last.new.exists():
             _move_back(first)
         raise
+
+
+def _keep(path: Path, old: Path) -> None:
+    """Give a file that is to be replaced a second name: even if the program is killed, it is never missing."""
+    if not path.exists():
+        return
+    try:
+        os.link(path, old, follow_symlinks=False)
+    except (OSError, NotImplementedError):
+        # Some file systems have no second names.
+        os.replace(path, old)
 
 
 def _move_back(moves: Sequence[_Move]) -> None:
