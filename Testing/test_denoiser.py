@@ -176,42 +176,6 @@ def test_an_unknown_or_absent_device_is_named(name):
         Denoiser(device=name)
 
 
-class ShortOfMemory:
-    """A network on a GPU too small for more than `fits` slices at once; on the CPU it is the real one."""
-
-    def __init__(self, network: torch.nn.Module, fits: int) -> None:
-        self.network, self.fits = network, fits
-        self.on_gpu = True
-
-    def __call__(self, slices: torch.Tensor, *arguments: object, **options: object) -> object:
-        if self.on_gpu and len(slices) > self.fits:
-            raise torch.OutOfMemoryError("out of memory")
-        return self.network(slices, *arguments, **options)
-
-    def to(self, device: object) -> ShortOfMemory:
-        self.on_gpu = str(device) != "cpu"
-        return self
-
-
-@pytest.mark.parametrize(
-    ("fits", "notes", "device"),
-    [(4, ["halved to 4"], "meta"), (0, ["halved to 4", "halved to 2", "halved to 1", "on the CPU"], "cpu")],
-)
-def test_a_full_gpu_halves_the_batch_then_gives_way_to_the_cpu_and_says_so(monkeypatch, fits, notes, device):
-    monkeypatch.setattr(engine, "batch_size", lambda *_: 8)
-    small_gpu = Denoiser(device="cpu", precision="float32")
-    expected = small_gpu(head(9, 16))
-    small_gpu.network = ShortOfMemory(small_gpu.network, fits)
-    # No GPU here: the device's name is swapped, the tensors stay where the real network can compute.
-    small_gpu._device = torch.device("meta")
-    monkeypatch.setattr(torch.Tensor, "to", lambda tensor, *_, **__: tensor)
-    monkeypatch.setattr(torch, "autocast", lambda *_, **__: torch.inference_mode())
-    result = small_gpu(head(9, 16))
-    assert [words in note for words, note in zip(notes, result.notes, strict=True)] == [True] * len(notes)
-    assert result.device == device
-    np.testing.assert_allclose(result.image, expected.image, atol=0.01)
-
-
 @pytest.mark.parametrize(
     "wrong",
     [

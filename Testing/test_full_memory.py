@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import subprocess
 import sys
 import tracemalloc
 from functools import partial
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ import torch
 from shell import environment, head, write
 
 from NeuralDiffusion import NeuralDiffusionLogic
-from NeuralDiffusionLib import Denoiser, DenoiseSettings, slice_run
+from NeuralDiffusionLib import Denoiser, DenoiseSettings, DeviceError, slice_run
 from NeuralDiffusionLib import denoiser as engine
 from NeuralDiffusionTraining.files import image_files
 
@@ -23,22 +25,27 @@ QUICK = DenoiseSettings(iterations=2)
 SLICES = 7
 
 
-class Short:
-    """The real network, whose memory is too small for more than `fits` slices at once, or in the calls `failing`."""
+class Short(torch.nn.Module):
+    """The real network, whose memory is too small for more than `fits` slices at once, or in the calls `failing`.
+
+    A copy is one in main memory, where it has enough unless it is short `also_on_cpu`.
+    """
 
     def __init__(self, network, error, fits=10**6, failing=(), also_on_cpu=False):
+        super().__init__()
         self.network, self.error, self.fits, self.failing = network, error, fits, failing
         self.short, self.also_on_cpu, self.calls = True, also_on_cpu, 0
 
-    def __call__(self, slices, *arguments, **options):
+    def forward(self, slices, *arguments, **options):
         self.calls += 1
         if self.short and (len(slices) > self.fits or self.calls in self.failing):
             raise self.error
         return self.network(slices, *arguments, **options)
 
-    def to(self, device):
-        self.short = self.also_on_cpu or str(device) != "cpu"
-        return self
+    def __deepcopy__(self, memo):
+        other = Short(copy.deepcopy(self.network, memo), self.error, self.fits, self.failing, self.also_on_cpu)
+        other.short = self.also_on_cpu
+        return other
 
 
 @pytest.fixture
@@ -72,8 +79,11 @@ def test_every_batch_size_down_to_the_cpu_gives_the_whole_result(card, volume, e
     assert seen == sorted(set(seen))
     # 4 halved to 2 halved to 1, then the CPU.
     assert len(result.notes) == {0: 3, 1: 2, 2: 1, 3: 1, 4: 0}[fits]
+    assert all("halved to" in note for note in result.notes[:2])
+    assert [note.endswith("the run went on on the CPU.") for note in result.notes[2:]] == [True] * (fits == 0)
     assert result.device == ("cpu" if fits == 0 else "meta")
-    # The next run starts on the card again.
+    # The next run starts on the card again, whatever became of its memory meanwhile.
+    assert card.network is network
     assert network.short
 
 
@@ -83,6 +93,30 @@ def test_memory_that_another_program_takes_meanwhile_costs_no_slice(card, volume
     result = card(volume, QUICK)
     np.testing.assert_allclose(result.image, expected, atol=0.01)
     assert len(result.notes) == len(failing)
+
+
+def test_weights_go_into_main_memory_without_taking_any_of_the_card(monkeypatch):
+    network = Denoiser("cpu").network
+    weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    # Whatever would take memory where the weights are: a copy of them made there.
+    monkeypatch.setattr(torch.Tensor, "clone", Mock(side_effect=torch.OutOfMemoryError("CUDA out of memory")))
+    copied = engine._on_cpu(network)
+    for name, tensor in copied.state_dict().items():
+        assert torch.equal(tensor, weights[name])
+        assert tensor.data_ptr() != network.state_dict()[name].data_ptr()
+    assert not copied.training
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("CUDA error: no kernel image\nfor the device")]
+)
+def test_a_card_that_does_not_take_the_weights_is_named_in_one_sentence(monkeypatch, error):
+    monkeypatch.setattr(engine, "resolve_device", lambda name: torch.device("cuda:0"))
+    monkeypatch.setattr(torch.nn.Module, "to", Mock(side_effect=error))
+    with pytest.raises(DeviceError) as refusal:
+        Denoiser("cuda")
+    reason = str(error).partition("\n")[0]
+    assert str(refusal.value) == (f"Device 'cuda:0' does not work ({reason}): close what else uses it, or choose cpu.")
 
 
 CARD_ERRORS = [

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from itertools import count
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +13,7 @@ from shell import head
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
 from NeuralDiffusionLib import denoiser as engine
 from NeuralDiffusionLib.network import NeuralDiffusionNetwork
-from NeuralDiffusionLib.transfers import download, upload
+from NeuralDiffusionLib.transfers import _stream, download, upload
 
 CPU = torch.device("cpu")
 SLICES = 7
@@ -42,6 +45,88 @@ def test_images_go_to_a_device_and_back_as_they_are():
     np.testing.assert_array_equal(here[1], images + 1)
 
 
+class OnCard(torch.Tensor):
+    """A tensor that says it were on a card."""
+
+    device = property(lambda _: torch.device("cuda:0"))
+
+
+@pytest.fixture
+def card(monkeypatch):
+    """CUDA's streams, which note what they are told; the tensors stay where they are."""
+    told, streams, numbers = [], ["computing"], count()
+
+    class Stream:
+        def __init__(self, device):
+            self.name = f"stream {next(numbers)}"
+
+        def wait_stream(self, other):
+            told.append((self.name, "waits for", other.name))
+
+    computing = Stream(None)
+    computing.name = "computing"
+
+    @contextmanager
+    def stream(one):
+        streams.append(one.name)
+        yield
+        streams.pop()
+
+    class Event:
+        def record(self, one):
+            told.append((one.name, "marks the end"))
+
+        def synchronize(self):
+            told.append(("host", "waits"))
+
+    def to(tensor, device, non_blocking=False):
+        assert non_blocking
+        told.append((streams[-1], "to", str(device)))
+        return torch.clone(tensor).as_subclass(OnCard)
+
+    def copy_(here, image, non_blocking=False):
+        assert non_blocking
+        told.append((streams[-1], "back"))
+        here.numpy()[...] = image.as_subclass(torch.Tensor).numpy()
+
+    def empty(*arguments, pin_memory, empty=torch.empty, **options):
+        assert pin_memory
+        return empty(*arguments, **options)
+
+    for name, value in (("Stream", Stream), ("stream", stream), ("Event", Event)):
+        monkeypatch.setattr(torch.cuda, name, value)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: computing)
+    monkeypatch.setattr(torch, "empty", empty)
+    monkeypatch.setattr(torch.Tensor, "to", to)
+    monkeypatch.setattr(torch.Tensor, "copy_", copy_)
+    monkeypatch.setattr(torch.Tensor, "record_stream", lambda _, one: told.append(("memory is kept for", one.name)))
+    _stream.cache_clear()
+    yield told
+    _stream.cache_clear()
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.float32, np.uint64, ">i2"])
+def test_a_card_copies_beside_what_it_computes_each_way_in_a_stream_of_its_own(card, dtype):
+    images = np.arange(60).reshape(5, 4, 3).astype(dtype)
+    images.flags.writeable = False
+    # Slices of any layout, and of a scan that must not change.
+    there = upload(images.transpose(2, 1, 0)[::-1], torch.device("cuda:0"))
+    assert isinstance(there, OnCard)
+    (arriving, *_), *_ = card
+    assert card == [
+        (arriving, "to", "cuda:0"), ("computing", "waits for", arriving), ("memory is kept for", "computing")
+    ]  # fmt: skip
+    card.clear()
+    wait = download([there, there])
+    leaving = card[0][0]
+    assert leaving not in (arriving, "computing")
+    copied = [(leaving, "back"), ("memory is kept for", leaving)]
+    assert card == [(leaving, "waits for", "computing"), *copied, *copied, (leaving, "marks the end")]
+    for image in wait():
+        np.testing.assert_array_equal(image, images.transpose(2, 1, 0)[::-1])
+    assert card[-1] == ("host", "waits")
+
+
 @pytest.fixture
 def elsewhere(monkeypatch):
     """A denoiser whose device is not called CPU, though its tensors are there."""
@@ -59,7 +144,8 @@ def test_a_device_begins_the_next_batch_before_the_last_is_written_and_the_cpu_d
     run = engine.SliceRun.of(head(np.float32, (SLICES, 16, 12)), DenoiseSettings())
     order = []
 
-    def work(part, inputs):
+    def work(network, part, inputs):
+        assert network is elsewhere.network
         order.append(f"begin {part.start}")
         return lambda: order.append(f"write {part.start}")
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from .denoise_result import DenoiseResult
 from .devices import batch_size, fast_dtype, out_of_memory, resolve_device
-from .errors import DenoiseCancelled
+from .errors import DenoiseCancelled, DeviceError
 from .settings import DenoiseSettings
 from .slice_run import SliceRun, within_extremes
 from .transfers import download
@@ -20,8 +25,18 @@ from .weights import BUNDLED_WEIGHTS, load_weights
 
 _ = translator(__name__)
 
-Work = Callable[[slice, torch.Tensor], Callable[[], None] | None]
+Work = Callable[[nn.Module, slice, torch.Tensor], Callable[[], None] | None]
 """What is to be done with a batch: see `Denoiser.each_batch`."""
+
+
+@dataclass
+class _Place:
+    """Where a run computes: it may have to change while it lasts."""
+
+    device: torch.device
+    network: nn.Module
+    batch: int
+    notes: list[str] = field(default_factory=list)
 
 
 class Denoiser:
@@ -48,7 +63,7 @@ class Denoiser:
     Raises
     ------
     DeviceError
-        If the device is unknown or absent.
+        If the device is unknown or absent, or does not work.
     WeightsError
         If the weights cannot be used.
     """
@@ -59,7 +74,12 @@ class Denoiser:
         self._device = resolve_device(device)
         self.precision = precision
         loaded = load_weights(Path(weights))
-        self.network = loaded.network.to(device=self._device, memory_format=torch.channels_last)
+        try:
+            self.network = loaded.network.to(device=self._device, memory_format=torch.channels_last)
+        except RuntimeError as error:
+            message = _("Device '{name}' does not work ({reason}): close what else uses it, or choose cpu.")
+            reason = " ".join(str(error).partition("\n")[0].split())
+            raise DeviceError(message.format(name=self._device, reason=reason)) from error
         self.weights_sha256 = loaded.sha256
         self.weights_metadata = loaded.metadata
 
@@ -110,8 +130,8 @@ class Denoiser:
         image, conduction = run.empty(), run.empty()
         sigma = np.empty(len(run.slices), np.float32)
 
-        def denoise(part: slice, inputs: torch.Tensor) -> Callable[[], None]:
-            output = self.network(
+        def denoise(network: nn.Module, part: slice, inputs: torch.Tensor) -> Callable[[], None]:
+            output = network(
                 inputs,
                 settings.noise,
                 iterations=settings.iterations,
@@ -155,10 +175,10 @@ class Denoiser:
         run
             The slices.
         work
-            Called with the place of a batch among the slices and the batch itself, (batch, 1, rows, columns), under
-            inference mode and in this denoiser's precision. Where memory runs out it is called again for the same
-            slices. If it returns a function, that is called to write the results: at once on the CPU, else after the
-            next batch has begun, so that the device need not wait.
+            Called with the network where the batch is, the place of the batch among the slices, and the batch itself,
+            (batch, 1, rows, columns), under inference mode and in this denoiser's precision. Where memory runs out it
+            is called again for the same slices. If it returns a function, that is called to write the results: at once
+            on the CPU, else after the next batch has begun, so that the device need not wait.
         progress, cancelled
             As in a call of the denoiser.
 
@@ -174,10 +194,9 @@ class Denoiser:
         MemoryError
             If the main memory is too small for one slice.
         """
-        # Looked up for each run: memory comes and goes, and so may a device's fallback.
-        device, notes = self._device, []
         count, pixels = len(run.slices), run.slices[0].size
-        batch = batch_size(device, pixels)
+        # Looked up for each run: memory comes and goes.
+        place = _Place(self._device, self.network, batch_size(self._device, pixels))
         begun = done = 0
         unwritten: deque[tuple[int, Callable[[], None]]] = deque()
         try:
@@ -186,64 +205,82 @@ class Denoiser:
                     message = _("Denoising was cancelled after {done} of {count} slices.")
                     raise DenoiseCancelled(message.format(done=done, count=count))
                 if begun < count:
-                    part = slice(begun, min(begun + batch, count))
-                    write = self._begin(work, run, part, device)
+                    part = slice(begun, min(begun + place.batch, count))
+                    write = self._begin(work, run, part, place)
                     if write is None:
-                        device, batch = self._retreat(device, batch, pixels, notes)
+                        _retreat(place, pixels)
                         continue
                     begun = part.stop
                     unwritten.append((begun, write))
-                if device.type != "cpu" and len(unwritten) == 1 and begun < count:
+                if place.device.type != "cpu" and len(unwritten) == 1 and begun < count:
                     continue
                 end, write = unwritten.popleft()
                 if not _fits_in_memory(write):
                     # What was begun after these slices is begun again, too.
                     unwritten.clear()
                     begun = done
-                    device, batch = self._retreat(device, batch, pixels, notes)
+                    _retreat(place, pixels)
                     continue
                 done = end
                 if progress is not None:
                     progress(done, count)
         finally:
-            if device != self._device:
-                self.network.to(self._device)
             if self._device.type == "cuda":
                 torch.cuda.empty_cache()
-        return str(device), tuple(notes)
+        return str(place.device), tuple(place.notes)
 
     @torch.inference_mode()
-    def _begin(self, work: Work, run: SliceRun, part: slice, device: torch.device) -> Callable[[], None] | None:
+    def _begin(self, work: Work, run: SliceRun, part: slice, place: _Place) -> Callable[[], None] | None:
         """Do the work with one batch; None where the memory ran out, and by then holds nothing of it."""
-        dtype = torch.float32 if self.precision == "float32" else fast_dtype(device)
         try:
-            inputs = run.inputs(part, device)
-            with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-                return work(part, inputs) or (lambda: None)
+            inputs = run.inputs(part, place.device)
+            with self._precision_on(place.device):
+                return work(place.network, part, inputs) or (lambda: None)
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
                 raise
             return None
 
-    def _retreat(self, device: torch.device, batch: int, pixels: int, notes: list[str]) -> tuple[torch.device, int]:
-        """Halve the batch, then leave the GPU, and note it for the user; MemoryError if there is nothing left to do."""
-        if device.type == "cuda":
-            torch.cuda.empty_cache()
-        if batch > 1:
-            note = _("The memory of {device} ran out; the batch was halved to {count} slices.")
-            notes.append(note.format(device=device, count=batch // 2))
-            return device, batch // 2
-        if device.type == "cpu":
-            message = _(
-                "The main memory is too small for one slice of {pixels} pixels: close other programs, or denoise on a "
-                "computer with more memory."
-            )
-            raise MemoryError(message.format(pixels=pixels))
-        note = _("The memory of {device} is too small for one slice; the run went on on the CPU.")
-        notes.append(note.format(device=device))
-        self.network.to("cpu")
-        cpu = torch.device("cpu")
-        return cpu, batch_size(cpu, pixels)
+    def _precision_on(self, device: torch.device) -> AbstractContextManager:
+        dtype = torch.float32 if self.precision == "float32" else fast_dtype(device)
+        if dtype != torch.float32:
+            return torch.autocast(device.type, dtype)
+        # Cards from Ampere on would cut the factors of a convolution to 10 bits.
+        return torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if device.type == "cuda" else nullcontext()
+
+
+def _retreat(place: _Place, pixels: int) -> None:
+    """Halve the batch, then leave the GPU, and note it for the user; MemoryError if there is nothing left to do."""
+    device, batch = place.device, place.batch
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    if batch > 1:
+        note = _("The memory of {device} ran out; the batch was halved to {count} slices.")
+        place.notes.append(note.format(device=device, count=batch // 2))
+        place.batch = batch // 2
+        return
+    if device.type == "cpu":
+        message = _(
+            "The main memory is too small for one slice of {pixels} pixels: close other programs, or denoise on a "
+            "computer with more memory."
+        )
+        raise MemoryError(message.format(pixels=pixels))
+    note = _("The memory of {device} is too small for one slice; the run went on on the CPU.")
+    place.notes.append(note.format(device=device))
+    place.device = torch.device("cpu")
+    place.network = _on_cpu(place.network)
+    place.batch = batch_size(place.device, pixels)
+
+
+def _on_cpu(network: nn.Module) -> nn.Module:
+    """A copy in main memory: it takes none of the card's, which is full, and others may go on with the original."""
+    tensors = chain(network.parameters(), network.buffers())
+    return copy.deepcopy(network, {id(tensor): _copied(tensor) for tensor in tensors})
+
+
+def _copied(tensor: torch.Tensor) -> torch.Tensor:
+    copied = tensor.detach().to("cpu", copy=True)
+    return nn.Parameter(copied, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else copied
 
 
 def _fits_in_memory(write: Callable[[], None]) -> bool:

@@ -51,7 +51,8 @@ def resolve_device(name: str) -> torch.device:
         message = _("Device '{name}' is not known: choose auto, cpu, cuda, cuda:N or mps.")
         raise DeviceError(message.format(name=name))
     if kind == "cuda":
-        count = torch.cuda.device_count()
+        # A card whose driver is too old is counted, but not available.
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if int(index or 0) >= count:
             message = _("Device '{name}' is not there ({count} CUDA devices found): choose another, or cpu.")
             raise DeviceError(message.format(name=name, count=count))

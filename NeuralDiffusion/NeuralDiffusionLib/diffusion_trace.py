@@ -96,8 +96,8 @@ def trace_diffusion(
     _check_memory(run, 1 + len(ends), memory_limit)
     images = [np.empty(run.slices.shape, np.float32) for _ in range(1 + len(ends))]
 
-    def follow(part: slice, inputs: torch.Tensor) -> None:
-        states = _states(denoiser.network, inputs, run, every_step)
+    def follow(network: NeuralDiffusionNetwork, part: slice, inputs: torch.Tensor) -> None:
+        states = _states(network, inputs, run, every_step)
         for image, state in zip(images, (inputs, *states), strict=True):
             image[part] = run.in_scan_units(part, inputs, state).cpu().numpy()
 

@@ -9,6 +9,7 @@ import torch
 
 from .denoiser import Denoiser
 from .neighbourhood import directions, edges_inside
+from .network import NeuralDiffusionNetwork
 from .settings import DenoiseSettings
 from .slice_run import SliceRun
 
@@ -51,10 +52,10 @@ def direction_maps(
     names = DIRECTIONS[: directions(settings.neighbours)]
     maps = np.empty((len(names), *run.slices.shape), np.float32)
 
-    def average(part: slice, inputs: torch.Tensor) -> None:
+    def average(network: NeuralDiffusionNetwork, part: slice, inputs: torch.Tensor) -> None:
         total = torch.zeros(len(inputs), len(names), *inputs.shape[-2:], device=inputs.device)
         count = torch.zeros_like(total[:1])
-        stages = denoiser.network.stages(
+        stages = network.stages(
             inputs, settings.noise, settings.iterations, settings.neighbours, run.given_sigma(inputs)
         )
         for stage in stages:

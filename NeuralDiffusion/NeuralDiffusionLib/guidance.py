@@ -124,4 +124,6 @@ class MiniUNet(nn.Module):
         middle = self.decode_middle(self.from_coarse(self.dropout(coarse)).add_(middle), embedding)
         features = self.decode_fine(self.from_middle(self.dropout(middle)).add_(fine), embedding)
         # Of one size for every intensity and noise level, or the small networks that read them lose units for good.
-        return features * torch.rsqrt(features.square().mean(dim=1, keepdim=True) + 1e-4)
+        size = torch.rsqrt(features.square().mean(dim=1, keepdim=True) + 1e-4)
+        # CUDA's autocast takes the root in float32, which would make float32 of all that the features meet.
+        return features * size.to(features.dtype)

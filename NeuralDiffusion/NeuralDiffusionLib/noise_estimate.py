@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from .denoiser import Denoiser
+from .network import NeuralDiffusionNetwork
 from .noise_level import noise_of
 from .settings import DenoiseSettings
 from .slice_run import SliceRun
@@ -62,8 +63,8 @@ def estimate_noise(denoiser: Denoiser, volume: np.ndarray, settings: DenoiseSett
     run = replace(run, slices=run.slices[places])
     levels = np.empty(len(places), np.float32)
 
-    def estimate(part: slice, inputs: torch.Tensor) -> None:
-        level = noise_of(inputs, denoiser.network.noise_level, run.settings.noise, None)[1].cpu().numpy()
+    def estimate(network: NeuralDiffusionNetwork, part: slice, inputs: torch.Tensor) -> None:
+        level = noise_of(inputs, network.noise_level, run.settings.noise, None)[1].cpu().numpy()
         # What float32 leaves of a slice without noise is not a noise level.
         levels[part] = np.where(level < 1e-6, 0, level) * run.sigma_unit
 

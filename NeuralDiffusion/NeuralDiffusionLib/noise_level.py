@@ -97,19 +97,23 @@ def noise_of(
         Type weights (batch, 3) and noise level (batch,), both without gradient: they are data for what follows. An
         estimated level is at most `LARGEST_SIGMA`.
     """
-    if isinstance(noise, Tensor) and sigma is not None:
-        return noise, sigma
-    estimates, logits = estimator(slices)
-    if isinstance(noise, Tensor):
-        types = noise
-    elif noise == "mixed":
-        types = logits.softmax(dim=1)
-    else:
-        types = slices.new_zeros(slices.shape[0], len(TYPES))
-        types[:, TYPES.index(noise)] = 1
-    if sigma is None:
-        sigma = (types * estimates).sum(dim=1).clamp_max(LARGEST_SIGMA)
+    types = _told(noise, slices)
+    if types is None or sigma is None:
+        estimates, logits = estimator(slices)
+        types = logits.softmax(dim=1) if types is None else types
+        sigma = (types * estimates).sum(dim=1).clamp_max(LARGEST_SIGMA) if sigma is None else sigma
     return types.detach(), sigma.detach().float()
+
+
+def _told(noise: str | Tensor, slices: Tensor) -> Tensor | None:
+    """Type weights (batch, 3) as the caller says; ``None`` if that is left to the estimator."""
+    if isinstance(noise, Tensor):
+        return noise
+    if noise == "mixed":
+        return None
+    types = slices.new_zeros(slices.shape[0], len(TYPES))
+    types[:, TYPES.index(noise)] = 1
+    return types
 
 
 def local_statistics(slices: Tensor, window: int = 7) -> tuple[Tensor, Tensor]:

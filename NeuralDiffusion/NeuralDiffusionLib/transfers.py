@@ -24,25 +24,32 @@ def upload(images: np.ndarray, device: torch.device) -> Tensor:
         return torch.from_numpy(np.array(images, dtype, order="C")).to(device)
     here = torch.empty(images.shape, dtype=torch.from_numpy(np.empty(0, dtype)).dtype, pin_memory=True)
     np.copyto(here.numpy(), images, casting="same_kind")
-    beside, computing = _copy_stream(device), torch.cuda.current_stream(device)
-    with torch.cuda.stream(beside):
+    arriving, computing = _stream(device, "there"), torch.cuda.current_stream(device)
+    with torch.cuda.stream(arriving):
         there = here.to(device, non_blocking=True)
-    computing.wait_stream(beside)
+    computing.wait_stream(arriving)
     # Or the memory would be given away while the other stream still reads it.
     there.record_stream(computing)
     return there
 
 
 def download(images: Sequence[Tensor]) -> Callable[[], list[np.ndarray]]:
-    """Begin to bring images of one device into main memory; what is returned waits for them and gives them."""
-    if images[0].device.type != "cuda":
+    """Begin to bring images of one device into main memory; what is returned waits for them and gives them.
+
+    A CUDA device copies them beside what it computes next.
+    """
+    device = images[0].device
+    if device.type != "cuda":
         arrived = [image.cpu().numpy() for image in images]
         return lambda: arrived
+    leaving, done = _stream(device, "back"), torch.cuda.Event()
+    leaving.wait_stream(torch.cuda.current_stream(device))
     pinned = [torch.empty(image.shape, dtype=image.dtype, pin_memory=True) for image in images]
-    for here, image in zip(pinned, images, strict=True):
-        here.copy_(image, non_blocking=True)
-    done = torch.cuda.Event()
-    done.record(torch.cuda.current_stream(images[0].device))
+    with torch.cuda.stream(leaving):
+        for here, image in zip(pinned, images, strict=True):
+            here.copy_(image, non_blocking=True)
+            image.record_stream(leaving)
+        done.record(leaving)
 
     def wait() -> list[np.ndarray]:
         done.synchronize()
@@ -52,5 +59,6 @@ def download(images: Sequence[Tensor]) -> Callable[[], list[np.ndarray]]:
 
 
 @lru_cache
-def _copy_stream(device: torch.device) -> torch.cuda.Stream:
+def _stream(device: torch.device, way: str) -> torch.cuda.Stream:
+    """A stream for the copies of each way: in one, those to the card would wait for those back, and these for it."""
     return torch.cuda.Stream(device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -79,21 +80,20 @@ def sample_uncertainty(
         return None if progress is None else lambda done, total: progress(number * total + done, runs * total)
 
     result = denoiser(volume, settings, part(0), cancelled)
-    layers = [layer for layer in denoiser.network.modules() if isinstance(layer, nn.Dropout2d)]
+    # A copy: somebody else may be denoising with the original, which must not lose any channel.
+    sampler = copy.copy(denoiser)
+    sampler.network = copy.deepcopy(denoiser.network)
+    for layer in sampler.network.modules():
+        if isinstance(layer, nn.Dropout2d):
+            layer.train()
     mean = np.zeros(result.image.shape, np.float64)
     squares = np.zeros(result.image.shape, np.float64)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        try:
-            for layer in layers:
-                layer.train()
-            for number in range(1, runs):
-                image = denoiser(volume, settings, part(number), cancelled).image
-                # Welford's update: the difference of two large sums would lose the small deviations.
-                change = image - mean
-                mean += change / number
-                squares += change * (image - mean)
-        finally:
-            for layer in layers:
-                layer.eval()
+        for number in range(1, runs):
+            image = sampler(volume, settings, part(number), cancelled).image
+            # Welford's update: the difference of two large sums would lose the small deviations.
+            change = image - mean
+            mean += change / number
+            squares += change * (image - mean)
     return UncertainResult(result, np.sqrt(squares / (samples - 1)).astype(np.float32))
