@@ -89,7 +89,8 @@ def conduction_map(gates: Tensor, reach: int = 1) -> Tensor:
     if torch.compiler.is_compiling():
         return exported_diffusion.conduction_map(gates, reach)
     total = torch.zeros_like(gates[:, 0])
-    count = torch.zeros_like(total)
+    # The same in every slice.
+    count = gates.new_zeros(gates.shape[-2:])
     for direction in range(gates.shape[1]):
         edge = _ends(gates[:, direction], direction, reach)[0]
         for end_of_total, end_of_count in zip(
