@@ -6,9 +6,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 import slicer
+import vtk
 from mrml_geometries import ijk_to_ras
 from shell import head
 from shell_in_process import denoised, refused
+from vtk.util.numpy_support import vtk_to_numpy
 
 from NeuralDiffusion import NeuralDiffusionLogic
 from NeuralDiffusionLib import DenoiseSettings, InvalidVolumeError
@@ -82,16 +84,38 @@ class TestInTheScene:
         np.testing.assert_array_equal(boxes[1], boxes[0])
         np.testing.assert_array_equal(nested, plain)
 
-    @pytest.mark.parametrize("kind", ["vtkMRMLBSplineTransformNode", "vtkMRMLGridTransformNode"])
+    @pytest.mark.parametrize("kind", ["BSpline", "Grid"])
     def test_a_transform_that_bends_is_kept_and_not_applied(self, logic, scene, add_volume, output, kind):
         volume = add_volume()
         plain = logic.process(volume, output, None, QUICK).image
-        bending = scene.AddNewNodeByClass(kind)
+        bending = scene.AddNewNodeByClass(f"vtkMRML{kind}TransformNode")
+        bending.SetAndObserveTransformToParent(bend(kind))
+        moved = [np.array(bending.GetTransformToParent().TransformPoint(x, 2, 3)) - (x, 2, 3) for x in (1, 9)]
+        assert np.linalg.norm(moved[1] - moved[0]) > 0.1
         volume.SetAndObserveTransformNodeID(bending.GetID())
         bent = logic.process(volume, output, None, QUICK).image
         assert output.GetParentTransformNode() is bending
         np.testing.assert_array_equal(ijk_to_ras(output), ijk_to_ras(volume))
         np.testing.assert_array_equal(bent, plain)
+
+
+def bend(kind):
+    """A transform that moves points, the more the farther they are from the middle of a grid of 40 mm."""
+    grid = vtk.vtkImageData()
+    grid.SetDimensions(9, 9, 9)
+    grid.SetOrigin(-20, -20, -20)
+    grid.SetSpacing(5, 5, 5)
+    grid.AllocateScalars(vtk.VTK_DOUBLE, 3)
+    along = np.linspace(-2, 2, 9) ** 2
+    vectors = np.stack(np.meshgrid(along, along, along), axis=-1)
+    vtk_to_numpy(grid.GetPointData().GetScalars())[...] = vectors.reshape(-1, 3)
+    if kind == "Grid":
+        transform = slicer.vtkOrientedGridTransform()
+        transform.SetDisplacementGridData(grid)
+    else:
+        transform = slicer.vtkOrientedBSplineTransform()
+        transform.SetCoefficientData(grid)
+    return transform
 
 
 class TestInFiles:
