@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -157,3 +159,20 @@ def test_the_form_for_export_gives_the_same(size, neighbours, reach):
     )
     torch.testing.assert_close(exported_diffusion.differences(image, reach), differences(image, reach))
     torch.testing.assert_close(exported_diffusion.conduction_map(gates, reach), conduction_map(gates, reach))
+
+
+@pytest.mark.parametrize("learning", [True, False])
+def test_states_are_kept_for_a_gradient_alone(monkeypatch, learning):
+    image, gates = torch.rand(1, 1, 16, 16), torch.rand(1, 4, 16, 16, requires_grad=learning)
+    alive, most, step = weakref.WeakSet(), 0, torch.addcmul
+
+    def watched(*arguments):
+        nonlocal most
+        state = step(*arguments)
+        alive.add(state)
+        most = max(most, len(alive))
+        return state
+
+    monkeypatch.setattr(torch, "addcmul", watched)
+    diffuse(image, gates, torch.full((32,), 0.1))
+    assert most == (32 if learning else 2)

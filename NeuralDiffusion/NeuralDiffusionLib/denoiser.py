@@ -44,9 +44,9 @@ class Denoiser:
 
     On a CPU the same volume gives the same bits every time, whatever its layout in memory is. In float32 neither other
     batches, another order of the slices nor other units change a result by more than 1e-5 of the intensity range (in
-    bfloat16 batches and order by 0.02 at most); other units by a power of two do not change it at all. The network has no mirror symmetry: a mirrored slice gives the
-    mirrored result but for a root mean square difference of about a fifth of the noise level, one noise level at most
-    (in slices of 32 pixels a side or more).
+    bfloat16 batches and order by 0.02 at most); other units by a power of two do not change it at all. The network has
+    no mirror symmetry: a mirrored slice gives the mirrored result but for a root mean square difference of about a
+    fifth of the noise level, one noise level at most (in slices of 32 pixels a side or more).
 
     Several may run at once, in threads or processes. A process that was forked computes with one thread: those of its
     parent do not survive.

@@ -129,7 +129,8 @@ class _Diffusion(torch.autograd.Function):
             for direction, (gate, weight) in enumerate(zip(gates.unbind(1), EDGE_WEIGHTS, strict=False))
         ]
         for step in step_sizes:
-            states.append(state)
+            if any(ctx.needs_input_grad):
+                states.append(state)
             state = torch.addcmul(state, _divergence(state, weighted, reach), step)
         ctx.save_for_backward(gates, step_sizes, *states)
         ctx.reach = reach
