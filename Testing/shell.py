@@ -98,3 +98,15 @@ def assert_same_geometry(path: Path, reference: sitk.Image, tolerance: float) ->
     assert found.GetSize() == reference.GetSize()
     for measure in ("GetOrigin", "GetSpacing", "GetDirection"):
         np.testing.assert_allclose(getattr(found, measure)(), getattr(reference, measure)(), atol=tolerance, rtol=0)
+
+
+def rest(terminal: int) -> bytes:
+    """What is still shown on a terminal until its other side is closed."""
+    shown = b""
+    try:
+        while part := os.read(terminal, 1000):
+            shown += part
+    except OSError:  # how Linux says that the other side is closed
+        pass
+    os.close(terminal)
+    return shown

@@ -14,7 +14,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from shell import command, environment, head, image, refused, run, write
+from shell import command, environment, head, image, refused, rest, run, write
 
 
 @pytest.fixture
@@ -195,23 +195,12 @@ def test_shows_its_progress_and_leaves_nothing_when_cancelled(unchanged, tmp_pat
             shown += os.read(terminal, 1000)
         process.send_signal(stop)
         assert process.wait() == 130
-        shown += _rest(terminal)
     finally:
         process.kill()
-        os.close(terminal)
+        shown += rest(terminal)
     assert b"Denoising" in shown
     assert b"Cancelled" in shown
     assert b"Traceback" not in shown
-
-
-def _rest(terminal: int) -> bytes:
-    shown = b""
-    try:
-        while part := os.read(terminal, 1000):
-            shown += part
-    except OSError:  # how Linux says that the other side is closed
-        pass
-    return shown
 
 
 def test_refuses_an_unknown_command_in_one_sentence():

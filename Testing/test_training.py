@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
 import shutil
 import signal
@@ -15,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from shell import command, environment, run
+from shell import command, environment, rest, run
 from training_slices import make_slices
 
 from NeuralDiffusionTraining.files.command_error import CommandError
@@ -53,12 +54,12 @@ def arguments(data: Path, output: Path, *more: str) -> list[str]:
     ]  # fmt: skip
 
 
-def weights_of(folder: Path) -> dict[str, torch.Tensor]:
-    return torch.load(folder / "last.ckpt", weights_only=True)["state_dict"]
+def weights_of(folder: Path, name: str = "last.ckpt") -> dict[str, torch.Tensor]:
+    return torch.load(folder / name, weights_only=True)["state_dict"]
 
 
-def assert_same_weights(one: Path, other: Path, tolerance: float = 0.0) -> None:
-    first, second = weights_of(one), weights_of(other)
+def assert_same_weights(one: Path, other: Path, tolerance: float = 0.0, name: str = "last.ckpt") -> None:
+    first, second = weights_of(one, name), weights_of(other, name)
     assert first.keys() == second.keys()
     for name, tensor in first.items():
         torch.testing.assert_close(second[name], tensor, atol=tolerance, rtol=0)
@@ -78,30 +79,55 @@ KILLED = """
 import os, signal, sys
 from NeuralDiffusionLib import whole_files
 from NeuralDiffusionTraining.cli import main
-flush, left = whole_files._flush_to_disk, int(sys.argv.pop(1))
-def killed(path):
+from NeuralDiffusionTraining.training.denoising_task import DenoisingTask
+flush, step = whole_files._flush_to_disk, DenoisingTask.training_step
+moment, left = sys.argv.pop(1), int(sys.argv.pop(1))
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+def killed_in_write(path):
     global left
     left -= path.suffix == ".ckpt"
-    return flush(path) if left else os.kill(os.getpid(), signal.SIGKILL)
-whole_files._flush_to_disk = killed
+    return flush(path) if left else die()
+def killed_in_step(task, *batch):
+    return die() if task.global_step == left else step(task, *batch)
+if moment == "write":
+    whole_files._flush_to_disk = killed_in_write
+else:
+    DenoisingTask.training_step = killed_in_step
 main()
 """
-"""The command line, killed when it writes a checkpoint for the n-th time: all is written then, but not in its place."""
+"""The command line, killed when it writes a checkpoint for the n-th time: all is written then, but not in its place. Or
+killed in its n-th step."""
 
 
-@pytest.mark.parametrize("write", [1, 4])
-def test_a_run_killed_while_it_writes_ends_with_the_weights_of_an_unbroken_one(data, tmp_path, whole_run, write):
+@pytest.mark.parametrize(("moment", "number"), [("write", 1), ("write", 4), ("step", 3)])
+def test_a_run_that_was_killed_ends_with_the_weights_of_an_unbroken_one(data, tmp_path, whole_run, moment, number):
     output = tmp_path / "run"
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED, str(write), *arguments(data, output, "epochs=3")], env=environment(), check=False
-    )
+    program = [sys.executable, "-c", KILLED, moment, str(number), *arguments(data, output, "epochs=3")]
+    killed = subprocess.run(program, env=environment(), check=False)
     assert killed.returncode == -signal.SIGKILL
-    assert len(list(output.glob(".unfinished-*"))) == 1
-    assert (output / "last.ckpt").exists() == (write > 1)
+    assert len(list(output.glob(".unfinished-*"))) == (moment == "write")
+    assert (output / "last.ckpt").exists() == (number > 1)
     resumed = run(*arguments(data, output, "epochs=3"))
     assert resumed.returncode == 0, resumed.stderr
-    assert_same_weights(whole_run, output)
+    for name in ("last.ckpt", "best.ckpt"):
+        assert_same_weights(whole_run, output, name=name)
+    pd.testing.assert_frame_equal(pd.read_csv(output / "curves.csv"), pd.read_csv(whole_run / "curves.csv"))
     assert not list(output.glob(".unfinished-*"))
+
+
+def test_one_bar_shows_loss_psnr_and_time_left_on_a_terminal(data, tmp_path):
+    terminal, process_side = pty.openpty()
+    process = subprocess.Popen(
+        command(*arguments(data, tmp_path / "run", "epochs=2")),
+        env={**environment(), "TERM": "xterm"},
+        stderr=process_side,
+        stdout=subprocess.DEVNULL,
+    )
+    os.close(process_side)
+    shown = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", rest(terminal).decode())
+    assert process.wait() == 0, shown
+    assert re.search(r"Epoch 2 of 2 ━+ 4/4 loss \d\.\d{3}  PSNR \d+\.\d\d dB time left \d:\d\d:\d\d", shown), shown
 
 
 def test_a_full_disk_ends_a_run_with_one_sentence_and_no_half_of_a_checkpoint(data, small_disk):

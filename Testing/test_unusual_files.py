@@ -16,7 +16,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from shell import command, environment, head, image, raw_file, voxels_of, write
+from shell import command, environment, head, image, raw_file, rest, voxels_of, write
 from shell_in_process import denoised, refused
 
 from NeuralDiffusionLib.image_headers import is_sound
@@ -270,17 +270,6 @@ def wait_for(terminal: int, words: bytes) -> bytes:
     shown = b""
     while words not in shown:
         shown += os.read(terminal, 1000)
-    return shown
-
-
-def rest(terminal: int) -> bytes:
-    shown = b""
-    try:
-        while part := os.read(terminal, 1000):
-            shown += part
-    except OSError:  # how Linux says that the other side is closed
-        pass
-    os.close(terminal)
     return shown
 
 
