@@ -101,7 +101,8 @@ for noise in rician gaussian speckle; do
             "${trained[@]}"
     done
 done
-# What does training on the grouped part cost? The steps in which the bundled weights were trained, all of them on it.
+# What does training on the grouped part cost? The three steps in which the bundled weights were trained, all of them on
+# it, and all with the network of today: the bundled weights took their first step before its context levels were there.
 if [ -n "$RUNS" ]; then
     long=$RUNS/grouped-long
     before=()
