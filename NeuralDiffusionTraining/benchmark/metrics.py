@@ -8,7 +8,7 @@ from dataclasses import astuple, dataclass, fields
 
 import numpy as np
 from scipy.ndimage import gaussian_laplace, sobel
-from skimage.metrics import structural_similarity
+from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 
 from .head import head_mask
 
@@ -74,11 +74,10 @@ def measure(picture: np.ndarray, clean: np.ndarray, head: np.ndarray | None = No
     clean = clean.astype(np.float64)
     picture = np.clip(picture.astype(np.float64), 0, 1)
     head = head_mask(clean) if head is None else head
-    squared_error = np.square(picture - clean)
     return Figures(
-        psnr_db=_psnr(squared_error),
-        psnr_head_db=_psnr(squared_error[head]),
-        psnr_background_db=_psnr(squared_error[~head]),
+        psnr_db=_psnr(picture, clean),
+        psnr_head_db=_psnr(picture[head], clean[head]),
+        psnr_background_db=_psnr(picture[~head], clean[~head]),
         ssim=float(structural_similarity(clean, picture, **WANG)),
         edge_mse=float(np.mean(np.square(_sobel_magnitude(picture) - _sobel_magnitude(clean)))),
         hfen=_hfen(picture, clean),
@@ -96,11 +95,11 @@ def head_masks(clean: np.ndarray) -> np.ndarray:
     return np.stack([head_mask(picture) for picture in clean])
 
 
-def _psnr(squared_error: np.ndarray) -> float:
-    if squared_error.size == 0:
-        return float("nan")
-    mean = float(squared_error.mean())
-    return float("inf") if mean < _EQUAL_MSE else -10 * math.log10(mean)
+def _psnr(picture: np.ndarray, clean: np.ndarray) -> float:
+    if clean.size == 0:
+        return math.nan
+    equal = mean_squared_error(clean, picture) < _EQUAL_MSE
+    return math.inf if equal else float(peak_signal_noise_ratio(clean, picture, data_range=1))
 
 
 def _sobel_magnitude(picture: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from skimage.metrics import structural_similarity
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from ..data.corruption import rician
 from ..files.command_error import CommandError
@@ -173,9 +173,8 @@ def _rows(
 
 def head_psnr(image: np.ndarray, clean: CleanVolume) -> float:
     """PSNR in dB over the voxels of the head; infinite for equal images."""
-    error = np.mean(np.square((image - clean.voxels)[clean.inside].astype(np.float64)))
     with np.errstate(divide="ignore"):
-        return float(-10 * np.log10(error))
+        return float(peak_signal_noise_ratio(clean.voxels[clean.inside], image[clean.inside], data_range=1))
 
 
 def head_ssim(image: np.ndarray, clean: CleanVolume) -> float:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from skimage.metrics import peak_signal_noise_ratio
 
 from ..benchmark.volumes import CleanVolume, head_psnr
 from .subjects import Subject
@@ -96,11 +97,11 @@ def _fidelity(
     if not subject.measured:
         return {"psnr_db": None, "psnr_head_db": None, "above_ours_db": None}
     same = replace(clean, voxels=clean.voxels[places], inside=clean.inside[places])
-    psnr = _psnr(image, same.voxels)
+    psnr, of_ours = (_psnr(one, same.voxels) for one in (image, ours[places]))
     return {
         "psnr_db": psnr,
         "psnr_head_db": head_psnr(image, same),
-        "above_ours_db": psnr - _psnr(ours[places], same.voxels),
+        "above_ours_db": psnr - of_ours,
     }
 
 
@@ -114,4 +115,4 @@ def _places(subject: Subject, total: int) -> np.ndarray:
 
 
 def _psnr(image: np.ndarray, clean: np.ndarray) -> float:
-    return float(-10 * np.log10(np.mean(np.square((image - clean).astype(np.float64)))))
+    return float(peak_signal_noise_ratio(clean, image, data_range=1))
