@@ -46,7 +46,7 @@ def test_every_variant_has_its_rows_and_the_first_is_the_measure(finished):
         rows[U_NET]["psnr_db"]["mean"] - rows["Full"]["psnr_db"]["mean"]
     )
     assert (rows[ALONE]["variant"], rows[ALONE]["refined"]) == ("Full", False)
-    assert (finished["kind"], finished["noise"]) == ("ablation", NOISE)
+    assert (finished["kind"], finished["noise"], finished["seed"]) == ("ablation", NOISE, 0)
 
 
 def test_networks_learn_the_noise_that_they_are_measured_with(folder, finished):

@@ -121,11 +121,16 @@ def test_ablation_checks_and_volumes_are_shown(results, folder):
     assert cells(block(results, "volumes"), "Neural Diffusion")[1:] == ["estimated", "33.25", "33.25", "never"]
 
 
-def test_ablations_of_the_grouped_split_of_other_noise_and_of_optimisers_are_left_to_the_report(tmp_path):
+def test_ablations_of_the_grouped_split_of_other_noise_seeds_and_of_optimisers_are_left_to_the_report(tmp_path):
     write_results(tmp_path, load_weights().sha256)
     before = block(read_results(tmp_path), "ablation")
     content = json.loads((tmp_path / "ablation.json").read_text())
-    others = {"grouped": {"split": "grouped"}, "speckle": {"noise": "speckle"}, "optimisers": {"of": "optimisers"}}
+    others = {
+        "grouped": {"split": "grouped"},
+        "speckle": {"noise": "speckle"},
+        "seed": {"seed": 1},
+        "optimisers": {"of": "optimisers"},
+    }
     for name, other in others.items():
         (tmp_path / f"ablation_{name}.json").write_text(json.dumps(content | other))
     assert block(read_results(tmp_path), "ablation") == before

@@ -29,8 +29,8 @@ def _comparison(results: Results) -> str:
 
 
 def _ablation(results: Results) -> str:
-    # The report has those of the other split and noise types, and of the optimisers, too.
-    wanted = {"noise": "rician", "split": "original"}
+    # The report has those of the other split, noise types and seeds, and of the optimisers, too.
+    wanted = {"noise": "rician", "split": "original", "seed": 0}
     found = results.of(
         "ablation",
         lambda content: (

@@ -152,8 +152,9 @@ def ablation_table(result: Result) -> str:
 
 def ablation_title(content: dict[str, Any]) -> str:
     """In words, what an ablation is of."""
+    seed = f" with seed {content['seed']}" if content.get("seed") else ""
     return (
-        f"Every network trained {content['epochs']} epochs on the same data, then measured on {content['slices']} test "
+        f"Every network trained {content['epochs']} epochs{seed} on the same data, then measured on {content['slices']} test "
         f"slices of the {content['split']} split, {_TITLES[content.get('noise', 'rician')]} noise."
     )
 

@@ -124,7 +124,7 @@ def train_and_measure(
     for row in rows:
         variant_name, refined = names.get(row["method"], (row["method"], False))
         row |= {"variant": variant_name, "refined": refined}
-    return rows, {**test.facts(), "epochs": first.epochs}
+    return rows, {**test.facts(), "epochs": first.epochs, "seed": first.seed}
 
 
 def trained_for(noise: str) -> dict[str, Any]:

@@ -48,6 +48,11 @@ if [ -n "$RUNS" ]; then
     once ablation_grouped ablate --data "$data" --output "$RUNS/grouped" --of design --set split=grouped
     # Would other optimisers suit the others better?
     once optimisers ablate --data "$data" --output "$RUNS" --of optimisers
+    # And is it a matter of luck?
+    for seed in 1 2; do
+        once "competitors_seed_$seed" ablate --data "$data" --output "$RUNS/seed-$seed" --of competitors \
+            --set seed="$seed" --only "Plain U-Net" --only "$control"
+    done
     # Does the lead last when all train six times as long?
     once competitors_24_epochs ablate --data "$data" --output "$RUNS/24-epochs" --of competitors --set epochs=24 \
         --set validate_every=24 --only "Plain U-Net" --only "$control"
