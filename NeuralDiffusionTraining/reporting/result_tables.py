@@ -154,8 +154,9 @@ def ablation_title(content: dict[str, Any]) -> str:
     """In words, what an ablation is of."""
     seed = f" with seed {content['seed']}" if content.get("seed") else ""
     return (
-        f"Every network trained {content['epochs']} epochs{seed} on the same data, then measured on {content['slices']} test "
-        f"slices of the {content['split']} split, {_TITLES[content.get('noise', 'rician')]} noise."
+        f"Every network trained {content['epochs']} epochs{seed} on the same data, then measured on "
+        f"{content['slices']} test slices of the {content['split']} split, "
+        f"{_TITLES[content.get('noise', 'rician')]} noise."
     )
 
 
