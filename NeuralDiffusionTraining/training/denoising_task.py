@@ -9,6 +9,7 @@ import lightning as L
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torchmetrics.functional.image import peak_signal_noise_ratio
 
 from NeuralDiffusionLib.settings import MAX_ITERATIONS
 
@@ -20,6 +21,7 @@ from .optimisers import make_optimiser
 from .training_data import MIXED
 
 _DEFAULT_ITERATIONS = 16
+_HIGHEST_PSNR = 100.0
 
 
 class DenoisingTask(L.LightningModule):
@@ -117,6 +119,7 @@ def draw_iterations(generator: torch.Generator, usual_share: float) -> int:
 
 
 def psnr(image: Tensor, clean: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio of each slice in dB, output clipped to [0, 1]; (batch,)."""
-    error = (image.clamp(0, 1) - clean).square().mean(dim=(1, 2, 3))
-    return -10 * torch.log10(error.clamp_min(1e-10))
+    """Peak signal-to-noise ratio of each slice in dB, output clipped to [0, 1]; (batch,), at most 100."""
+    of_each = {"data_range": 1.0, "reduction": "none", "dim": (1, 2, 3)}
+    # Slices that are equal would make the mean of all infinite.
+    return peak_signal_noise_ratio(image.clamp(0, 1), clean, **of_each).clamp_max(_HIGHEST_PSNR)
