@@ -209,6 +209,33 @@ def test_readme_says_how_far_what_was_learned_flatters_ours(results):
     assert f"{there:.2f} dB trained there and {elsewhere:.2f} dB trained on the original part" in words
 
 
+def test_readme_says_what_training_without_copies_of_the_test_slices_gives(results):
+    words = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    reached, lost = {}, {}
+    for noise in ("rician", "gaussian", "speckle"):
+        content = table(results, f"{noise}_grouped_long")
+        assert (content["slices"], content["split"]) == (450, "grouped")
+        reached[noise] = next(row for row in content["rows"] if row["method"].startswith("Ours, trained like"))
+        ours = our_rows(table(results, f"{noise}_grouped")["rows"])[0]
+        lost[noise] = ours["psnr_db"]["mean"] - reached[noise]["psnr_db"]["mean"]
+    three = "{:.2f} dB / {:.3f} / {:.4f}".format(
+        *(reached["rician"][name]["mean"] for name in ("psnr_db", "ssim", "edge_mse"))
+    )
+    assert f"It then reaches {three} on them under Rician noise" in words
+    ffdnet = next(
+        row for row in table(results, "rician_grouped")["rows"] if row["method"] == "FFDNet + VST, estimated sigma"
+    )
+    assert (
+        "FFDNet: {:.2f} dB / {:.3f} / {:.4f} with an estimated level".format(
+            *(ffdnet[name]["mean"] for name in ("psnr_db", "ssim", "edge_mse"))
+        )
+        in words
+    )
+    others = "{:.2f} dB under Gaussian noise and {:.2f} dB under speckle"
+    assert others.format(*(reached[noise]["psnr_db"]["mean"] for noise in ("gaussian", "speckle"))) in words
+    assert "{:.2f}, {:.2f} and {:.2f} dB less than the weights that ship".format(*lost.values()) in words
+
+
 def test_fast_precision_stays_within_a_twentieth_of_a_decibel(results):
     fast = our_rows(table(results, "rician")["rows"])
     exact = our_rows(table(results, "rician_float32")["rows"])

@@ -114,6 +114,7 @@ if [ -n "$RUNS" ]; then
     for step in shipped finish polish; do
         neural-diffusion train --config "$step" --set split=grouped --data "$data" --output "$long/$step" \
             --device "$device" "${before[@]}"
+        cp "$long/$step/curves.csv" "$results/${step}_grouped_curves.csv"
         before=(--init "$long/$step/best.ckpt")
     done
     for noise in rician gaussian speckle; do
