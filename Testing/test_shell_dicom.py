@@ -152,6 +152,19 @@ def test_refuses_a_stack_that_no_volume_can_hold(tmp_path):
     assert not (tmp_path / "clean.nrrd").exists()
 
 
+def test_a_damaged_file_for_which_the_library_gives_up_is_refused_in_one_sentence(tmp_path):
+    write_series(tmp_path / "dicom", image(head()))
+    damaged = next((tmp_path / "dicom").iterdir())
+    rows, as_age = b"\x28\x00\x10\x00US", b"\x28\x00\x10\x00AS"
+    assert rows in damaged.read_bytes()
+    damaged.write_bytes(damaged.read_bytes().replace(rows, as_age))
+
+    sentence = refused(tmp_path / "dicom", tmp_path / "clean.nrrd")
+
+    assert sentence.startswith(f"{tmp_path / 'dicom'} holds a damaged DICOM file")
+    assert not (tmp_path / "clean.nrrd").exists()
+
+
 def test_files_beside_the_slices_do_no_harm(tmp_path):
     write_series(tmp_path / "dicom", rounded(image(head())))
     (tmp_path / "dicom" / "readme.txt").write_text("exported from the archive")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,15 +52,33 @@ def read_dicom_folder(folder: Path, wanted: str | None) -> Scan:
 
 
 def find_series(folder: Path) -> list[Series]:
-    """Every series in a folder and its sub-folders, sorted by number."""
+    """Every series in a folder and its sub-folders, sorted by number.
+
+    Raises
+    ------
+    CommandError
+        If a file there is so damaged that the library gives up on the whole folder.
+    """
     files: dict[str, list[Path]] = {}
-    with silent_libraries():
+    with _naming(folder), silent_libraries():
         for place, _, names in os.walk(folder):
             if names:
                 for uid in sitk.ImageSeriesReader.GetGDCMSeriesIDs(place):
                     found = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(place, uid)
                     files.setdefault(uid, []).extend(map(Path, found))
         return sorted((_describe(uid, found) for uid, found in files.items()), key=_order)
+
+
+@contextmanager
+def _naming(folder: Path) -> Iterator[None]:
+    """Say in one sentence that the library gave up on a folder; it does not tell on which of its files."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise CommandError(
+            f"{folder} holds a damaged DICOM file, for which none of its images can be read: copy the folder anew, or "
+            "move the images of the series into a folder of their own."
+        ) from error
 
 
 def _describe(uid: str, files: Sequence[Path]) -> Series:
@@ -101,7 +120,7 @@ def _read_header(file: Path) -> sitk.ImageFileReader:
 def _sorted_stack(folder: Path, series: Series) -> list[Path]:
     if len(series.files) == 1:
         return list(series.files)
-    with silent_libraries():
+    with _naming(folder), silent_libraries():
         headers = [_read_header(file) for file in series.files]
     name = f"Series {series.number or series.uid} in {folder}"
     directions = np.array([header.GetDirection() for header in headers])
