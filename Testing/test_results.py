@@ -191,6 +191,8 @@ def test_readme_says_what_other_optimisers_bring(results):
     }
     stated = "U-Net reaches {:.2f} dB, the one with our noise level and inversion {:.2f} dB, the DnCNN-class network "
     assert (stated + "{:.2f} dB and ours {:.2f} dB").format(*best.values()) in words
+    adamw = next(row for row in rows if row["variant"] == "Full, AdamW")
+    assert f"brings ours to {adamw['psnr_db']['mean']:.2f} dB at 0.001" in words
 
 
 def test_readme_says_by_how_much_bm4d_leads(results):
@@ -248,6 +250,38 @@ def test_readme_says_what_training_without_copies_of_the_test_slices_gives(resul
     others = "{:.2f} dB under Gaussian noise and {:.2f} dB under speckle"
     assert others.format(*(reached[noise]["psnr_db"]["mean"] for noise in ("gaussian", "speckle"))) in words
     assert "{:.2f}, {:.2f} and {:.2f} dB less than the weights that ship".format(*lost.values()) in words
+
+
+def test_readme_says_what_becomes_of_faint_lesions(results):
+    words = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    checks = table(results, "checks")
+
+    def of(part: str, name: str, method: str, **where: int) -> float:
+        fitting = [row for row in checks[part] if row["method"].startswith(method)]
+        return next(row for row in fitting if where.items() <= row.items())[name]["mean"]
+
+    names = ("Neural Diffusion, 8 neighbours", "Plain U-Net", "Non-local means")
+    left = [100 * of("lesions", "recovered", name, radius_px=4, cnr=1) for name in names]
+    false = [of("false_lesions", "per_slice", name, radius_px=2, cnr=1) for name in (*names, "Noisy input")]
+    assert "{:.0f} % is left ({:.0f} % by the plain U-Net, {:.0f} % by non-local means)".format(*left) in words
+    assert "{:.2f} false blobs of that contrast a slice ({:.2f} and {:.2f}), but {:.2f} in".format(*false) in words
+    equation = of("false_lesions", "per_slice", f"{names[0]}, no refinement", radius_px=2, cnr=1)
+    assert f"The refinement makes more of them than the equation, {equation:.2f}" in words
+
+
+def test_readme_says_what_blind_spot_training_brought(results):
+    words = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    before, after = (
+        {
+            (row["volume"], row["sigma"]): row["psnr_head_db"]
+            for row in table(results, name)["rows"]
+            if row["method"] == "Neural Diffusion"
+        }
+        for name in ("volumes", "volumes_adapted")
+    )
+    lost = {sigma: before[volume, sigma] - value for (volume, sigma), value in after.items()}
+    assert max(lost, key=lost.get) == 0.05
+    assert f"{lost[0.09]:.2f} dB less than before at that level, and {lost[0.05]:.2f} dB less at 5 %" in words
 
 
 def test_fast_precision_stays_within_a_twentieth_of_a_decibel(results):
