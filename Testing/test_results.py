@@ -26,6 +26,12 @@ def results() -> Results:
     return read_results(RESULTS)
 
 
+@pytest.fixture(scope="module")
+def words() -> str:
+    """The README in one line."""
+    return " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+
+
 def table(results: Results, name: str) -> dict:
     return next(one.content for one in results.files if one.name == name)
 
@@ -37,7 +43,7 @@ def test_readme_shows_what_was_measured(results):
     assert with_figures(readme, results) == readme, "run: neural-diffusion report Resources/Results --readme README.md"
 
 
-def test_readme_states_the_size_of_the_network():
+def test_readme_states_the_size_of_the_network(words):
     network = load_weights().network
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         network(torch.rand(1, 1, 128, 128))
@@ -46,7 +52,7 @@ def test_readme_states_the_size_of_the_network():
     # The counter takes a multiply-add for two operations.
     cost = counter.get_total_flops() / 2e9
     stated = f"{parameters / 1e3:.0f} k parameters in a file of {megabytes:.1f} MB, {cost:.2f} billion multiply-adds"
-    assert stated in " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert stated in words
 
 
 def test_every_result_is_of_the_bundled_weights(results):
@@ -102,8 +108,7 @@ def test_ours_is_above_the_original_in_every_cell_of_its_sweep_and_by_two_decibe
     assert sum(gains) / len(gains) > 2
 
 
-def test_readme_says_what_speckle_of_a_low_level_costs(results):
-    words = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+def test_readme_says_what_speckle_of_a_low_level_costs(results, words):
     harm = {}
     for split in ("", "_grouped"):
         for cell in table(results, f"sweep_default{split}")["cells"]:
@@ -140,8 +145,7 @@ def test_gaussian_and_speckle_tables_have_the_rows_of_the_rician_one(results, no
     }
 
 
-def test_readme_says_by_how_much_ours_leads_the_plain_unet(results):
-    words = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+def test_readme_says_by_how_much_ours_leads_the_plain_unet(results, words):
     leads = []
     for name in ("competitors", "competitors_gaussian", "competitors_speckle"):
         rows = {row["method"]: row for row in table(results, name)["rows"]}
@@ -154,8 +158,7 @@ def test_readme_says_by_how_much_ours_leads_the_plain_unet(results):
     assert f"our noise level and inversion by {control:.2f} dB" in words
 
 
-def test_readme_says_by_how_much_ours_leads_with_other_seeds(results):
-    words = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+def test_readme_says_by_how_much_ours_leads_with_other_seeds(results, words):
     leads = {"Plain U-Net": [], "U-Net with our noise level and inversion": []}
     for name in ("competitors", "competitors_seed_1", "competitors_seed_2"):
         rows = {row["method"]: row for row in table(results, name)["rows"]}
@@ -168,8 +171,7 @@ def test_readme_says_by_how_much_ours_leads_with_other_seeds(results):
     assert min(control) > 0
 
 
-def test_readme_says_how_far_the_ablations_of_both_splits_agree(results):
-    words = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+def test_readme_says_how_far_the_ablations_of_both_splits_agree(results, words):
     here, there = (
         {row["variant"]: row["difference_psnr_db"]["mean"] for row in table(results, name)["rows"] if row["refined"]}
         for name in ("ablation", "ablation_grouped")
@@ -182,8 +184,7 @@ def test_readme_says_how_far_the_ablations_of_both_splits_agree(results):
     assert f"the same within {largest:.2f} dB" in words
 
 
-def test_readme_says_what_other_optimisers_bring(results):
-    words = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+def test_readme_says_what_other_optimisers_bring(results, words):
     rows = [row for row in table(results, "optimisers")["rows"] if row["refined"]]
     best = {
         name: max(row["psnr_db"]["mean"] for row in rows if row["variant"].split(",")[0] == name)
@@ -195,8 +196,7 @@ def test_readme_says_what_other_optimisers_bring(results):
     assert f"brings ours to {adamw['psnr_db']['mean']:.2f} dB at 0.001" in words
 
 
-def test_readme_says_by_how_much_bm4d_leads(results):
-    words = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+def test_readme_says_by_how_much_bm4d_leads(results, words):
     figures = {
         (row["volume"], row["sigma"], row["method"]): row["psnr_head_db"] for row in table(results, "volumes")["rows"]
     }
@@ -212,8 +212,7 @@ def test_readme_says_by_how_much_bm4d_leads(results):
     assert f"by {min(template):.2f} to {max(template):.2f} dB on the template" in words
 
 
-def test_readme_says_how_far_what_was_learned_flatters_ours(results):
-    words = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+def test_readme_says_how_far_what_was_learned_flatters_ours(results, words):
     original, grouped = (read_split(SPLITS / f"{name}.json") for name in ("original", "grouped"))
     known = [split.related(split.test, original.train) for split in (original, grouped)]
     assert (
@@ -225,8 +224,7 @@ def test_readme_says_how_far_what_was_learned_flatters_ours(results):
     assert f"{there:.2f} dB trained there and {elsewhere:.2f} dB trained on the original part" in words
 
 
-def test_readme_says_what_training_without_copies_of_the_test_slices_gives(results):
-    words = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+def test_readme_says_what_training_without_copies_of_the_test_slices_gives(results, words):
     reached, lost = {}, {}
     for noise in ("rician", "gaussian", "speckle"):
         content = table(results, f"{noise}_grouped_long")
@@ -252,8 +250,7 @@ def test_readme_says_what_training_without_copies_of_the_test_slices_gives(resul
     assert "{:.2f}, {:.2f} and {:.2f} dB less than the weights that ship".format(*lost.values()) in words
 
 
-def test_readme_says_what_becomes_of_faint_lesions(results):
-    words = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+def test_readme_says_what_becomes_of_faint_lesions(results, words):
     checks = table(results, "checks")
 
     def of(part: str, name: str, method: str, **where: int) -> float:
@@ -269,8 +266,7 @@ def test_readme_says_what_becomes_of_faint_lesions(results):
     assert f"The refinement makes more of them than the equation, {equation:.2f}" in words
 
 
-def test_readme_says_what_blind_spot_training_brought(results):
-    words = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+def test_readme_says_what_blind_spot_training_brought(results, words):
     before, after = (
         {
             (row["volume"], row["sigma"]): row["psnr_head_db"]
