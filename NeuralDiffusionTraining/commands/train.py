@@ -26,7 +26,8 @@ def train(
     learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of weights, order, crops and noise.")] = None,
     precision: Annotated[
-        Literal["bf16-mixed", "32-true"] | None, typer.Option(help="bf16-mixed is fast on new CPUs and GPUs.")
+        Literal["fast", "bf16-mixed", "32-true"] | None,
+        typer.Option(help="fast: bfloat16 where the device has instructions for it, else float32."),
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Use only this many training slices; 0 means all.")] = None,
     settings: Annotated[

@@ -95,7 +95,8 @@ class TrainingConfig(Part):
     """One run.
 
     `batch_size` is the number of samples in a step, over all devices and machines; `validate_every` the number of
-    epochs from one validation to the next.
+    epochs from one validation to the next. `precision` is that of the convolutions: "fast" is bfloat16 where the device
+    has instructions for it, else float32.
     """
 
     network: str = "neural-diffusion"
@@ -103,7 +104,7 @@ class TrainingConfig(Part):
     epochs: int = Field(130, ge=1)
     batch_size: int = Field(16, ge=1)
     seed: int = Field(0, ge=0)
-    precision: Literal["bf16-mixed", "32-true"] = "bf16-mixed"
+    precision: Literal["fast", "bf16-mixed", "32-true"] = "fast"
     limit: int = Field(0, ge=0)
     validate_every: int = Field(5, ge=1)
     sampling: SamplingConfig = SamplingConfig()

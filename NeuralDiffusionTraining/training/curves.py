@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import lightning as L
@@ -47,8 +48,17 @@ def read_curves(folder: Path) -> pd.DataFrame:
     starts = sorted(folder.glob("version_*/metrics.csv"), key=lambda path: int(path.parent.name.split("_")[1]))
     joined = pd.DataFrame()
     for start in starts:
-        log = pd.read_csv(start)
+        log = _read_log(start)
+        if log is None:
+            continue
         kept = joined[joined["step"] < log["step"].min()] if len(joined) else joined
         joined = pd.concat([kept, log], ignore_index=True) if len(kept) else log
     # Training and validation are logged as rows of their own for the same step.
     return joined.groupby("step", as_index=False).last()
+
+
+def _read_log(path: Path) -> pd.DataFrame | None:
+    """One log; ``None`` if it has no row yet."""
+    # A start that was killed, or found the disk full, may have left it empty or its last row cut.
+    header, *rows = path.read_text(encoding="utf-8").rpartition("\n")[0].splitlines() or [""]
+    return pd.read_csv(io.StringIO("\n".join([header, *rows]))) if rows else None

@@ -10,7 +10,7 @@ import warnings
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning as L
 import torch
@@ -19,7 +19,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities import rank_zero_only
 
-from NeuralDiffusionLib.devices import resolve_device
+from NeuralDiffusionLib.devices import fast_dtype, resolve_device
 
 from ..data.slices import load_slices
 from ..data.splits import NAMES, Split, load_split
@@ -35,6 +35,9 @@ from .denoising_task import DenoisingTask
 from .progress import RunProgress
 from .training_data import SliceData
 from .whole_checkpoints import WholeCheckpoints
+
+Precision = Literal["bf16-mixed", "32-true"]
+"""Lightning's names."""
 
 _FINE_SIZE = 256
 _VALIDATION_SLICES = 60
@@ -69,23 +72,26 @@ def run_training(config: TrainingConfig, place: Place) -> Path:
         If the device is unknown or absent.
     """
     device = resolve_device(place.device)
-    processes = place.devices * place.nodes
-    if config.batch_size % processes:
-        raise CommandError(
-            f"A batch of {config.batch_size} cannot be shared out evenly among {processes} processes: "
-            f"choose a multiple of {processes}."
-        )
     split = load_split(config.split, place.data)
+    _check_shares(config, split, place.devices * place.nodes)
     newest = place.output / NEWEST
-    begun = _same_run(newest, config)
+    begun = _same_run(newest, config, split)
     for library in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(library).setLevel(logging.WARNING)
     L.seed_everything(config.seed, verbose=False)
     module = _data(config, place.data, split)
     steps = module.batches * config.epochs
     start = None if place.start is None else _start(place.start, config.network)
+    if begun is not None and start is not None and _started_from(start) != begun.made.get("started_from"):
+        raise CommandError(
+            f"Folder '{place.output}' holds a run that did not start from '{place.start}': "
+            "go on with it without --init, or give another folder."
+        )
+    precision = _precision(config, device)
     # A run that goes on was made as it began, whatever is asked for or checked out by now.
-    made = begun.made if begun is not None else _provenance(config, place.data, split, start)
+    made = begun.made if begun is not None else _provenance(config, place.data, split, start, precision)
+    if begun is None or int(begun.done["epochs_done"]) < config.epochs:
+        _tell_precision(config, device, precision, made.get("precision", precision))
     task = DenoisingTask(config.model_dump(mode="json"), steps, made)
     if start is not None and begun is None:
         task.network.load_state_dict(start.network.state_dict())
@@ -93,8 +99,24 @@ def run_training(config: TrainingConfig, place: Place) -> Path:
     make_folder(place.output)
     with _alone_in(place.output):
         remove_unfinished(place.output, {BEST, NEWEST, TABLE, PICTURE})
-        _fit(task, module, config, place, device)
+        _fit(task, module, config, place, device, precision)
     return place.output / BEST
+
+
+def _precision(config: TrainingConfig, device: torch.device) -> Precision:
+    if config.precision != "fast":
+        return config.precision
+    return "bf16-mixed" if fast_dtype(device) == torch.bfloat16 else "32-true"
+
+
+def _tell_precision(config: TrainingConfig, device: torch.device, now: Precision, before: str) -> None:
+    """Tell what is not as on other devices: "fast" that is float32, bfloat16 that is slow, a change on the way."""
+    if fast_dtype(device) == torch.float32 and config.precision == "fast":
+        _tell(f"Device '{device}' has no bfloat16 instructions: training in float32.")
+    if fast_dtype(device) == torch.float32 and now == "bf16-mixed":
+        _tell(f"Device '{device}' has no bfloat16 instructions and emulates them: precision 'fast' would be faster.")
+    if before != now:
+        _tell(f"The run began in precision {before} and goes on in {now}.")
 
 
 def _alone_in(output: Path) -> AbstractContextManager[None]:
@@ -103,7 +125,14 @@ def _alone_in(output: Path) -> AbstractContextManager[None]:
     return alone_in(output, _tell) if first else nullcontext()
 
 
-def _fit(task: DenoisingTask, module: SliceData, config: TrainingConfig, place: Place, device: torch.device) -> None:
+def _fit(
+    task: DenoisingTask,
+    module: SliceData,
+    config: TrainingConfig,
+    place: Place,
+    device: torch.device,
+    precision: Precision,
+) -> None:
     processes = place.devices * place.nodes
     newest = place.output / NEWEST
     trainer = L.Trainer(
@@ -115,7 +144,7 @@ def _fit(task: DenoisingTask, module: SliceData, config: TrainingConfig, place: 
         strategy=DDPStrategy(find_unused_parameters=True) if processes > 1 else "auto",
         # The loader shares the samples out itself, so that they do not depend on the number of processes.
         use_distributed_sampler=False,
-        precision=config.precision,
+        precision=precision,
         gradient_clip_val=config.optimiser.clip,
         reload_dataloaders_every_n_epochs=1,
         logger=[CSVLogger(place.output, name=CURVES), TensorBoardLogger(place.output, name="tensorboard", version="")],
@@ -163,8 +192,19 @@ def _callbacks(config: TrainingConfig, output: Path) -> list[L.Callback]:
     return [best, newest, *average, CurveFiles(output), RunProgress()]
 
 
-def _same_run(newest: Path, config: TrainingConfig) -> TrainedNetwork | None:
-    """What a run to go on with has reached, ``None`` if there is none; refused if it was started with other options."""
+def _check_shares(config: TrainingConfig, split: Split, processes: int) -> None:
+    slices = min(config.limit or len(split.train), len(split.train))
+    batch = min(config.batch_size, slices)
+    if batch % processes:
+        few = "" if batch == config.batch_size else ", all slices that there are,"
+        raise CommandError(
+            f"A batch of {batch}{few} cannot be shared out evenly among {processes} processes: "
+            f"choose a multiple of {processes}{', or fewer processes' if few else ''}."
+        )
+
+
+def _same_run(newest: Path, config: TrainingConfig, split: Split) -> TrainedNetwork | None:
+    """What a run to go on with has reached, ``None`` if there is none; refused if it had other options or slices."""
     if not newest.exists():
         return None
     begun = load_trained(newest)
@@ -177,6 +217,11 @@ def _same_run(newest: Path, config: TrainingConfig) -> TrainedNetwork | None:
         raise CommandError(
             f"Folder '{newest.parent}' holds a run with {name} {started.get(name)}, not {now[name]}: "
             "give the same options to go on with it, or another folder."
+        )
+    if begun.made["split_sha256"] != split.sha256:
+        raise CommandError(
+            f"Folder '{newest.parent}' holds a run on other slices, as split '{config.split}' has changed since: give "
+            "another folder."
         )
     return begun
 
@@ -202,7 +247,9 @@ def _tell(sentence: str) -> None:
     print(sentence, file=sys.stderr)
 
 
-def _provenance(config: TrainingConfig, data: Path, split: Split, start: TrainedNetwork | None) -> dict[str, str]:
+def _provenance(
+    config: TrainingConfig, data: Path, split: Split, start: TrainedNetwork | None, precision: Precision
+) -> dict[str, str]:
     """How the weights are made, as far as the run itself can know."""
     # Only Br35H has all the names of the committed splits.
     collection = "Br35H" if config.split in NAMES else f"slices of '{data.resolve().name}'"
@@ -212,13 +259,19 @@ def _provenance(config: TrainingConfig, data: Path, split: Split, start: Trained
         "data": f"{collection}, {split.name} split, training part{f', first {config.limit}' if config.limit else ''}",
         "split_sha256": split.sha256,
         "command": f"neural-diffusion train --data DATA --output RUN{settings}",
+        "precision": precision,
         "commit": _commit(),
         "torch": str(torch.__version__),
     }
     if start is not None:
-        before = [start.provenance[name] for name in ("command", "started_from") if name in start.provenance]
-        made["started_from"] = "; before that: ".join(before)
+        made["started_from"] = _started_from(start)
     return made
+
+
+def _started_from(start: TrainedNetwork) -> str:
+    return "; before that: ".join(
+        start.provenance[name] for name in ("command", "started_from") if name in start.provenance
+    )
 
 
 def _changed(options: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,113 @@
+"""What a training run finds when it goes on: logs that were cut off, other slices, other weights to start from."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from training_slices import make_slices
+
+from NeuralDiffusionTraining.data.splits import load_split, write_splits
+from NeuralDiffusionTraining.files.command_error import CommandError
+from NeuralDiffusionTraining.training.config import TrainingConfig, parse_settings, read_config
+from NeuralDiffusionTraining.training.curves import FOLDER, read_curves
+from NeuralDiffusionTraining.training.run import Place, run_training
+
+SMALL = (
+    "limit=8",
+    "batch_size=4",
+    "precision=32-true",
+    "validate_every=1",
+    "sampling.crop=16",
+    "sampling.iterations=1",
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    make_slices(folder)
+    return folder
+
+
+def config(data: Path, *settings: str) -> TrainingConfig:
+    return read_config(None, {**parse_settings([*SMALL, *settings]), "split": str(data / "original.json")})
+
+
+@pytest.fixture(scope="module")
+def finished(data, tmp_path_factory) -> Path:
+    """A run of one epoch."""
+    output = tmp_path_factory.mktemp("finished") / "run"
+    run_training(config(data, "epochs=1"), Place(data, output, "cpu"))
+    return output
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def write_logs(folder: Path, *texts: str) -> Path:
+    for number, text in enumerate(texts):
+        log = folder / f"version_{number}" / "metrics.csv"
+        log.parent.mkdir(parents=True)
+        log.write_text(text, encoding="utf-8")
+    return folder
+
+
+class TestLogsOfStartsThatWereCutOff:
+    @pytest.mark.parametrize("cut", ["", "epo", "epoch,loss,step\n"], ids=["empty", "within header", "header alone"])
+    def test_a_start_that_logged_nothing_takes_nothing_from_the_others(self, tmp_path, cut):
+        logs = write_logs(tmp_path, "epoch,loss,step\n0,0.5,19\n0,0.4,39\n", cut, "epoch,loss,step\n1,0.3,59\n")
+        assert read_curves(logs)["step"].tolist() == [19, 39, 59]
+
+    def test_half_a_row_is_left_out(self, tmp_path):
+        # Of step 59 a 5 was written.
+        logs = write_logs(tmp_path, "epoch,loss,step\n0,0.5,19\n0,0.4,39\n1,0.3,5", "epoch,loss,step\n1,0.2,59\n")
+        curves = read_curves(logs)
+        assert (curves["step"].tolist(), curves["loss"].tolist()) == ([19, 39, 59], [0.5, 0.4, 0.2])
+
+    def test_a_run_goes_on_past_a_log_that_a_full_disk_left_empty(self, data, tmp_path):
+        write_logs(tmp_path / FOLDER, "")
+        run_training(config(data, "epochs=1"), Place(data, tmp_path, "cpu"))
+        assert pd.read_csv(tmp_path / "curves.csv")["psnr"].notna().any()
+
+
+class TestOtherSlicesOrWeights:
+    def test_a_split_that_has_changed_since_is_refused_and_nothing_changed(self, data, finished, tmp_path):
+        moved = tmp_path / "data"
+        shutil.copytree(data, moved)
+        output = tmp_path / "run"
+        run_training(config(moved, "epochs=1"), Place(moved, output, "cpu"))
+        before = contents(output)
+        split = load_split(str(moved / "original.json"), moved)
+        write_splits([replace(split, train=split.train[::-1])], moved)
+        with pytest.raises(CommandError, match=r"holds a run on other slices, as split '.*' has changed since: give"):
+            run_training(config(moved, "epochs=1"), Place(moved, output, "cpu"))
+        assert contents(output) == before
+
+    def test_a_run_goes_on_with_the_weights_it_started_from_named_again(self, data, finished, tmp_path):
+        place = Place(data, tmp_path / "run", "cpu", start=finished / "last.ckpt")
+        assert run_training(config(data, "epochs=1"), place) == run_training(config(data, "epochs=1"), place)
+
+    @pytest.mark.parametrize("before", [False, True], ids=["from fresh weights", "from others"])
+    def test_weights_that_a_run_did_not_start_from_are_refused(self, data, finished, tmp_path, before):
+        output = tmp_path / "run"
+        start = finished / "last.ckpt" if before else None
+        run_training(config(data, "epochs=1"), Place(data, output, "cpu", start=start))
+        other = tmp_path / "other"
+        run_training(config(data, "epochs=1", "seed=3"), Place(data, other, "cpu"))
+        kept = contents(output)
+        with pytest.raises(CommandError, match=r"did not start from '.*': go on with it without --init"):
+            run_training(config(data, "epochs=1"), Place(data, output, "cpu", start=other / "last.ckpt"))
+        assert contents(output) == kept
+
+
+class TestBatchesOfFewSlices:
+    @pytest.mark.parametrize("slices", [1, 3])
+    def test_slices_that_cannot_be_shared_out_are_refused_before_a_run_begins(self, data, tmp_path, slices):
+        with pytest.raises(CommandError, match=f"batch of {slices}, all slices that there are, cannot be shared out"):
+            run_training(config(data, f"limit={slices}"), Place(data, tmp_path / "run", "cpu", devices=2))
+        assert not (tmp_path / "run").exists()
