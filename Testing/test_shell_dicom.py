@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
-from shell import assert_same_geometry, denoise, head, image, refused, voxels_of, write
+from pydicom.uid import BasicTextSRStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
+from shell import (
+    assert_same_geometry,
+    command,
+    denoise,
+    environment,
+    head,
+    image,
+    refused,
+    voxels_of,
+    without_privileges,
+    write,
+)
 
 NUMBER = "7"
 
@@ -163,6 +175,54 @@ def test_a_damaged_file_for_which_the_library_gives_up_is_refused_in_one_sentenc
 
     assert sentence.startswith(f"{tmp_path / 'dicom'} holds a damaged DICOM file")
     assert not (tmp_path / "clean.nrrd").exists()
+
+
+@pytest.mark.parametrize("share", [0, 0.02, 0.2, 0.6, 0.97])
+@pytest.mark.parametrize("number", [0, 4], ids=["first", "last"])
+def test_a_slice_at_the_end_of_the_stack_that_was_cut_is_not_left_out(tmp_path, share, number):
+    write_series(tmp_path / "dicom", rounded(image(head())))
+    cut = tmp_path / "dicom" / f"00{number}-{NUMBER}.dcm"
+    content = cut.read_bytes()
+    cut.write_bytes(content[: int(share * len(content))])
+
+    sentence = refused(tmp_path / "dicom", tmp_path / "clean.nrrd")
+
+    assert sentence.startswith(f"{cut} is a damaged DICOM image, and may belong to the series: copy it anew")
+    assert "cannot be read" in refused(cut, tmp_path / "clean.nrrd")
+    assert not (tmp_path / "clean.nrrd").exists()
+
+
+def test_a_slice_that_may_not_be_read_is_not_left_out(tmp_path):
+    write_series(tmp_path / "dicom", rounded(image(head())))
+    locked = tmp_path / "dicom" / f"000-{NUMBER}.dcm"
+    locked.chmod(0)
+
+    done = subprocess.run(
+        [*without_privileges(), *command("denoise", tmp_path / "dicom", tmp_path / "clean.nrrd")],
+        capture_output=True,
+        text=True,
+        env=environment(),
+    )
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"{locked} cannot be read (Permission denied), and may belong to the series")
+
+
+def test_dicom_files_that_are_no_images_do_no_harm(tmp_path):
+    write_series(tmp_path / "dicom", rounded(image(head())))
+    report = pydicom.Dataset()
+    report.file_meta = pydicom.dataset.FileMetaDataset()
+    report.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    report.SOPClassUID = report.file_meta.MediaStorageSOPClassUID = BasicTextSRStorage
+    report.SOPInstanceUID = report.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    # Cut, so that the library passes over it.
+    report.save_as(tmp_path / "dicom" / "report.dcm", enforce_file_format=True)
+    content = (tmp_path / "dicom" / "report.dcm").read_bytes()
+    (tmp_path / "dicom" / "report.dcm").write_bytes(content[:-4])
+
+    denoise(tmp_path / "dicom", tmp_path / "clean.nrrd")
+
+    assert voxels_of(tmp_path / "clean.nrrd").shape == head().shape
 
 
 def test_files_beside_the_slices_do_no_harm(tmp_path):

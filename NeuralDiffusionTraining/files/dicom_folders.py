@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,11 +12,19 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from NeuralDiffusionLib.file_names import shown
+
 from .command_error import CommandError
-from .image_files import Scan, read_with_itk, silent_libraries
+from .image_files import Scan, check_name, read_with_itk
+from .silent_libraries import silent_libraries
 
 _SERIES_NUMBER = "0020|0011"
 _SERIES_DESCRIPTION = "0008|103e"
+_DICOM_SUFFIXES = (".dcm", ".ima")
+_SOP_CLASS = "0008|0016"
+# Element (0002,0002) of the file meta information, which is always written in this way, and not far from the start.
+_MEDIA_CLASS = re.compile(rb"\x02\x00\x02\x00UI[\x01-\x40]\x00([0-9.]+)")
+_LONGEST_START = 2048
 # Largest deviation from even slices, as a share of their distance; scanners round positions to about a thousandth.
 _UNEVEN = 0.02
 # Largest difference between the direction cosines of images in one stack.
@@ -45,9 +54,12 @@ def read_dicom_folder(folder: Path, wanted: str | None) -> Scan:
     Raises
     ------
     CommandError
-        If there is no such series or more than one, or if its images do not form one evenly spaced stack.
+        If there is no such series or more than one, if its images do not form one evenly spaced stack, or if the folder
+        has a damaged image that may belong to it.
     """
-    series = _choose(folder, find_series(folder), wanted)
+    found = find_series(folder)
+    series = _choose(folder, found, wanted)
+    _check_left_out(folder, series, {file for one in found for file in one.files})
     return read_with_itk(folder, _sorted_stack(folder, series))
 
 
@@ -60,13 +72,44 @@ def find_series(folder: Path) -> list[Series]:
         If a file there is so damaged that the library gives up on the whole folder.
     """
     files: dict[str, list[Path]] = {}
-    with _naming(folder), silent_libraries():
+    with _naming(folder), silent_libraries:
         for place, _, names in os.walk(folder):
             if names:
+                check_name(Path(place))
                 for uid in sitk.ImageSeriesReader.GetGDCMSeriesIDs(place):
                     found = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(place, uid)
                     files.setdefault(uid, []).extend(map(Path, found))
         return sorted((_describe(uid, found) for uid, found in files.items()), key=_order)
+
+
+def _check_left_out(folder: Path, series: Series, taken: set[Path]) -> None:
+    """Refuse a folder with an image that the library passed over without a word, as it does if the file was cut."""
+    with _naming(folder), silent_libraries:
+        wanted = _read_header(series.files[0]).GetMetaData(_SOP_CLASS).strip("\0 ")
+    for place, _, names in os.walk(folder):
+        for file in sorted({Path(place, name) for name in names} - taken):
+            try:
+                kind = _media_class(file)
+            except OSError as error:
+                raise CommandError(
+                    f"{shown(file)} cannot be read ({error.strerror}), and may belong to the series: ask for the "
+                    "permission to read it, or move it elsewhere."
+                ) from error
+            if kind == wanted or (kind is None and file.suffix.lower() in _DICOM_SUFFIXES):
+                raise CommandError(
+                    f"{shown(file)} is a damaged DICOM image, and may belong to the series: copy it anew, or move it "
+                    "elsewhere."
+                )
+
+
+def _media_class(file: Path) -> str | None:
+    """What a DICOM file says at its very beginning that it holds; ``None`` if it is no DICOM file."""
+    with file.open("rb") as content:
+        start = content.read(_LONGEST_START)
+    if start[128:132] != b"DICM":
+        return None
+    found = _MEDIA_CLASS.search(start, 132)
+    return "" if found is None else found[1].strip(b"\0 ").decode("ascii", "replace")
 
 
 @contextmanager
@@ -111,6 +154,7 @@ def _choose(folder: Path, series: list[Series], wanted: str | None) -> Series:
 
 
 def _read_header(file: Path) -> sitk.ImageFileReader:
+    check_name(file)
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(file))
     reader.ReadImageInformation()
@@ -120,7 +164,7 @@ def _read_header(file: Path) -> sitk.ImageFileReader:
 def _sorted_stack(folder: Path, series: Series) -> list[Path]:
     if len(series.files) == 1:
         return list(series.files)
-    with _naming(folder), silent_libraries():
+    with _naming(folder), silent_libraries:
         headers = [_read_header(file) for file in series.files]
     name = f"Series {series.number or series.uid} in {folder}"
     directions = np.array([header.GetDirection() for header in headers])

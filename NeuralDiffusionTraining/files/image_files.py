@@ -7,10 +7,8 @@ ends too early or a disk that is full (ITK does not); every other format goes th
 from __future__ import annotations
 
 import logging
-import os
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,15 +16,19 @@ import nibabel as nib
 import numpy as np
 import SimpleITK as sitk
 
+from NeuralDiffusionLib.file_names import is_text, shown
 from NeuralDiffusionLib.image_headers import is_label_map_by_name, is_sound
+from NeuralDiffusionLib.scalar_types import cast_into, cast_to
 
 from .command_error import CommandError
+from .silent_libraries import silent_libraries
 
 NIFTI_SUFFIXES = (".nii.gz", ".nii")
 _ITK_WRITERS = {".nrrd": "NrrdImageIO", ".mha": "MetaImageIO"}
 OUTPUT_SUFFIXES = (*NIFTI_SUFFIXES, *_ITK_WRITERS)
 
 _LABEL_INTENT = 1002
+_LONGEST_NIFTI_AXIS = 2**15 - 1
 _RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _SCANNER_SPACE = 1
 _DAMAGED_NIFTI = (
@@ -110,8 +112,10 @@ def read_scan(path: Path, may_be_labels: bool = False) -> Scan:
 
 def read_with_itk(source: Path, files: Sequence[Path]) -> Scan:
     """Read one file, or the sorted files of one DICOM series; `source` is what the user named."""
+    for file in files:
+        check_name(file)
     names = [str(file) for file in files]
-    with silent_libraries():
+    with silent_libraries:
         try:
             if not is_sound(files[0]):
                 raise RuntimeError(files[0])
@@ -141,6 +145,39 @@ def read_with_itk(source: Path, files: Sequence[Path]) -> Scan:
     )
 
 
+def check_name(path: Path) -> None:
+    """Refuse a path that is no UTF-8: ITK would end the process over it.
+
+    Raises
+    ------
+    CommandError
+        If it is none.
+    """
+    if not is_text(path):
+        raise CommandError(
+            f"{shown(path)} has letters that are no UTF-8, which only NIfTI files may have: give it another name."
+        )
+
+
+def check_target(path: Path, scan: Scan) -> None:
+    """Refuse a file that cannot be written, whatever the voxels become.
+
+    Raises
+    ------
+    CommandError
+        If the file would be NIfTI-1 and the scan has more voxels along an axis than that can count, or if it would be
+        none and its path is no UTF-8.
+    """
+    if not is_nifti(path):
+        check_name(path)
+    longest = max(scan.voxels.shape)
+    if is_nifti(path) and scan.nifti is None and longest > _LONGEST_NIFTI_AXIS:
+        raise CommandError(
+            f"{path} cannot hold the scan: it has {longest} voxels along an axis, NIfTI {_LONGEST_NIFTI_AXIS} at most: "
+            "name a .nrrd or .mha file."
+        )
+
+
 def write_denoised(path: Path, scan: Scan, image: np.ndarray, as_float: bool) -> None:
     """Write `image` with the header, geometry and voxel type of `scan`; `as_float` makes the type float32.
 
@@ -150,16 +187,22 @@ def write_denoised(path: Path, scan: Scan, image: np.ndarray, as_float: bool) ->
         If the file cannot be written.
     """
     slope, intercept = 1.0, 0.0
-    voxel_type = np.dtype(np.float32) if as_float else scan.voxels.dtype
-    if scan.nifti is not None and is_nifti(path) and not as_float:
+    if scan.nifti is None or as_float or not is_nifti(path):
+        voxels = cast_to(image, scalar_type_in(path, scan, as_float))
+    else:
         slope, intercept = _scaling(scan.nifti)
-        voxel_type = scan.nifti.get_data_dtype()
-    elif scan.nifti is not None and not as_float and _scaling(scan.nifti) != (1, 0):
-        # Only NIfTI stores numbers that a header scales.
-        voxel_type = np.dtype(np.float32)
-    if (slope, intercept) != (1, 0):
-        image = (image.astype(np.float64) - intercept) / slope
-    _write(path, scan, cast_to(image, voxel_type), slope, intercept, scan.fields)
+        voxels = _unscaled(image, scan.nifti.get_data_dtype(), slope, intercept)
+    _write(path, scan, voxels, slope, intercept, scan.fields)
+
+
+def scalar_type_in(path: Path, scan: Scan, as_float: bool) -> np.dtype:
+    """The type in which a denoised scan is best held until `write_denoised` writes it.
+
+    It is that of the file, or float32 where the numbers of the file, or of the scan, are scaled by a header.
+    """
+    if as_float or (scan.nifti is not None and _scaling(scan.nifti) != (1, 0)):
+        return np.dtype(np.float32)
+    return scan.nifti.get_data_dtype() if scan.nifti is not None and is_nifti(path) else scan.voxels.dtype
 
 
 def write_map(path: Path, scan: Scan, values: np.ndarray, window: tuple[float, float] | None = None) -> None:
@@ -168,34 +211,6 @@ def write_map(path: Path, scan: Scan, values: np.ndarray, window: tuple[float, f
     `window` is the span of values that viewers show first.
     """
     _write(path, scan, values.astype(np.float32), 1.0, 0.0, {}, window=window)
-
-
-def cast_to(values: np.ndarray, voxel_type: np.dtype) -> np.ndarray:
-    """Values in another type; for whole numbers rounded and clipped to what it can hold."""
-    if not np.issubdtype(voxel_type, np.integer):
-        return values.astype(voxel_type)
-    limits = np.iinfo(voxel_type)
-    # The largest 64-bit number has no exact float: step down to one that has.
-    highest = float(limits.max) if limits.bits < 64 else np.nextafter(float(limits.max), 0)
-    whole = np.empty_like(values, voxel_type)
-    # One slice at a time: a large scan in double precision may not fit into the memory.
-    for index, part in enumerate(values):
-        whole[index] = np.clip(np.rint(part.astype(np.float64)), limits.min, highest)
-    return whole
-
-
-@contextmanager
-def silent_libraries() -> Iterator[None]:
-    """Keep what C++ libraries print about a bad file off standard error; they raise as well."""
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def _read_nifti(path: Path, may_be_labels: bool) -> Scan:
@@ -248,6 +263,7 @@ def _write(
     if is_nifti(path):
         _write_nifti(path, scan, voxels, slope, intercept, window)
         return
+    check_name(path)
     image = sitk.GetImageFromArray(voxels)
     image.SetOrigin(scan.origin)
     image.SetSpacing(scan.spacing)
@@ -256,7 +272,7 @@ def _write(
     if scan.format == _ITK_WRITERS[path.suffix.lower()]:
         for name, text in fields.items():
             image.SetMetaData(name, text)
-    with silent_libraries():
+    with silent_libraries:
         try:
             sitk.WriteImage(image, str(path), useCompression=True)
         except RuntimeError as error:
@@ -279,6 +295,17 @@ def _write_nifti(
     if window is not None:
         image.header["cal_min"], image.header["cal_max"] = window
     nib.save(image, path)
+
+
+def _unscaled(image: np.ndarray, voxel_type: np.dtype, slope: float, intercept: float) -> np.ndarray:
+    """The numbers that a header scales to those of the image."""
+    if (slope, intercept) == (1, 0):
+        return cast_to(image, voxel_type)
+    voxels = np.empty(image.shape, voxel_type)
+    # One slice at a time: a large scan in double precision may not fit into the memory.
+    for index, part in enumerate(image):
+        cast_into(voxels[index], (part.astype(np.float64) - intercept) / slope)
+    return voxels
 
 
 def _scaling(nifti: nib.Nifti1Image) -> tuple[float, float]:

@@ -1,0 +1,27 @@
+"""Voxels in another scalar type: whole numbers are rounded and clipped to what the type holds, never wrapped."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def cast_into(stored: np.ndarray, values: np.ndarray) -> None:
+    """Write real values into an array of the same shape and any scalar type; both have one axis or more."""
+    if not np.issubdtype(stored.dtype, np.integer):
+        stored[...] = values
+        return
+    limits = np.iinfo(stored.dtype)
+    # The largest 64-bit numbers have no float64 of their own: clip to the nearest below, or the cast would wrap.
+    highest = float(limits.max) if limits.bits < 64 else np.nextafter(float(limits.max), 0)
+    # One slice at a time: a large volume in double precision may not fit into the memory.
+    for index, part in enumerate(values):
+        stored[index] = np.clip(np.rint(np.asarray(part, np.float64)), limits.min, highest)
+
+
+def cast_to(values: np.ndarray, scalar_type: np.dtype) -> np.ndarray:
+    """Real values in another scalar type; the same array if they have it already."""
+    if values.dtype == scalar_type:
+        return values
+    stored = np.empty(values.shape, scalar_type)
+    cast_into(stored, values)
+    return stored
