@@ -79,6 +79,30 @@ def test_every_real_type_gives_float32_in_its_own_units(denoiser, dtype):
     np.testing.assert_array_equal(volume, before)
 
 
+@pytest.mark.parametrize("axis", [0, 2])
+@pytest.mark.parametrize("scalar_type", ["uint8", "int16", ">i2", "uint64", "float64"])
+def test_the_image_comes_in_the_type_that_is_asked_for_rounded_and_clipped(denoiser, monkeypatch, axis, scalar_type):
+    monkeypatch.setattr(engine, "batch_size", lambda *_: 2)
+    volume = magnitude_noise(head(5, 20, scale=500), 40)
+    settings = DenoiseSettings(slice_axis=axis, iterations=2)
+    exact = denoiser(volume, settings)
+    asked = denoiser(volume, settings, scalar_type=np.dtype(scalar_type))
+    assert asked.image.dtype == np.dtype(scalar_type)
+    assert asked.image.flags.c_contiguous
+    whole = np.issubdtype(asked.image.dtype, np.integer)
+    expected = np.clip(np.rint(exact.image), 0, 255 if scalar_type == "uint8" else None) if whole else exact.image
+    np.testing.assert_array_equal(asked.image.astype(np.float64), expected)
+    np.testing.assert_array_equal(asked.conduction, exact.conduction)
+    assert exact.image.max() > 255
+
+
+def test_a_conduction_map_that_nobody_wants_is_not_kept_and_changes_nothing(denoiser):
+    noisy = magnitude_noise(head(), 60)
+    without = denoiser(noisy, conduction=False)
+    assert without.conduction is None
+    np.testing.assert_array_equal(without.image, denoiser(noisy).image)
+
+
 def test_units_do_not_matter(denoiser):
     noisy = magnitude_noise(head(), 60)
     small, large = denoiser(noisy), denoiser(noisy.astype(np.float64) * 1e6)

@@ -6,6 +6,7 @@ import copy
 import subprocess
 import sys
 import tracemalloc
+from dataclasses import replace
 from functools import partial
 from unittest.mock import Mock
 
@@ -14,11 +15,16 @@ import pytest
 import shell_in_process
 import slicer
 import torch
-from shell import environment, head, write
+from shell import environment, head, voxels_of, write
 
 from NeuralDiffusion import NeuralDiffusionLogic
 from NeuralDiffusionLib import Denoiser, DenoiseSettings, DeviceError, slice_run
 from NeuralDiffusionLib import denoiser as engine
+from NeuralDiffusionLib.scalar_types import cast_to
+from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS, load_weights
+from NeuralDiffusionTraining.cohort import task
+from NeuralDiffusionTraining.cohort.record import Order, read_record
+from NeuralDiffusionTraining.cohort.scans import find_cohort, sidecar_of
 from NeuralDiffusionTraining.files import image_files
 
 QUICK = DenoiseSettings(iterations=2)
@@ -218,6 +224,75 @@ class TestModule:
         assert state() == before
 
 
+@pytest.fixture
+def small_card(monkeypatch):
+    """Make every denoiser start on a card that is not there, whose memory takes this many slices at once."""
+
+    def small_card(fits: int) -> None:
+        load = engine.load_weights
+
+        def loaded(path):
+            weights = load(path)
+            return replace(weights, network=Short(weights.network, torch.OutOfMemoryError("CUDA out of memory"), fits))
+
+        monkeypatch.setattr(engine, "batch_size", lambda *_: 4)
+        monkeypatch.setattr(engine, "load_weights", loaded)
+        monkeypatch.setattr(engine, "resolve_device", lambda name: torch.device("meta"))
+        monkeypatch.setattr(torch.nn.Module, "to", lambda module, *_, **__: module)
+        monkeypatch.setattr(torch.Tensor, "to", lambda tensor, *_, **__: tensor)
+        monkeypatch.setattr(torch, "autocast", lambda *_, **__: torch.inference_mode())
+
+    return small_card
+
+
+@pytest.mark.parametrize("fits", [0, 1, 4])
+class TestSmallCardOnEveryPath:
+    """The result is whole, the user is told, and it is said where the run ended."""
+
+    def test_in_the_module(self, small_card, add_volume, volume, expected, fits):
+        small_card(fits)
+        logic, scan = NeuralDiffusionLogic(), add_volume(volume)
+        output = logic.addOutputVolume(scan)
+        logic.process(scan, output, None, QUICK)
+        np.testing.assert_allclose(slicer.util.arrayFromVolume(output), expected, atol=0.01)
+        assert output.GetAttribute("NeuralDiffusion.Device") == ("cpu" if fits == 0 else "meta")
+        assert ("ran out" in (output.GetAttribute("NeuralDiffusion.Notes") or "")) == (fits < 4)
+
+    def test_in_a_folder_of_the_module(self, small_card, scene, tmp_path, volume, fits):
+        (tmp_path / "scans").mkdir()
+        write(tmp_path / "scans" / "scan.nrrd", volume)
+        small_card(fits)
+        table = NeuralDiffusionLogic().denoiseAll(tmp_path / "scans", tmp_path / "clean", QUICK).GetTable()
+        status = table.GetValueByName(0, "Status").ToString()
+        assert status.startswith("Denoised.")
+        assert ("halved to 1 slices" in status, "went on on the CPU" in status) == (fits < 2, fits == 0)
+        assert (tmp_path / "clean" / "scan.nrrd").exists()
+
+    def test_on_the_command_line(self, small_card, tmp_path, volume, expected, fits):
+        scan = write(tmp_path / "scan.nrrd", volume)
+        small_card(fits)
+        status, told, said = shell_in_process.run(scan, tmp_path / "clean.nrrd", "--iterations", 2)
+        assert status == 0
+        assert f"on {'cpu' if fits == 0 else 'meta'} (" in told
+        assert ("halved to 1 slices" in said, "went on on the CPU" in said) == (fits < 2, fits == 0)
+        np.testing.assert_allclose(voxels_of(tmp_path / "clean.nrrd"), expected, atol=0.01)
+
+    def test_in_a_cohort(self, small_card, tmp_path, volume, expected, fits):
+        write(tmp_path / "scan.nrrd", volume)
+        small_card(fits)
+        (scan,) = find_cohort(str(tmp_path / "*.nrrd"), tmp_path / "clean").scans
+        task._denoiser.cache_clear()
+        order = Order(QUICK, False, "cuda", None, load_weights(BUNDLED_WEIGHTS).sha256, "run")
+        try:
+            assert task.run_task(task.ScanTask(scan, order)).state == "denoised"
+        finally:
+            task._denoiser.cache_clear()
+        found = read_record(sidecar_of(scan.output))
+        assert found["Device"] == ("cpu" if fits == 0 else "meta")
+        assert len(found["Notes"]) == {0: 3, 1: 2, 4: 0}[fits]
+        np.testing.assert_allclose(voxels_of(scan.output), expected, atol=0.01)
+
+
 def test_any_other_failure_is_not_taken_for_full_memory(volume):
     denoiser = Denoiser("cpu", precision="float32")
     denoiser.network = Short(denoiser.network, RuntimeError("shapes do not fit"), fits=0, also_on_cpu=True)
@@ -269,8 +344,45 @@ def test_memory_that_runs_out_while_the_result_is_written_leaves_no_file(tmp_pat
 def test_casting_to_whole_numbers_needs_no_second_copy_in_double_precision():
     values = np.linspace(-40_000, 40_000, 200 * 64 * 64, dtype=np.float32).reshape(200, 64, 64)
     tracemalloc.start()
-    whole = image_files.cast_to(values, np.dtype(np.int16))
+    whole = cast_to(values, np.dtype(np.int16))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1.5 * whole.nbytes
     np.testing.assert_array_equal(whole, np.clip(np.rint(values.astype(np.float64)), -(2**15), 2**15 - 1))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux tells the peak of a process in kB.")
+@pytest.mark.parametrize("path", ["denoise", "batch"])
+def test_a_file_needs_memory_for_its_voxels_before_and_after_and_for_no_other_form_of_them(tmp_path, path):
+    program = (
+        "import pathlib, resource, sys\n"
+        "from NeuralDiffusionLib import DenoiseSettings\n"
+        "from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS, load_weights\n"
+        "from NeuralDiffusionTraining.cli import app\n"
+        "from NeuralDiffusionTraining.cohort.record import Order\n"
+        "from NeuralDiffusionTraining.cohort.scans import find_cohort\n"
+        "from NeuralDiffusionTraining.cohort.task import ScanTask, run_task\n"
+        "path, source, output = sys.argv[1:]\n"
+        "if path == 'denoise':\n"
+        "    app([path, source, output, '--iterations', '1', '--device', 'cpu'], standalone_mode=False)\n"
+        "else:\n"
+        "    (scan,) = find_cohort(source, pathlib.Path(output).parent / 'clean').scans\n"
+        "    sha256 = load_weights(BUNDLED_WEIGHTS).sha256\n"
+        "    order = Order(DenoiseSettings(iterations=1), False, 'cpu', None, sha256, 'run')\n"
+        "    assert run_task(ScanTask(scan, order)).state == 'denoised'\n"
+        "print(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    )
+    peaks = []
+    for slices in (16, 216):
+        scan = write(tmp_path / f"scan{slices}.nii", np.resize(head(np.int16, (8, 192, 192)), (slices, 192, 192)))
+        done = subprocess.run(
+            [sys.executable, "-c", program, path, scan, tmp_path / f"clean{slices}.nii"],
+            capture_output=True,
+            text=True,
+            env={**environment(), "OMP_NUM_THREADS": "1"},
+        )
+        assert done.returncode == 0, done.stderr
+        peaks.append(int(done.stdout.splitlines()[-1]))
+    voxels = 200 * 192 * 192
+    # 16 bits before and after; one float32 image more would be another 4 bytes a voxel.
+    assert peaks[1] - peaks[0] < (2 + 2 + 2) * voxels

@@ -14,11 +14,12 @@ class DenoiseResult:
     Attributes
     ----------
     image
-        Denoised volume, float32, shape and units of the input. No voxel is brighter than the brightest of its slice or
-        darker than the darkest, but for what the bias of the noise had lifted above the low end of the range.
+        Denoised volume, float32 unless another type was asked for, shape and units of the input. No voxel is brighter
+        than the brightest of its slice or darker than the darkest, but for what the bias of the noise had lifted above
+        the low end of the range.
     conduction
         Mean gate over directions and steps, float32 in [0, 1], shape of the input: 1 where the equation smoothed
-        freely, 0 where it held.
+        freely, 0 where it held. ``None`` if it was not to be kept.
     sigma
         Noise level in the units of the input (speckle: relative to the signal): the one given, or the median of
         `slice_sigma`.
@@ -34,7 +35,7 @@ class DenoiseResult:
     """
 
     image: np.ndarray
-    conduction: np.ndarray
+    conduction: np.ndarray | None
     sigma: float
     slice_sigma: np.ndarray
     intensity_range: tuple[float, float]

@@ -17,6 +17,7 @@ from torch import nn
 from .denoise_result import DenoiseResult
 from .devices import batch_size, fast_dtype, out_of_memory, resolve_device
 from .errors import DenoiseCancelled, DeviceError
+from .scalar_types import cast_into
 from .settings import DenoiseSettings
 from .slice_run import SliceRun, within_extremes
 from .transfers import download
@@ -44,9 +45,9 @@ class Denoiser:
 
     On a CPU the same volume gives the same bits every time, whatever its layout in memory is. In float32 neither other
     batches, another order of the slices nor other units change a result by more than 1e-5 of the intensity range (in
-    bfloat16 batches and order by 0.02 at most); other units by a power of two do not change it at all. The network has
-    no mirror symmetry: a mirrored slice gives the mirrored result but for a root mean square difference of about a
-    fifth of the noise level, one noise level at most (in slices of 32 pixels a side or more).
+    bfloat16 by 0.02 at most); other units by a power of two do not change it at all. The network has no mirror
+    symmetry: a mirrored slice gives the mirrored result but for a root mean square difference of about a fifth of the
+    noise level, one noise level at most (in slices of 32 pixels a side or more).
 
     Several may run at once, in threads or processes. A process that was forked computes with one thread: those of its
     parent do not survive.
@@ -94,6 +95,8 @@ class Denoiser:
         settings: DenoiseSettings | None = None,
         progress: Callable[[int, int], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
+        scalar_type: np.dtype | type = np.float32,
+        conduction: bool = True,
     ) -> DenoiseResult:
         """Denoise a volume.
 
@@ -107,6 +110,11 @@ class Denoiser:
             Called with the slices done and all slices, after each batch.
         cancelled
             Asked before each batch; once it returns True the run stops.
+        scalar_type
+            Of the denoised image; whole numbers are rounded and clipped. In a smaller type than float32 it takes less
+            memory from the start.
+        conduction
+            Whether to keep the conduction map, which takes 4 bytes a voxel.
 
         Raises
         ------
@@ -117,17 +125,20 @@ class Denoiser:
         MemoryError
             If the main memory is too small for one slice, or for the result.
         """
-        return self.denoise(SliceRun.of(volume, settings or DenoiseSettings()), progress, cancelled)
+        run = SliceRun.of(volume, settings or DenoiseSettings())
+        return self.denoise(run, progress, cancelled, scalar_type, conduction)
 
     def denoise(
         self,
         run: SliceRun,
         progress: Callable[[int, int], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
+        scalar_type: np.dtype | type = np.float32,
+        conduction: bool = True,
     ) -> DenoiseResult:
         """Denoise slices that know already what is to be known of their volume; otherwise as a call."""
         settings = run.settings
-        image, conduction = run.empty(), run.empty()
+        image, gates = run.empty(scalar_type), run.empty() if conduction else None
         sigma = np.empty(len(run.slices), np.float32)
 
         def denoise(network: nn.Module, part: slice, inputs: torch.Tensor) -> Callable[[], None]:
@@ -141,10 +152,13 @@ class Denoiser:
                 clipped=inputs.new_full((len(inputs),), float(run.clipped)),
             )
             denoised = run.in_scan_units(part, inputs, within_extremes(output.image, inputs))
-            arrived = download([denoised, output.conduction[:, 0], output.sigma])
+            arrived = download([denoised, output.sigma, *([] if gates is None else [output.conduction[:, 0]])])
 
             def write() -> None:
-                image[part], conduction[part], level = arrived()
+                voxels, level, *maps = arrived()
+                cast_into(image[part], voxels)
+                if gates is not None:
+                    (gates[part],) = maps
                 # What float32 leaves of a slice without noise is not a noise level.
                 sigma[part] = np.where(level < 1e-6, 0, level) * run.sigma_unit
 
@@ -153,7 +167,7 @@ class Denoiser:
         device, notes = self.each_batch(run, denoise, progress, cancelled)
         return DenoiseResult(
             image=run.in_place(image),
-            conduction=run.in_place(conduction),
+            conduction=None if gates is None else run.in_place(gates),
             sigma=float(np.median(sigma)) if settings.sigma is None else float(settings.sigma),
             slice_sigma=sigma,
             intensity_range=(run.low, run.high),

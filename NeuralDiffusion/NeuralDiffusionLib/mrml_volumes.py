@@ -12,6 +12,7 @@ from vtk.util.numpy_support import vtk_to_numpy
 
 from .errors import InvalidVolumeError
 from .mrml_geometry import ijk_to_ras
+from .scalar_types import cast_into
 
 _REJECTED_CLASSES = {
     "vtkMRMLLabelMapVolumeNode": _("a label map, whose labels would be blended"),
@@ -125,14 +126,7 @@ def make_image(voxels: np.ndarray, scalar_type: int) -> vtk.vtkImageData:
     image.SetDimensions(*reversed(voxels.shape))
     image.AllocateScalars(scalar_type, 1)
     stored = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(voxels.shape)
-    if stored.dtype.kind == "f":
-        stored[...] = voxels
-        return image
-    low, high = np.iinfo(stored.dtype).min, np.iinfo(stored.dtype).max
-    # The largest 64-bit integers have no float64 of their own: clip to the nearest below, or the cast would wrap.
-    highest = float(high) if int(float(high)) <= high else np.nextafter(float(high), 0.0)
-    for index, plane in enumerate(voxels):
-        stored[index] = np.clip(np.rint(plane.astype(np.float64)), low, highest)
+    cast_into(stored, voxels)
     return image
 
 

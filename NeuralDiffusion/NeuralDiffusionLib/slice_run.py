@@ -90,10 +90,10 @@ class SliceRun:
         device = torch.device("cpu") if device.type == "mps" else device
         return upload(self.slices[part], device).double()
 
-    def empty(self) -> np.ndarray:
-        """Room for results, (slices, rows, columns), float32, laid out so that `in_place` copies nothing."""
+    def empty(self, scalar_type: np.dtype | type = np.float32) -> np.ndarray:
+        """Room for results, (slices, rows, columns), laid out so that `in_place` copies nothing."""
         shape = np.moveaxis(self.slices, 0, self.settings.slice_axis).shape
-        return np.moveaxis(np.empty(shape, np.float32), self.settings.slice_axis, 0)
+        return np.moveaxis(np.empty(shape, scalar_type), self.settings.slice_axis, 0)
 
     def in_place(self, slices: np.ndarray) -> np.ndarray:
         """Turn (slices, rows, columns) back into the axes of the volume."""

@@ -111,6 +111,7 @@ def denoise(
 
     Example: neural-diffusion denoise scan.nii.gz clean.nii.gz --conduction map.nii.gz
     """
+    from ..files.image_files import check_target, scalar_type_in
     from ..files.scan_denoising import read_source, with_slice_axis
 
     # A job scheduler's stop is treated like Ctrl-C, so that it leaves no unfinished file either.
@@ -123,12 +124,22 @@ def denoise(
     except OSError as error:
         raise CommandError(f"{error.filename} cannot be used ({error.strerror}): choose another name.") from error
     scan = read_source(source, series)
+    for target in targets:
+        check_target(target, scan)
     settings = with_slice_axis(settings, scan)
-    run = _denoise(source, scan, settings, device, weights, samples if uncertainty is not None else 0)
+    wanted = _Wanted(scalar_type_in(output, scan, as_float), conduction is not None, samples if uncertainty else 0)
+    run = _denoise(source, scan, settings, device, weights, wanted)
     _write(output, maps, scan, run, as_float, overwrite)
     for note in run.result.notes:
         typer.echo(note, err=True)
     typer.echo(_summary(source, targets, settings, run))
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    scalar_type: np.dtype
+    conduction: bool
+    samples: int
 
 
 @dataclass(frozen=True)
@@ -167,7 +178,7 @@ def _check_paths(source: Path, targets: list[Path], series: str | None, overwrit
 
 
 def _denoise(
-    source: Path, scan: Scan, settings: DenoiseSettings, device: str, weights: Path | None, samples: int
+    source: Path, scan: Scan, settings: DenoiseSettings, device: str, weights: Path | None, wanted: _Wanted
 ) -> _Run:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -198,11 +209,15 @@ def _denoise(
             bar.update(task, completed=done, total=total)
 
         with naming(source):
-            if samples:
-                sampled = sample_uncertainty(denoiser, scan.voxels, settings, samples, show)
+            if wanted.samples:
+                sampled = sample_uncertainty(denoiser, scan.voxels, settings, wanted.samples, show)
                 result, deviation = sampled.result, sampled.deviation
             else:
-                result, deviation = denoiser(scan.voxels, settings, show), None
+                # What is not written is not held in memory either.
+                result = denoiser(
+                    scan.voxels, settings, show, scalar_type=wanted.scalar_type, conduction=wanted.conduction
+                )
+                deviation = None
     return _Run(result, deviation, slices, time.perf_counter() - started)
 
 
