@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Annotated
 
@@ -83,6 +84,10 @@ def _common(
 
 def main() -> None:
     """Run the command line and exit: 0 done, 2 bad input (one sentence on standard error), 130 cancelled."""
+    for stream in (sys.stdout, sys.stderr):
+        # Names of files may hold what a terminal, or a log, cannot show.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         status = app(prog_name=PROGRAM, standalone_mode=False)
     except TyperException as error:

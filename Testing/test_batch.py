@@ -15,6 +15,7 @@ import nibabel as nib
 import numpy as np
 import psutil
 import pytest
+import torch
 from batch_runs import NamedTask, kill_if_poisoned, run_here, voxels, write_scan
 from distributed import LocalCluster
 from shell import command, environment
@@ -164,6 +165,32 @@ def test_ctrl_c_leaves_whole_scans_and_the_next_run_goes_on(scans, tmp_path, add
     assert_whole(output)
 
 
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGKILL])
+def test_a_run_that_is_stopped_from_outside_leaves_whole_scans_and_no_workers(scans, tmp_path, address, stop):
+    output = tmp_path / "clean"
+    process = start(scans, output, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")
+    try:
+        wait_for_scans(output, 3, process)
+        workers = workers_of(process)
+        process.send_signal(stop)
+        _, err = process.communicate()
+        assert len(workers) == 2
+        _, alive = psutil.wait_procs(workers, timeout=30)
+        assert alive == []
+    finally:
+        process.kill()
+
+    assert process.returncode == (130 if stop == signal.SIGTERM else -signal.SIGKILL)
+    if stop == signal.SIGTERM:
+        assert "the same command goes on from there" in err
+        assert_whole(output)
+    written = len(list(output.glob("*.nii.gz")))
+    assert written < 37
+    done = run_here("batch", scans / "*", output, "--scheduler", address)
+    assert (done.status, f"Denoised {37 - written} of 40" in done.out) == (1, True), done
+    assert_whole(output)
+
+
 def _read(terminal):
     try:
         return os.read(terminal, 1000)
@@ -300,8 +327,6 @@ def test_only_what_is_not_done_is_done(three, tmp_path, address):
 
 
 def test_other_weights_do_it_again(three, tmp_path, address):
-    import torch
-
     content = torch.load(BUNDLED_WEIGHTS, weights_only=True)
     content["metadata"] = {**content["metadata"], "note": "others"}
     torch.save(content, tmp_path / "others.pt")
@@ -327,6 +352,26 @@ def test_a_file_that_no_batch_wrote_is_not_replaced(three, tmp_path, address):
     assert (output / "scan1.nii").read_text() == "mine"
     assert (output / "scan2.json").read_text() == '{"mine": true}'
     assert sorted(path.name for path in output.iterdir()) == ["scan0.json", "scan0.nii", "scan1.nii", "scan2.json"]
+
+
+def test_workers_with_several_threads_give_what_one_gives(scans, tmp_path):
+    page = {"dashboard_address": "127.0.0.1:0", "env": {"OMP_NUM_THREADS": "1"}}
+    with LocalCluster(n_workers=1, threads_per_worker=4, memory_limit=None, **page) as cluster:
+        done = run_here("batch", scans / "scan[01]*", tmp_path / "clean", "--scheduler", cluster.scheduler_address)
+    assert done.status == 1
+    assert "Denoised 18 of 20 scans" in done.out
+    for name in ("scan00.nii.gz", "scan19.nii.gz"):
+        assert run_here("denoise", scans / name, tmp_path / name, "--device", "cpu").status == 0
+        np.testing.assert_array_equal(voxels(tmp_path / "clean" / name), voxels(tmp_path / name))
+    assert_whole(tmp_path / "clean")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="There is a CUDA device here.")
+def test_workers_without_the_device_that_is_asked_for_say_so_of_each_scan(three, tmp_path, address):
+    done = run_here("batch", three / "*", tmp_path / "clean", "--scheduler", address, "--device", "cuda")
+    assert done.status == 1
+    assert done.out.count("Device 'cuda' is not there (0 CUDA devices found): choose another, or cpu.") == 3
+    assert not list((tmp_path / "clean").iterdir())
 
 
 def test_a_full_disk_is_said_of_each_scan_and_holds_no_half_of_one(three, address, small_disk):

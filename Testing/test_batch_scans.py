@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import pickle
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from batch_runs import run_here, write_scan
-from shell import environment
+from shell import command, environment, without_privileges
 
+from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS
 from NeuralDiffusionTraining.cohort.bids import bids_output, write_derivative_description
 from NeuralDiffusionTraining.cohort.leftovers import remove_leftovers
 from NeuralDiffusionTraining.cohort.scans import find_cohort, sidecar_of
@@ -52,6 +54,23 @@ def test_folders_below_the_fixed_part_of_a_pattern_are_kept(folder):
         "six.mha": "six.mha",
     }
     assert find_cohort("scans/*.*", Path("clean")).left_out == 2
+
+
+@pytest.mark.parametrize(
+    "name", ["with space", "Schädel Ä ö ß", "脳の画像", "'quoted' \"twice\"", "-dash", "new\nline"]
+)
+def test_any_name_is_taken(folder, name):
+    write_scan(folder / "scans" / name / f"{name}.nii")
+
+    assert outputs("scans/*/*", name) == {f"{name}/{name}.nii": f"{name}/{name}.nii"}
+
+
+def test_a_file_whose_name_has_brackets_is_taken_as_it_is(folder):
+    for name in ("scan[1].nii", "scan1.nii"):
+        write_scan(folder / "scans" / name)
+
+    assert outputs("scans/scan[1].nii") == {"scan[1].nii": "scan[1].nii"}
+    assert outputs("scans/scan[12].nii") == {"scan1.nii": "scan1.nii"}
 
 
 def test_a_tilde_in_a_quoted_pattern_is_the_home_folder(folder, monkeypatch):
@@ -171,6 +190,8 @@ def test_what_a_killed_worker_left_is_removed_and_nothing_else(folder):
         (["scans/*", "clean", "--workers", "2", "--scheduler", "tcp://a:1"], "--workers counts processes"),
         (["scans/*", "clean", "--device", "abacus"], "Device 'abacus' is not known"),
         (["scans/*", "clean", "--weights", "absent.pt"], "Weights '"),
+        (["x" * 300 + "/*", "clean"], "No scan matches 'xxx"),
+        (["scans/*", "x" * 300], "cannot be made (File name too long): choose another folder"),
         (["scans/*"], "OUT_DIR"),
     ],
 )
@@ -189,6 +210,47 @@ def test_what_cannot_be_is_refused_in_one_sentence_before_anything_starts(folder
     assert sentence in done.err
     assert done.err.count("\n") == 1
     assert done.out == ""
+    assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("kind", ["cut", "pickle", "text"])
+def test_unusable_weights_are_refused_before_anything_starts(folder, kind):
+    write_scan(folder / "scans" / "one.nii")
+    sound = BUNDLED_WEIGHTS.read_bytes()
+    content = {"cut": sound[: len(sound) // 2], "pickle": pickle.dumps({"format": 2}), "text": b"no weights"}[kind]
+    (folder / "others.pt").write_bytes(content)
+    before = sorted(folder.rglob("*"))
+
+    done = run_here("batch", "scans/*", "clean", "--weights", "others.pt")
+
+    assert (done.status, done.out, done.err.count("\n")) == (2, "", 1), done
+    assert "others.pt' " in done.err
+    assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("forbidden", ["scans/one.nii", "clean", "."])
+def test_without_permission_nothing_is_done(folder, forbidden):
+    write_scan(folder / "scans" / "one.nii")
+    (folder / "clean").mkdir()
+    output = "clean/new" if forbidden == "clean" else "clean" if forbidden != "." else "new"
+    (folder / forbidden).chmod(0o000 if forbidden.endswith("nii") else 0o555)
+    before = sorted(folder.rglob("*"))
+    try:
+        done = subprocess.run(
+            [*without_privileges(), *command("batch", "scans/*", output, "--workers", 1, "--device", "cpu")],
+            capture_output=True,
+            text=True,
+            env={**environment(), "OMP_NUM_THREADS": "1"},
+        )
+    finally:
+        (folder / forbidden).chmod(0o755)
+    if forbidden.endswith("nii"):
+        assert (done.returncode, done.stderr) == (1, "")
+        assert "| one.nii | Cannot be read (Permission denied). |" in done.stdout
+    else:
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.count("\n") == 1
+        assert "Permission denied" in done.stderr
     assert sorted(folder.rglob("*")) == before
 
 

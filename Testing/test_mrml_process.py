@@ -261,6 +261,13 @@ class TestUnfinishedRuns:
             logic.process(*filled, QUICK, device="abacus")
         assert state() == before
 
+    def test_a_card_that_is_not_there_leaves_the_scene_as_it_was(self, logic, filled, state, monkeypatch):
+        monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+        before = state()
+        with pytest.raises(DeviceError, match=r"Device 'cuda' is not there \(0 CUDA devices found\): choose another"):
+            logic.process(*filled, QUICK, device="cuda")
+        assert state() == before
+
     def test_an_unsuitable_conduction_node_stops_the_run_before_it_starts(
         self, logic, scene, add_volume, output, state
     ):
@@ -277,6 +284,39 @@ class TestUnfinishedRuns:
         with pytest.raises(InvalidVolumeError, match="'Conduction' is not in the scene"):
             logic.process(*filled, QUICK, progress=lambda *_: scene.RemoveNode(conduction))
         assert slicer.util.arrayFromVolume(output).max() == 9
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda volume: volume.SetSpacing(2, 2, 2),
+            lambda volume: volume.SetOrigin(0, 0, 9),
+            lambda volume: volume.SetIJKToRASDirections(0, 1, 0, 1, 0, 0, 0, 0, 1),
+            lambda volume: slicer.util.updateVolumeFromArray(volume, np.zeros((5, 6, 7), np.int16)),
+            lambda volume: slicer.util.updateVolumeFromArray(volume, np.zeros((96, 64, 64), np.uint8)),
+        ],
+        ids=["spacing", "origin", "directions", "size", "scalar type"],
+    )
+    def test_an_input_that_is_changed_meanwhile_gives_its_result_no_other_place(self, logic, filled, change):
+        volume, output, conduction = filled
+        with pytest.raises(InvalidVolumeError, match="'Scan' was given another place or another image while it was"):
+            logic.process(*filled, QUICK, progress=lambda *_: change(volume))
+        for node in (output, conduction):
+            assert slicer.util.arrayFromVolume(node).shape == (2, 4, 4)
+            assert node.GetAttribute("NeuralDiffusion.Noise") == "speckle"
+
+    def test_voxels_that_are_edited_meanwhile_do_not_matter(self, logic, filled):
+        volume, output, _ = filled
+        logic.process(*filled, QUICK)
+        expected = slicer.util.arrayFromVolume(output).copy()
+
+        def edit(*_):
+            slicer.util.arrayFromVolume(volume)[:] = 7
+            slicer.util.arrayFromVolumeModified(volume)
+
+        volume_before = slicer.util.arrayFromVolume(volume).copy()
+        logic.process(*filled, QUICK, progress=edit)
+        assert not np.array_equal(slicer.util.arrayFromVolume(volume), volume_before)
+        np.testing.assert_array_equal(slicer.util.arrayFromVolume(output), expected)
 
 
 class TestRun:

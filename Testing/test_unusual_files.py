@@ -16,9 +16,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from shell import command, environment, head, image, raw_file, rest, voxels_of, write
-from shell_in_process import denoised, refused
+from rich.progress import Progress
+from shell import command, environment, head, image, raw_file, rest, voxels_of, without_privileges, write
+from shell_in_process import denoised, refused, run
 
+from NeuralDiffusionLib import denoiser as engine
 from NeuralDiffusionLib.image_headers import is_sound
 
 pytest_plugins = ("small_disk",)
@@ -186,6 +188,17 @@ class TestFormats:
 
 
 class TestPlaces:
+    def test_a_scan_that_nifti_cannot_count_is_refused_there_and_written_elsewhere(self, tmp_path):
+        scan = write(tmp_path / "long.nrrd", np.tile(head(np.int16, (1, 2, 20)), (1, 1, 2000)))
+        for named in ("clean.nii", "clean.nii.gz"):
+            sentence = refused(scan, tmp_path / named)
+            assert sentence == (
+                f"{tmp_path / named} cannot hold the scan: it has 40000 voxels along an axis, NIfTI 32767 at most: "
+                "name a .nrrd or .mha file."
+            )
+        assert "cannot hold the scan" in refused(scan, tmp_path / "clean.nrrd", "--conduction", tmp_path / "map.nii")
+        assert denoised(scan, tmp_path / "clean.nrrd").voxels.shape == (1, 2, 40000)
+
     def test_one_file_under_two_names_is_refused(self, tmp_path):
         scan = write(tmp_path / "scan.nrrd")
         (tmp_path / "sub").mkdir()
@@ -214,12 +227,9 @@ class TestPlaces:
         shutil.copy(scan, tmp_path / "locked" / "scan.nrrd")
         source = tmp_path / "locked" / "scan.nrrd" if forbidden == "locked" else scan
         (tmp_path / forbidden).chmod(0o555 if forbidden == "out" else 0o000)
-        # Root may read and write everything unless it gives up the right to.
-        override = "-dac_override,-dac_read_search"
-        as_user = ["setpriv", "--inh-caps", override, "--bounding-set", override] if os.geteuid() == 0 else []
         try:
             done = subprocess.run(
-                [*as_user, *command("denoise"), source, tmp_path / "out" / "clean.nrrd", "--iterations", "1"],
+                [*without_privileges(), *command("denoise", source, tmp_path / "out" / "clean.nrrd")],
                 capture_output=True,
                 text=True,
                 env=environment(),
@@ -306,6 +316,27 @@ class TestTwoAtOnce:
             assert process.returncode == 0, said
         assert any(np.array_equal(voxels_of(tmp_path / "both.nii"), result) for result in results)
         assert not list(tmp_path.glob(".unfinished-*"))
+
+
+class TestInterrupted:
+    @pytest.mark.parametrize("batch", range(1, 7))
+    def test_at_each_batch_nothing_is_written(self, tmp_path, monkeypatch, batch):
+        monkeypatch.setattr(engine, "batch_size", lambda *_: 1)
+        update = Progress.update
+
+        def interrupt(bar, task, **values):
+            update(bar, task, **values)
+            if values.get("completed") == batch:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(Progress, "update", interrupt)
+        scan = write(tmp_path / "scan.nrrd")
+        (tmp_path / "clean.nrrd").write_text("a former result")
+        before = files(tmp_path)
+        status, told, said = run(scan, tmp_path / "clean.nrrd", "--overwrite", "--iterations", 1)
+        assert (status, told, said) == (130, "", "Cancelled.\n")
+        assert files(tmp_path) == before
+        assert len(list(tmp_path.iterdir())) == 2
 
 
 class TestKilled:

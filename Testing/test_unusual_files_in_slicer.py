@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -18,11 +19,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from shell import ROOT, environment, head, raw_file, voxels_of, write
+from shell import ROOT, environment, head, raw_file, voxels_of, without_privileges, write
 from shell_in_process import denoised
 
 from NeuralDiffusion import NeuralDiffusionLogic
-from NeuralDiffusionLib import DenoiseSettings
+from NeuralDiffusionLib import DenoiseSettings, InvalidVolumeError
+from NeuralDiffusionLib import denoiser as engine
 from NeuralDiffusionTraining.files.image_files import read_scan
 
 pytest_plugins = ("small_disk",)
@@ -40,6 +42,17 @@ def progress(done, files):
         os.kill(os.getpid(), signal.Signals[sys.argv[1]])
 signal.signal(signal.SIGINT, signal.default_int_handler)
 NeuralDiffusionLogic().denoiseAll(*sys.argv[2:], progress=progress, overwrite=True, device="cpu")
+"""
+STATUSES = """
+import sys
+import slicer_host
+slicer_host.install()
+from NeuralDiffusion import NeuralDiffusionLogic
+from NeuralDiffusionLib import DenoiseSettings
+settings = DenoiseSettings(iterations=1)
+table = NeuralDiffusionLogic().denoiseAll(*sys.argv[1:], settings=settings, device="cpu").GetTable()
+for row in range(table.GetNumberOfRows()):
+    print(table.GetValueByName(row, "Status").ToString())
 """
 TESTING = {**environment(), "PYTHONPATH": os.pathsep.join([environment()["PYTHONPATH"], str(ROOT / "Testing")])}
 
@@ -193,11 +206,84 @@ class TestFolder:
         assert_sentence(status, f"scan{suffix}' could not be written")
         assert {path.name: path.read_bytes() for path in small_disk.iterdir()} == {f"scan{suffix}": b"a former result"}
 
-    @pytest.mark.skipif(os.geteuid() == 0, reason="Root may read everything.")
-    def test_a_file_that_may_not_be_read_is_named(self, tmp_path, scans, run):
+    def in_process_without_privileges(self, *arguments: Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*without_privileges(), sys.executable, "-c", STATUSES, *arguments],
+            capture_output=True,
+            text=True,
+            env=TESTING,
+        )
+
+    def test_a_file_that_may_not_be_read_is_named(self, tmp_path, scans):
         write(scans / "scan.nii").chmod(0)
-        (status,) = run(scans, tmp_path / "clean").values()
-        assert_sentence(status, "'scan.nii' cannot be read (Permission denied)")
+        done = self.in_process_without_privileges(scans, tmp_path / "clean")
+        assert done.stdout == (
+            "'scan.nii' cannot be read (Permission denied): ask for the permission to read it, or try again.\n"
+        )
+
+    @pytest.mark.parametrize("made", [False, True])
+    def test_an_output_folder_that_may_not_be_written_into_is_named(self, tmp_path, scans, made):
+        write(scans / "scan.nii")
+        locked = tmp_path / "locked"
+        locked.mkdir(mode=0o555)
+        done = self.in_process_without_privileges(scans, locked if made else locked / "clean")
+        said = done.stdout if made else done.stderr.strip().splitlines()[-1]
+        assert "Permission denied" in said
+        assert "choose another" in said
+        assert list(locked.iterdir()) == []
+
+    def test_a_folder_that_may_not_be_read_is_named(self, tmp_path, scans):
+        write(scans / "scan.nii")
+        scans.chmod(0)
+        try:
+            done = self.in_process_without_privileges(scans, tmp_path / "clean")
+        finally:
+            scans.chmod(0o755)
+        assert f"'{scans}' cannot be read (Permission denied)" in done.stderr.strip().splitlines()[-1]
+        assert not (tmp_path / "clean").exists()
+
+    def test_a_folder_whose_name_no_disk_can_hold_is_none(self, tmp_path, run):
+        with pytest.raises(InvalidVolumeError, match="xxx' is not a folder: choose the folder of the scans"):
+            run(tmp_path / ("x" * 300), tmp_path / "clean")
+
+    def test_axes_without_extent_are_refused(self, tmp_path, scans, run):
+        sound = {suffix: write(scans / f"scan{suffix}").read_bytes() for suffix in (".mha", ".nrrd")}
+        for path in scans.iterdir():
+            path.unlink()
+        no_spacing = re.sub(rb"(?m)^ElementSpacing = .*$", b"ElementSpacing = 0 0 0", sound[".mha"])
+        (scans / "spacing.mha").write_bytes(no_spacing)
+        no_axes = re.sub(rb"(?m)^space directions: .*$", b"space directions: (0,0,0) (0,0,0) (0,0,0)", sound[".nrrd"])
+        (scans / "axes.nrrd").write_bytes(no_axes)
+        affine = np.diag([0.8, 0.9, 0.0, 1.0])
+        image = nib.Nifti1Image(np.ascontiguousarray(head().T), np.eye(4))
+        image.set_sform(affine, 1)
+        image.header["qform_code"] = 0
+        image.header["pixdim"][1:4] = 0
+        image.to_filename(scans / "sform.nii")
+        for status in run(scans, tmp_path / "clean").values():
+            assert_sentence(status, "'")
+            assert status != "Denoised."
+        assert list((tmp_path / "clean").iterdir()) == []
+
+    @pytest.mark.parametrize("batch", range(1, 7))
+    def test_a_run_that_is_cancelled_at_any_batch_leaves_the_former_file(
+        self, tmp_path, scans, run, monkeypatch, batch
+    ):
+        monkeypatch.setattr(engine, "batch_size", lambda *_: 1)
+        write(scans / "scan.nii")
+        (tmp_path / "clean").mkdir()
+        (tmp_path / "clean" / "scan.nii").write_text("a former result")
+        asked = []
+
+        def cancelled():
+            asked.append(True)
+            return len(asked) > batch
+
+        found = run(scans, tmp_path / "clean", overwrite=True, cancelled=cancelled)
+        assert found == {"scan.nii": "Cancelled: nothing was written."}
+        assert {path.name: path.read_text() for path in (tmp_path / "clean").iterdir()} == {
+            "scan.nii": "a former result"
+        }
 
     def test_a_link_to_nothing_is_named(self, tmp_path, scans, run):
         (scans / "scan.nii").mkdir()
@@ -249,6 +335,12 @@ class TestCommandLineModule:
         scan = write(tmp_path / f"scan{suffix}")
         scan.write_bytes(change(scan.read_bytes()))
         assert_sentence(self.refused(scan, tmp_path / "clean.nrrd"), "cannot be read as an image")
+        assert [path.name for path in tmp_path.iterdir()] == [scan.name]
+
+    def test_a_name_that_no_disk_can_hold_is_refused(self, tmp_path):
+        scan, long = write(tmp_path / "scan.nrrd"), tmp_path / ("x" * 300 + ".nrrd")
+        assert_sentence(self.refused(scan, long), "cannot be used (File name too long): choose another name")
+        assert_sentence(self.refused(long, tmp_path / "clean.nrrd"), "cannot be read as an image")
         assert [path.name for path in tmp_path.iterdir()] == [scan.name]
 
     @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])

@@ -158,3 +158,57 @@ def test_what_is_called_between_finds_all_written_and_none_in_place(folder):
     (between,) = found
     assert sorted(between.values()) == ["new", "new", "new", "old"]
     assert between["first.txt"] == "old"
+
+
+def test_the_last_is_written_first_so_that_others_can_describe_it(folder):
+    written = []
+    write_whole([(folder / name, lambda path: (written.append(path.name), new(path))) for name in NAMES])
+    assert written == [*reversed(NAMES)]
+
+
+class TestNotReplacing:
+    """`second_names` are how a place is taken at once; without them there is a moment between looking and taking."""
+
+    def test_free_places_are_taken_and_nothing_else_is_left(self, tmp_path, second_names):
+        write_whole([(tmp_path / name, new) for name in NAMES], replace=False)
+        assert content(tmp_path) == dict.fromkeys(NAMES, "new")
+        assert len(list(tmp_path.iterdir())) == len(NAMES)
+        assert {path.stat().st_nlink for path in tmp_path.iterdir()} == {1}
+
+    @pytest.mark.parametrize("taken", NAMES)
+    def test_a_file_that_appears_before_the_first_takes_its_place_stops_all(self, tmp_path, second_names, taken):
+        with pytest.raises(FileExistsError):
+            write_whole(
+                [(tmp_path / name, new) for name in NAMES],
+                lambda: (tmp_path / taken).write_text("of another process"),
+                replace=False,
+            )
+        assert content(tmp_path) == {taken: "of another process"}
+
+    def test_a_file_that_appears_at_the_very_last_moment_is_not_replaced(self, tmp_path, monkeypatch):
+        link = os.link
+
+        def late(source, target):
+            if Path(target).name == "third.txt":
+                Path(target).write_text("of another process")
+            link(source, target)
+
+        monkeypatch.setattr(os, "link", late)
+        with pytest.raises(FileExistsError):
+            write_whole([(tmp_path / name, new) for name in NAMES], replace=False)
+        assert content(tmp_path) == {"third.txt": "of another process"}
+
+    @pytest.mark.parametrize("number", [1, 2, 3])
+    def test_an_interrupt_right_after_a_place_was_taken_leaves_all_or_nothing(self, tmp_path, monkeypatch, number):
+        link, linked = os.link, []
+
+        def interrupted(source, target):
+            link(source, target)
+            linked.append(target)
+            if len(linked) == number:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(os, "link", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            write_whole([(tmp_path / name, new) for name in NAMES], replace=False)
+        assert content(tmp_path) == (dict.fromkeys(NAMES, "new") if number == 3 else {})

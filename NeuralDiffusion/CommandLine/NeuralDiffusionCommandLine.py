@@ -107,7 +107,7 @@ def _denoise(chosen: argparse.Namespace) -> DenoiseResult:
         )
     except ValueError as error:
         raise RunError(str(error)) from error
-    _check_targets(chosen)
+    _check_paths(chosen)
     image = _read(chosen.inputVolume)
     axis = acquisition_axis(image.GetSpacing()[::-1], image.GetSize()[::-1])
     result = _run(image, settings, axis, chosen)
@@ -115,13 +115,23 @@ def _denoise(chosen: argparse.Namespace) -> DenoiseResult:
     return result
 
 
-def _check_targets(chosen: argparse.Namespace) -> None:
+def _check_paths(chosen: argparse.Namespace) -> None:
+    from NeuralDiffusionLib.file_names import is_text, shown
+
     targets = [chosen.outputVolume, *([chosen.conductionVolume] if chosen.conductionVolume else [])]
+    for path in (chosen.inputVolume, *targets):
+        # ITK would end the process over it.
+        if not is_text(path):
+            raise RunError(f"{shown(path)} has letters that are no UTF-8: give it another name.")
     files = [path.resolve() for path in (chosen.inputVolume, *targets)]
     if len(set(files)) < len(files):
         raise RunError("The same file was named twice: name another one for each output, the input is never replaced.")
     for path in targets:
-        if path.is_dir() or not path.parent.is_dir():
+        try:
+            unusable = path.is_dir() or not path.parent.is_dir()
+        except OSError as error:
+            raise RunError(f"{path} cannot be used ({error.strerror}): choose another name.") from error
+        if unusable:
             raise RunError(f"{path} cannot be written there: name a file in a folder that exists.")
 
 

@@ -14,9 +14,10 @@ import slicer
 from slicer.i18n import tr as _
 
 from .errors import DenoiseCancelled, InvalidVolumeError
+from .file_names import shown
 from .mrml_new_volume import scene_of
 from .mrml_tables import add_table
-from .mrml_volume_files import find_volume_files, output_name, read_volume_file, write_volume_file
+from .mrml_volume_files import check_name, find_volume_files, output_name, read_volume_file, write_volume_file
 from .mrml_volumes import check_input
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ def folder_tasks(
                 folder=folder
             )
         )
+    check_name(output_folder)
     try:
         output_folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -106,28 +108,28 @@ def folder_tasks(
         raise InvalidVolumeError(message.format(folder=output_folder, reason=error.strerror)) from error
     taken: set[str] = set()
 
-    def check_place(target: Path) -> None:
-        # Two files that differ in their format alone must not replace each other's result.
-        if target.name.lower() in taken or (target.exists() and not overwrite):
-            raise InvalidVolumeError(
-                _("'{target}' is there already and was not replaced: choose another folder or allow it.").format(
-                    target=target.name
-                )
-            )
+    def there_already(target: Path) -> InvalidVolumeError:
+        message = _("'{target}' is there already and was not replaced: choose another folder or allow it.")
+        return InvalidVolumeError(message.format(target=shown(Path(target.name))))
 
     def run(path: Path, progress: Progress) -> DenoiseResult:
         target = output_folder / output_name(path)
-        check_place(target)
+        # Two files that differ in their format alone must not replace each other's result.
+        if target.name.lower() in taken or (target.exists() and not overwrite):
+            raise there_already(target)
         scene = slicer.vtkMRMLScene()
         volume = read_volume_file(path, scene)
         output = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
         result = denoise(volume, output, progress, cancelled)
-        # Somebody else may have put a file there meanwhile.
-        write_volume_file(output, target, partial(check_place, target))
+        try:
+            write_volume_file(output, target, replace=overwrite)
+        except FileExistsError as error:
+            # Somebody else has put a file there meanwhile.
+            raise there_already(target) from error
         taken.add(target.name.lower())
         return result
 
-    return [(path.name, partial(run, path)) for path in files]
+    return [(shown(Path(path.name)), partial(run, path)) for path in files]
 
 
 def run_batch(tasks: Sequence[Task], progress: Callable[[float, int], None], cancelled: Cancelled) -> list[BatchRow]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
 from pathlib import Path
 
 import slicer
 from slicer.i18n import tr as _
 
 from .errors import InvalidVolumeError
+from .file_names import is_text, shown
 from .image_headers import has_sheared_axes, is_label_map_by_name, is_sound, taken_for
 from .whole_files import write_whole
 
@@ -29,11 +30,16 @@ def find_volume_files(folder: Path) -> list[Path]:
     Raises
     ------
     InvalidVolumeError
-        If there is no such folder, or no such file in it.
+        If there is no such folder, or it cannot be read, or has no such file in it.
     """
-    if not folder.is_dir():
+    # Asked of the path itself, a name that is too long is an error.
+    if not os.path.isdir(folder):
         raise InvalidVolumeError(_("'{folder}' is not a folder: choose the folder of the scans.").format(folder=folder))
-    files = sorted(path for path in folder.iterdir() if path.is_file() and _suffix(path))
+    try:
+        files = sorted(path for path in folder.iterdir() if path.is_file() and _suffix(path))
+    except OSError as error:
+        message = _("'{folder}' cannot be read ({reason}): ask for the permission to read it.")
+        raise InvalidVolumeError(message.format(folder=folder, reason=error.strerror)) from error
     if not files:
         raise InvalidVolumeError(
             _("'{folder}' holds no NRRD, NIfTI or MetaImage file: choose the folder of the scans.").format(
@@ -57,8 +63,10 @@ def read_volume_file(path: Path, scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLSc
     Raises
     ------
     InvalidVolumeError
-        If the file does not hold one scalar volume, is a NIfTI file with sheared axes, or is a label map by its name.
+        If the file does not hold one scalar volume, is a NIfTI file with sheared axes, is a label map by its name, or
+        has a path that is no UTF-8.
     """
+    check_name(path)
     if is_label_map_by_name(path):
         raise InvalidVolumeError(
             _("'{name}' is a label map by its name, whose labels would be blended: rename it if it is a scan.").format(
@@ -90,9 +98,20 @@ def read_volume_file(path: Path, scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLSc
     return volume
 
 
-def write_volume_file(
-    volume: slicer.vtkMRMLScalarVolumeNode, path: Path, on_written: Callable[[], object] = lambda: None
-) -> None:
+def check_name(path: Path) -> None:
+    """Refuse a path that is no UTF-8: VTK would end Slicer over it.
+
+    Raises
+    ------
+    InvalidVolumeError
+        If it is none.
+    """
+    if not is_text(path):
+        message = _("'{path}' has letters that are no UTF-8: give the file, or its folder, another name.")
+        raise InvalidVolumeError(message.format(path=shown(path)))
+
+
+def write_volume_file(volume: slicer.vtkMRMLScalarVolumeNode, path: Path, replace: bool = True) -> None:
     """Write a volume to a file, whole or not at all.
 
     Parameters
@@ -101,11 +120,13 @@ def write_volume_file(
         The volume.
     path
         Its file.
-    on_written
-        Called before the file takes its place, which it does not if this raises.
+    replace
+        Whether a file that is there may be replaced.
 
     Raises
     ------
+    FileExistsError
+        If a file is there that must not be replaced.
     OSError
         If the file cannot be written: one sentence that says what to do.
     """
@@ -118,7 +139,9 @@ def write_volume_file(
             raise OSError(None, _("Slicer's writer failed"))
 
     try:
-        write_whole([(path, write)], on_written)
+        write_whole([(path, write)], replace=replace)
+    except FileExistsError:
+        raise
     except OSError as error:
         message = _("'{path}' could not be written ({reason}): free some space or choose another folder.")
         raise OSError(message.format(path=path, reason=error.strerror)) from error

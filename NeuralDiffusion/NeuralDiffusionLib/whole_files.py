@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Callable, Sequence
@@ -19,7 +20,9 @@ class _Move(NamedTuple):
 
 
 def write_whole(
-    targets: Sequence[tuple[Path, Callable[[Path], object]]], on_written: Callable[[], object] = lambda: None
+    targets: Sequence[tuple[Path, Callable[[Path], object]]],
+    on_written: Callable[[], object] = lambda: None,
+    replace: bool = True,
 ) -> None:
     """Write every target, or leave the disk as it was.
 
@@ -27,18 +30,24 @@ def write_whole(
     ----------
     targets
         Pairs of a path and the function that writes a file of that name at the path it is given. Files that it makes
-        beside, as formats of two files need, go with it.
+        beside, as formats of two files need, go with it. The last is written first, so that others can describe it, and
+        takes its place last.
     on_written
         Called once all is written, before the first file takes its place.
+    replace
+        Whether files that are there may be replaced. Otherwise a target that appears at any moment is left as it is,
+        where the file system has hard links; where it has none, only what is there after `on_written`.
 
     Raises
     ------
+    FileExistsError
+        If a target is there and must not be replaced.
     OSError
         If a file cannot be written; whatever the functions raise passes through.
     """
     with ExitStack() as folders:
         moves: list[_Move] = []
-        for path, write in targets:
+        for path, write in reversed(targets):
             # The new file is made beside its target: a rename is whole only within one file system.
             folder = Path(folders.enter_context(tempfile.TemporaryDirectory(dir=path.parent, prefix=".unfinished-")))
             new, old = folder / "new", folder / "old"
@@ -46,25 +55,51 @@ def write_whole(
             old.mkdir()
             write(new / path.name)
             # The header, which names the file of its voxels, comes after it.
-            for name in (*(file.name for file in new.iterdir() if file.name != path.name), path.name):
+            names = [*(file.name for file in new.iterdir() if file.name != path.name), path.name]
+            for name in names:
                 _flush_to_disk(new / name)
-                moves.append(_Move(new / name, path.parent / name, old / name))
+            moves[:0] = [_Move(new / name, path.parent / name, old / name) for name in names]
         on_written()
-        _move_all(moves)
+        _move_all(moves, replace)
 
 
-def _move_all(moves: Sequence[_Move]) -> None:
+def _move_all(moves: Sequence[_Move], replace: bool) -> None:
     *first, last = moves
     try:
         for new, path, old in first:
-            _keep(path, old)
-            os.replace(new, path)
-        os.replace(last.new, last.path)
+            if replace:
+                _keep(path, old)
+                os.replace(new, path)
+            else:
+                _move_to_free_place(new, path)
+        if replace:
+            os.replace(last.new, last.path)
+        else:
+            _move_to_free_place(last.new, last.path)
     except BaseException:
         # The folders themselves tell how far it came, even if an interrupt fell between two lines.
-        if last.new.exists():
+        if not _in_place(last):
             _move_back(first)
         raise
+
+
+def _in_place(move: _Move) -> bool:
+    return not move.new.exists() or (move.path.exists() and move.path.samefile(move.new))
+
+
+def _move_to_free_place(new: Path, path: Path) -> None:
+    try:
+        # Unlike a rename, which would replace what another process has just put there.
+        os.link(new, path)
+    except FileExistsError:
+        raise
+    except (OSError, NotImplementedError):
+        # Some file systems have no second names.
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        os.replace(new, path)
+    else:
+        new.unlink()
 
 
 def _keep(path: Path, old: Path) -> None:
@@ -79,11 +114,11 @@ def _keep(path: Path, old: Path) -> None:
 
 
 def _move_back(moves: Sequence[_Move]) -> None:
-    for new, path, old in moves:
-        if old.exists():
-            os.replace(old, path)
-        elif not new.exists():
-            path.unlink()
+    for move in moves:
+        if move.old.exists():
+            os.replace(move.old, move.path)
+        elif _in_place(move):
+            move.path.unlink()
 
 
 def _flush_to_disk(path: Path) -> None:

@@ -111,4 +111,6 @@ def sidecar_text(
         "Bytes": {"Input": scan.source.stat().st_size, "Output": written.stat().st_size},
     }
     content = {"Description": "Denoised by Neural Diffusion", **scan.fields, RECORD: record}
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    # What is no UTF-8 in the name of a file becomes an escape of JSON's own.
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

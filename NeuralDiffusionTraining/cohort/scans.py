@@ -72,9 +72,13 @@ def find_cohort(given: str, folder: Path) -> Cohort:
     # Patterns are quoted, so no shell has done it.
     given = os.path.expanduser(given)
     folder = Path(os.path.abspath(folder))
-    if folder.exists() and not folder.is_dir():
+    if os.path.isfile(given):
+        # A name with brackets is no pattern if it is that of a file.
+        given = glob.escape(given)
+    # Asked of a path itself, a name that is too long is an error.
+    if os.path.exists(folder) and not os.path.isdir(folder):
         raise CommandError(f"{folder} is a file: name a folder for the denoised scans.")
-    cohort = _of_dataset(Path(os.path.abspath(given)), folder) if Path(given).is_dir() else _of_pattern(given, folder)
+    cohort = _of_dataset(Path(os.path.abspath(given)), folder) if os.path.isdir(given) else _of_pattern(given, folder)
     _check_outputs(cohort.scans)
     return cohort
 

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from NeuralDiffusionLib.file_names import shown
+
 from .outcome import Outcome
 
 
@@ -20,7 +22,7 @@ def summary(outcomes: Sequence[Outcome], folder: Path, seconds: float) -> str:
 
 def failure_table(outcomes: Sequence[Outcome]) -> str:
     """The scans that failed, by name, with the reason of each, as a Markdown table; empty if there is none."""
-    failed = sorted((outcome.name, outcome.reason) for outcome in outcomes if outcome.state == "failed")
+    failed = sorted((shown(Path(outcome.name)), outcome.reason) for outcome in outcomes if outcome.state == "failed")
     if not failed:
         return ""
     rows = [(_cell(name), _cell(reason)) for name, reason in [("Scan", "What is wrong"), *failed]]

@@ -12,7 +12,7 @@ from NeuralDiffusionLib import Denoiser, DeviceError, WeightsError
 from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS
 
 from ..files.command_error import CommandError
-from ..files.image_files import write_denoised
+from ..files.image_files import scalar_type_in, write_denoised
 from ..files.result_files import make_folder
 from ..files.scan_denoising import naming, read_source, with_slice_axis, write_scan_files
 from .outcome import Outcome
@@ -41,6 +41,9 @@ def run_task(task: ScanTask) -> Outcome:
         # The table names the scan already.
         reason = str(error).removeprefix(str(task.scan.source)).lstrip(": ")
         return Outcome(task.name, "failed", reason[0].upper() + reason[1:])
+    except MemoryError:
+        reason = "The main memory is too small for it: run fewer workers, or denoise a part of the scan."
+        return Outcome(task.name, "failed", reason)
 
 
 def _run(scan: CohortScan, order: Order) -> Literal["denoised", "already done"]:
@@ -62,18 +65,27 @@ def _run(scan: CohortScan, order: Order) -> Literal["denoised", "already done"]:
     denoiser = _denoiser(order.device, order.weights, order.weights_sha256)
     started = time.perf_counter()
     with naming(scan.source):
-        result = denoiser(volume.voxels, settings)
+        stored_as = scalar_type_in(scan.output, volume, order.as_float)
+        result = denoiser(volume.voxels, settings, scalar_type=stored_as, conduction=False)
     denoised = time.perf_counter()
 
+    text = ""
+
     def write(path: Path) -> None:
+        nonlocal text
         write_denoised(path, volume, result.image, order.as_float)
         seconds = {"Read": read, "Denoise": denoised - started, "Write": time.perf_counter() - denoised}
         text = sidecar_text(scan, order, input_sha256, path, result, settings.slice_axis, seconds)
-        # Before the scan takes its place: one without a sidecar was not written by a run.
-        write_scan_files([(sidecar, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))])
 
     make_folder(scan.output.parent)
-    write_scan_files([(scan.output, write)])
+    # The sidecar takes its place first: a scan without one was not written by a run.
+    files = [(sidecar, lambda path: path.write_text(text, encoding="utf-8")), (scan.output, write)]
+    try:
+        write_scan_files(files, overwrite=found is not None, instead="choose another folder")
+    except CommandError:
+        # Dask gives a scan to a second worker if it loses sight of the first, which may have written it meanwhile.
+        if (read_record(sidecar) or {}).get("Run") != order.run:
+            raise
     return "denoised"
 
 

@@ -54,25 +54,32 @@ def naming(source: Path) -> Iterator[None]:
         ) from error
 
 
-def write_scan_files(files: Sequence[tuple[Path, Callable[[Path], object]]], overwrite: bool = True) -> None:
+def write_scan_files(
+    files: Sequence[tuple[Path, Callable[[Path], object]]],
+    overwrite: bool = True,
+    instead: str = "choose another name, or add --overwrite to replace it",
+) -> None:
     """Write every file, or leave the disk as it was; see `write_whole`.
+
+    Parameters
+    ----------
+    files
+        As for `write_whole`.
+    overwrite
+        Whether files that have been written meanwhile may be replaced.
+    instead
+        What the user can do about such a file.
 
     Raises
     ------
     CommandError
         If one cannot be written, or must not replace a file that has been written meanwhile.
     """
-
-    def check() -> None:
-        taken = [str(path) for path, _ in files if path.exists()]
-        if taken and not overwrite:
-            raise CommandError(
-                f"{' and '.join(taken)} appeared while the scan was denoised and was left as it is: choose another "
-                "name, or add --overwrite to replace it."
-            )
-
     try:
-        write_whole(files, check)
+        write_whole(files, replace=overwrite)
+    except FileExistsError as error:
+        taken = " and ".join(str(path) for path, _ in files if path.exists())
+        raise CommandError(f"{taken} appeared while the scan was denoised and was left as it is: {instead}.") from error
     except OSError as error:
         reason = error.strerror or str(error)
         raise CommandError(
