@@ -46,8 +46,6 @@ from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS, load_weights  # noqa: E4
 from NeuralDiffusionTraining.files.command_error import CommandError  # noqa: E402
 from NeuralDiffusionTraining.files.image_files import read_scan, write_denoised  # noqa: E402
 
-CASES = 100
-"""Examples in a round."""
 SECONDS_PER_CASE = 30
 MEMORY = 16 * 2**30
 FINDINGS = Path("fuzz-findings")
@@ -73,8 +71,8 @@ VOLUMES = arrays.arrays(arrays.scalar_dtypes(), arrays.array_shapes(min_dims=0, 
 class Fuzz:
     """Sound files, what rounds are about, and what may become of each case."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, examples: int) -> None:
+        self.folder, self.examples = folder, examples
         self.denoiser = Denoiser("cpu", precision="float32")
         self.expected = self.denoiser.network.state_dict()
         voxels = head(np.int16, (3, 9, 8))
@@ -104,7 +102,7 @@ class Fuzz:
 
         @hypothesis.seed(number)
         @hypothesis.settings(
-            max_examples=CASES,
+            max_examples=self.examples,
             database=None,
             deadline=None,
             phases=(hypothesis.Phase.generate, hypothesis.Phase.shrink),
@@ -232,18 +230,19 @@ def main() -> int:
     options.add_argument("--minutes", type=float, default=5.0)
     options.add_argument("--rounds", type=int, default=None, help="this many rounds, however long they take")
     options.add_argument("--first", type=int, default=0, help="number of the first round")
+    options.add_argument("--cases", type=int, default=100, help="examples in a round")
     chosen = options.parse_args()
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     number, findings, end = chosen.first, 0, time.monotonic() + 60 * chosen.minutes
     with tempfile.TemporaryDirectory() as folder:
-        fuzz = Fuzz(Path(folder))
+        fuzz = Fuzz(Path(folder), chosen.cases)
         while time.monotonic() < end if chosen.rounds is None else number < chosen.first + chosen.rounds:
             if not survives(fuzz, number):
                 findings += 1
                 fuzz.keep(number, FINDINGS)
             number += 1
-    print(f"{number - chosen.first} rounds of up to {CASES} cases, {findings} findings.")
+    print(f"{number - chosen.first} rounds of up to {chosen.cases} cases, {findings} findings.")
     return 1 if findings else 0
 
 

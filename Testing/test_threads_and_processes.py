@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import slicer
 from shell import ROOT, environment, head
 
 from NeuralDiffusion import NeuralDiffusionLogic
@@ -35,6 +36,20 @@ RUNS = {
         "    logic.process(scan, output, conduction, settings, device='cpu')\n"
         "    assert count == 0 or slicer.mrmlScene.GetNumberOfNodes() == nodes\n"
     ),
+    "batch": (
+        "import pathlib, tempfile, SimpleITK\n"
+        "from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS, load_weights\n"
+        "from NeuralDiffusionTraining.cohort.record import Order\n"
+        "from NeuralDiffusionTraining.cohort.scans import find_cohort\n"
+        "from NeuralDiffusionTraining.cohort.task import ScanTask, run_task\n"
+        "folder = pathlib.Path(tempfile.mkdtemp())\n"
+        "SimpleITK.WriteImage(SimpleITK.GetImageFromArray(volume), str(folder / 'scan.nrrd'))\n"
+        "(scan,) = find_cohort(str(folder / '*.nrrd'), folder / 'clean').scans\n"
+        "order = Order(settings, False, 'cpu', None, load_weights(BUNDLED_WEIGHTS).sha256, 'run')\n"
+        "def run():\n"
+        "    scan.output.unlink(missing_ok=True)\n"
+        "    assert run_task(ScanTask(scan, order)).state == 'denoised'\n"
+    ),
 }
 """How a run is done, by path, in lines of Python."""
 
@@ -59,10 +74,11 @@ def python(program, **variables):
 
 
 class TestThreads:
+    @pytest.mark.parametrize("precision", ["fast", "float32"])
     @pytest.mark.parametrize("shared", [False, True])
-    def test_two_at_once_give_what_each_gives_alone(self, shared):
-        first = Denoiser("cpu", precision="float32")
-        second = first if shared else Denoiser("cpu", precision="float32")
+    def test_two_at_once_give_what_each_gives_alone(self, shared, precision):
+        first = Denoiser("cpu", precision=precision)
+        second = first if shared else Denoiser("cpu", precision=precision)
         volumes = [head(np.float32, (4, 40, 30), level) for level in (20, 60)]
         alone = [first(volume).image for volume in volumes]
         with ThreadPoolExecutor(2) as pool:
@@ -90,6 +106,32 @@ class TestThreads:
         image = worker.start(lambda report, cancelled: denoiser(head(), QUICK, report, cancelled)).result().image
         np.testing.assert_array_equal(image, denoiser(head(), QUICK).image)
         worker.close()
+
+    @pytest.mark.parametrize("signal", [SystemExit, KeyboardInterrupt])
+    def test_in_the_module_a_killed_thread_changes_nothing_and_the_next_run_is_whole(
+        self, one_slice_each, add_volume, state, signal, monkeypatch
+    ):
+        logic, long, short = NeuralDiffusionLogic(), add_volume(head(np.int16, (2000, 24, 20))), add_volume()
+        logic.process(short, logic.addOutputVolume(short), None, QUICK, device="cpu")
+        before, threads, begun = state(), [], threading.Event()
+        each_batch = Denoiser.each_batch
+
+        def watched(*arguments):
+            threads.append(threading.get_ident())
+            begun.set()
+            return each_batch(*arguments)
+
+        monkeypatch.setattr(Denoiser, "each_batch", watched)
+        run = logic.start(long, device="cpu")
+        begun.wait()
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(threads[0]), ctypes.py_object(signal))
+        with pytest.raises(RuntimeError, match=rf"stopped from outside \({signal.__name__}\): start it again"):
+            run.store()
+        assert state() == before
+        result, output = logic.start(short, settings=QUICK, device="cpu").store()
+        assert output.GetImageData().GetDimensions() == short.GetImageData().GetDimensions()
+        np.testing.assert_array_equal(result.image, Denoiser("cpu")(slicer.util.arrayFromVolume(short), QUICK).image)
+        logic.close()
 
     @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux tells the threads of a process in /proc.")
     def test_reading_the_weights_leaves_the_main_thread_no_helpers_that_would_slow_the_runs(self):
@@ -152,6 +194,20 @@ class TestCancelling:
 
 
 class TestProcesses:
+    @pytest.mark.parametrize("precision", ["fast", "float32"])
+    def test_every_process_gives_the_same_bits_with_several_threads(self, precision):
+        program = (
+            "import hashlib, numpy, torch\n"
+            "from NeuralDiffusionLib import Denoiser\n"
+            "torch.set_num_threads(2)\n"
+            "volume = 100 * numpy.random.default_rng(0).random((3, 256, 250), numpy.float32)\n"
+            f"result = Denoiser('cpu', precision={precision!r})(volume)\n"
+            "for part in (result.image, result.conduction, result.slice_sigma):\n"
+            "    print(hashlib.sha256(part.tobytes()).hexdigest())\n"
+        )
+        first, second = (python(program, OMP_NUM_THREADS="2") for _ in range(2))
+        assert first == second
+
     @pytest.mark.parametrize("method", ["fork", "spawn"])
     def test_a_child_gives_what_its_parent_gives_though_that_has_threads(self, tmp_path, method):
         (tmp_path / "work.py").write_text(
@@ -180,8 +236,8 @@ class TestProcesses:
     @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux tells the memory of a process in /proc.")
     @pytest.mark.parametrize("path", RUNS)
     def test_a_hundred_runs_do_not_make_the_process_grow(self, path):
-        growth = python(
-            "import numpy, re\n"
+        growth, files_left_open = python(
+            "import numpy, os, re\n"
             "from NeuralDiffusionLib import Denoiser, DenoiseSettings\n"
             "def resident():\n"
             "    return int(re.search(r'VmRSS:\\s*(\\d+)', open('/proc/self/status').read())[1])\n"
@@ -191,8 +247,9 @@ class TestProcesses:
             "for count in range(120):\n"
             "    run()\n"
             "    if count == 19:\n"
-            "        before = resident()\n"
-            "print(resident() - before)\n",
+            "        before, files = resident(), len(os.listdir('/proc/self/fd'))\n"
+            "print(resident() - before, len(os.listdir('/proc/self/fd')) - files)\n",
             OMP_NUM_THREADS="1",
-        )
+        ).split()
         assert int(growth) < MOST_GROWTH_KB
+        assert int(files_left_open) == 0
