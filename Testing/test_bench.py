@@ -257,6 +257,7 @@ def test_the_table_says_what_was_measured(tmp_path):
             "above_ours_db": -4.0}  # fmt: skip
     content = {
         "shape": [180, 256, 256], "volume": "head", "sigma": 0.09, "device": "CPU", "threads": 2,
+        "hardware": "x86_64, AVX2",
         "rows": [row, slow],
         "skipped": ["No BM3D."],
         "parts": {"guidance": 3.0, "gates": 1.0},
@@ -269,6 +270,7 @@ def test_the_table_says_what_was_measured(tmp_path):
     text = to_markdown(content)
     assert "| Ours | 3 | 6 (5-7) | 2 | 256 | 34.00 | 30.00 | +0.00 | 1.00 |" in text
     assert "| Slow | 1 | 60, from 4 slices | 0.2 |  | 30.00 | 27.00 | -4.00 | 10.00 |" in text
+    assert "9 % Rician noise, CPU (x86_64, AVX2), 2 threads" in text
     assert "No BM3D." in text
     assert "| guidance | 3 | 75 % |" in text
     assert "0.1 of 0.2 TFLOP/s (50 %" in text

@@ -152,6 +152,11 @@ def test_readme_says_by_how_much_ours_leads_the_plain_unet(results, words):
         leads.append(-rows["Plain U-Net"]["difference_psnr_db"]["mean"])
     stated = "{:.2f} dB under Rician noise, by {:.2f} dB under Gaussian noise and by {:.2f} dB under speckle"
     assert stated.format(*leads) in words
+    there = []
+    for name in ("rician_grouped", "gaussian_grouped", "speckle_grouped"):
+        rows = table(results, name)["rows"]
+        there.append(psnr(rows, "Ours, short run") - psnr(rows, "Plain U-Net, short run"))
+    assert "on the grouped one by {:.2f}, {:.2f} and {:.2f} dB".format(*there) in words
     rows = {row["method"]: row["difference_psnr_db"]["mean"] for row in table(results, "competitors_24_epochs")["rows"]}
     plain, control = -rows["Plain U-Net"], -rows["U-Net with our noise level and inversion"]
     assert f"still leads by {plain:.2f} dB, and leads the same U-Net" in words
@@ -245,9 +250,97 @@ def test_readme_says_what_training_without_copies_of_the_test_slices_gives(resul
         )
         in words
     )
+    told = next(row for row in table(results, "rician_grouped")["rows"] if row["method"] == "FFDNet + VST, true sigma")
+    three = "{:.2f} dB / {:.3f} / {:.4f}".format(*(told[name]["mean"] for name in ("psnr_db", "ssim", "edge_mse")))
+    assert f"{three} with the true one" in words
     others = "{:.2f} dB under Gaussian noise and {:.2f} dB under speckle"
     assert others.format(*(reached[noise]["psnr_db"]["mean"] for noise in ("gaussian", "speckle"))) in words
     assert "{:.2f}, {:.2f} and {:.2f} dB less than the weights that ship".format(*lost.values()) in words
+
+
+def test_readme_says_how_much_depends_on_the_draw_of_the_noise(results, words):
+    draws = [table(results, f"rician_draw_{number}") for number in (1, 2, 3)]
+    assert [(content["draw"], content["slices"], content["split"]) for content in draws] == [
+        (number, 450, "original") for number in (1, 2, 3)
+    ]
+    rows = [content["rows"] for content in draws]
+    ours = [our_rows(one)[0] for one in rows]
+    psnrs = [one["psnr_db"]["mean"] for one in ours]
+    assert "measure {:.2f}, {:.2f} and {:.2f} dB".format(*(psnr(one, "Noisy input") for one in rows)) in words
+    assert "ours reaches {:.2f}, {:.2f} and {:.2f} dB".format(*psnrs) in words
+    ssims, edges = ([one[name]["mean"] for one in ours] for name in ("ssim", "edge_mse"))
+    span = f"an SSIM of {min(ssims):.3f} to {max(ssims):.3f} and an edge MSE of {min(edges):.4f} to {max(edges):.4f}"
+    assert span in words
+    tables = our_rows(table(results, "rician")["rows"])[0]["psnr_db"]["mean"]
+    mean = (sum(psnrs) + tables) / 4
+    assert f"all four draws {mean:.2f} dB, {tables - mean:.2f} dB less than on that of the tables" in words
+    ffdnet = [psnr(one, "FFDNet + VST, true sigma") for one in rows]
+    assert "with {:.2f}, {:.2f} and {:.2f} dB".format(*ffdnet) in words
+    assert all(one > other for one, other in zip(psnrs, ffdnet, strict=True))
+
+
+def test_readme_says_how_fast_a_cpu_without_bfloat16_is(results, words):
+    content = table(results, "bench_avx2")
+    rows = {row["method"]: row for row in content["rows"]}
+    assert "AVX2" in content["hardware"]
+    assert f"the same volume took {rows['Neural Diffusion']['median']:.1f} s" in words
+    usual = next(row["median"] for name, row in rows.items() if name == "Nothing changed")
+    plain, full = (
+        next(row["median"] for name, row in rows.items() if name.startswith(start)) / usual
+        for start in ("Straightforward form", "The same with guidance at full resolution")
+    )
+    assert f"{plain:.2f} times as fast as the straightforward form ({full:.2f} with guidance" in words
+    curvature = rows["Curvature anisotropic diffusion, SimpleITK's defaults"]["ratio"]
+    assert f"was faster, with {curvature:.2f} of our time" in words
+
+
+def test_readme_says_how_near_ffdnet_comes_that_is_told_the_noise_level(results, words):
+    rows = table(results, "rician")["rows"]
+    gap = next(row for row in rows if row["method"] == "FFDNet + VST, true sigma")["difference_psnr_db"]
+    stated = "{:.2f} dB behind ours over the whole slice (95 % interval of the difference: {:.2f} to {:+.2f})"
+    assert stated.format(-gap["mean"], gap["low"], gap["high"]) in words
+
+
+def test_readme_says_where_filters_in_3d_lead_the_three_planes(results, words):
+    figures = {
+        (row["volume"], row["sigma"], row["method"]): row["psnr_head_db"] for row in table(results, "volumes")["rows"]
+    }
+
+    def leads(method: str, sigma: float) -> dict[str, float]:
+        return {
+            volume: value - figures[volume, sigma, "Neural Diffusion, three planes"]
+            for (volume, level, name), value in figures.items()
+            if (level, name) == (sigma, method)
+        }
+
+    gradient = leads("Gradient anisotropic diffusion 3-D + inversion", 0.01)
+    template = next(volume for volume in gradient if "template" in volume)
+    scans = [lead for volume, lead in gradient.items() if volume != template]
+    assert min(scans) > 0
+    three = f"by {min(scans):.2f} to {max(scans):.2f} dB on three and by {gradient[template]:.2f} dB on the template"
+    assert three in words
+    for method in ("Non-local means 3-D + inversion", "Non-local means 3-D, Rician (DIPY)"):
+        assert sum(leads(method, 0.01).values()) > 0
+    assert sum(leads("Curvature anisotropic diffusion 3-D + inversion", 0.01).values()) < 0
+    best = "Non-local means 3-D, Rician (DIPY), best for this scan"
+    assert "by {:.2f} and {:.2f} dB".format(*(leads(best, sigma)[template] for sigma in (0.03, 0.05))) in words
+    # The filters whose parameters come from other scans lead the three planes nowhere else.
+    others = [method for _, _, method in figures if "3-D" in method and "best for" not in method]
+    assert all(
+        lead < 0 for method in others for sigma in (0.03, 0.05, 0.09, 0.15) for lead in leads(method, sigma).values()
+    )
+
+
+def test_readme_says_what_becomes_of_faint_rician_noise(results, words):
+    rows = table(results, "rician_faint")["rows"]
+    noisy, ours = next(row for row in rows if row["method"] == "Noisy input"), our_rows(rows)[0]
+    gain = ours["psnr_db"]["mean"] - noisy["psnr_db"]["mean"]
+    before, after = (row["edge_mse"]["mean"] for row in (noisy, ours))
+    stated = (
+        f"{gain:.2f} dB better on the 450 slices, but with edges that are {100 * (after / before - 1):.0f} % farther"
+    )
+    assert stated in words
+    assert f"(edge MSE {after:.5f}, before {before:.5f})" in words
 
 
 def test_readme_says_what_becomes_of_faint_lesions(results, words):

@@ -51,9 +51,9 @@ def noisy_input() -> Method:
     return Method("Noisy input", "input", "none", lambda noisy, _: noisy)
 
 
-def corrupt_all(clean: np.ndarray, noise: str, sigma: float | None) -> tuple[np.ndarray, np.ndarray]:
-    """The benchmark's noisy version of all slices, float32, and their noise levels, (slices,)."""
-    pairs = [benchmark_corruption(picture, noise, position, sigma) for position, picture in enumerate(clean)]
+def corrupt_all(clean: np.ndarray, noise: str, sigma: float | None, draw: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """The benchmark's noisy version of all slices, or another `draw`, float32, and their noise levels, (slices,)."""
+    pairs = [benchmark_corruption(picture, noise, position, sigma, draw) for position, picture in enumerate(clean)]
     return np.stack([noisy for noisy, _ in pairs]), np.array([level for _, level in pairs])
 
 
@@ -64,6 +64,7 @@ def evaluate(
     sigma: float | None = None,
     groups: np.ndarray | None = None,
     progress: Callable[[str, int], None] | None = None,
+    draw: int = 0,
 ) -> Results:
     """Measure methods on the benchmark's noisy version of clean slices.
 
@@ -82,6 +83,8 @@ def evaluate(
         Near-duplicate group of each slice, (slices,); every slice is its own if left out.
     progress
         Called with a method's name and the number of slices it has just done.
+    draw
+        Of the noise; 0 is the benchmark's.
 
     Raises
     ------
@@ -92,7 +95,7 @@ def evaluate(
     for name in names:
         if names.count(name) > 1:
             raise CommandError(f"Two rows of the table are called '{name}': give each a name of its own.")
-    noisy, levels = corrupt_all(clean, noise, sigma)
+    noisy, levels = corrupt_all(clean, noise, sigma, draw)
     heads = head_masks(clean)
     errors: dict[Callable[[np.ndarray], np.ndarray], float] = {}
     rows = []

@@ -39,6 +39,9 @@ def evaluate(
         int | None, typer.Option(help="Neighbourhood of our diffusion, 4 or 8; a row for each if left out.")
     ] = None,
     limit: Limit = 0,
+    draw: Annotated[
+        int, typer.Option(min=0, help="Another draw of the noise, to see how much depends on it; 0 is the benchmark's.")
+    ] = 0,
     weights: Weights = None,
     methods: Rows = "ours",
     trained: Trained = None,
@@ -50,11 +53,11 @@ def evaluate(
 ) -> None:
     """Print the table of the benchmark: methods on the same noisy pixels, judged by the same code.
 
-    The noise is fixed by (42, position in the list), so every run and every method sees the same pixels. Neural
-    Diffusion is blind: it is told the noise type, never the level. Intervals are 95 %, bootstrapped over groups of
-    near-duplicate slices; differences are paired with the first row of ours. The head is found in the clean slice, as
-    the largest part above 5 % of the range. Times are those of this run; classical methods always use the CPU, so give
-    --device cpu to compare them.
+    The noise is fixed by (42, position in the list) and the draw, so every run and every method sees the same pixels.
+    Neural Diffusion is blind: it is told the noise type, never the level. Intervals are 95 %, bootstrapped over groups
+    of near-duplicate slices; differences are paired with the first row of ours. The head is found in the clean slice,
+    as the largest part above 5 % of the range. Times are those of this run; classical methods always use the CPU, so
+    give --device cpu to compare them.
     """
     from rich.console import Console
     from rich.progress import Progress
@@ -92,10 +95,11 @@ def evaluate(
             sigma,
             slices.groups,
             lambda name, done: bar.update(task, advance=done, description=name),
+            draw,
         )
     table = tables.rows(results)
     level = "sigma 0.05-0.20" if sigma is None else f"sigma {sigma:g}"
-    title = f"{noise}, {level}, {slices.title}"
+    title = f"{noise}, {level}, {slices.title}" + (f", draw {draw} of the noise" if draw else "")
     Console().print(tables.to_terminal(table, title))
     for sentence in skipped:
         typer.echo(sentence, err=True)
@@ -105,6 +109,7 @@ def evaluate(
         **slices.facts(),
         "noise": noise,
         "sigma": sigma,
+        "draw": draw,
         "iterations": iterations,
         "neighbours": settings.neighbours,
         "precision": precision,

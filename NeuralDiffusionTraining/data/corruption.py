@@ -47,7 +47,7 @@ def rician(clean: np.ndarray, sigma: float, generator: np.random.Generator) -> n
 
 
 def benchmark_corruption(
-    clean: np.ndarray, noise: str, position: int, sigma: float | None = None
+    clean: np.ndarray, noise: str, position: int, sigma: float | None = None, draw: int = 0
 ) -> tuple[np.ndarray, float]:
     """Noisy version of a slice of the benchmark, the same for every method on every machine.
 
@@ -61,13 +61,15 @@ def benchmark_corruption(
         Place of the slice in its split's list: the generator is seeded from (42, position).
     sigma
         Noise level; ``None`` draws it from U[0.05, 0.20].
+    draw
+        0 is the benchmark's; others, seeded from (42, position, draw), tell how much depends on the draw.
 
     Returns
     -------
     tuple
         Noisy slice, float32 in [0, 1], and its noise level.
     """
-    generator = np.random.default_rng((_TEST_SEED, position))
+    generator = np.random.default_rng((_TEST_SEED, position, draw) if draw else (_TEST_SEED, position))
     drawn = float(generator.uniform(*BENCHMARK_SIGMAS))
     level = drawn if sigma is None else sigma
     kind = NOISE_TYPES[int(generator.integers(len(NOISE_TYPES)))] if noise == "mixed" else noise

@@ -8,7 +8,15 @@ from NeuralDiffusionLib.weights import load_weights
 
 from ..files.command_error import CommandError
 from .near_copies import what_flatters
-from .result_tables import checks_summary, evaluation_title, first_sweep_table, full_table, noise_table, volume_tables
+from .result_tables import (
+    checks_summary,
+    evaluation_title,
+    first_sweep_table,
+    full_table,
+    noise_table,
+    published,
+    volume_tables,
+)
 from .results import MEASURED_AS, Results, is_default, names_of, read_results
 
 _ENTRIES = {
@@ -17,6 +25,7 @@ _ENTRIES = {
     "command": "Command",
     "started_from": "Started from the weights of",
     "commit": "Commit",
+    "precision": "Precision in training",
     "torch": "torch",
     "epochs_done": "Epochs done",
     "steps_done": "Steps done",
@@ -59,8 +68,9 @@ def model_card(weights: Path, folder: Path) -> str:
         "## How they were made",
         "\n".join([*entries, f"- SHA-256 of `{weights.name}`: `{loaded.sha256}`"]),
         *(made[key] for key in ("note", "figures") if made.get(key)),
-        "Every figure of ours below is of this one file, blind: the network is told the noise type (or, for mixed, "
-        "nothing) and never the level. `Resources/Results/measure.sh` measures them all and writes this page.",
+        "Every figure of Neural Diffusion below is of this one file, blind: the network is told the noise type (or, "
+        "for mixed, nothing) and never the level. Rows that begin with *Ours* are the same network, trained otherwise. "
+        "`Resources/Results/measure.sh` measures them all and writes this page.",
         "## Benchmark slices",
         *([flattered] if (flattered := what_flatters(made.get("split_sha256", ""))) else []),
         noise_table(results),
@@ -78,7 +88,10 @@ def model_card(weights: Path, folder: Path) -> str:
 def _evaluations(results: Results) -> list[str]:
     """Every table in full: first those at the default settings."""
     found = sorted(results.of("evaluation"), key=lambda one: not is_default(one.content))
-    return [f"### {evaluation_title(one.content)}\n\n{full_table(one).strip()}" for one in found]
+    return [
+        "\n\n".join([f"### {evaluation_title(one.content)}", full_table(one).strip(), *published(one.content)])
+        for one in found
+    ]
 
 
 def _code(text: str) -> str:

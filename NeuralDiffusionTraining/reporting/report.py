@@ -35,6 +35,10 @@ _LIMITS = """\
   copies of each other. Intervals are bootstrapped over groups of near-duplicates; the `grouped` split keeps each group
   on one side.
 - The noise is simulated and the same everywhere in a slice. A noise level of 0.20 is far beyond what a clinic accepts.
+- Networks were trained once, with one seed, but for those that are listed with others; the noise was drawn once, but
+  for the tables that name another draw.
+- Times beside the figures were taken one after the other while the computer's speed drifted; those under *Speed* were
+  taken in turns.
 - PSNR over the whole slice mostly scores the air around the head; read the figures inside the head beside it.
 - The clean volumes have noise of their own, which bounds every figure at low noise levels.
 - Research software; nothing here says anything about diagnosis."""
@@ -234,6 +238,7 @@ def _evaluation(result: Result) -> tuple[Markup, ...]:
     notes = [
         f"{content.get('groups', '')} groups of near-duplicates; difference: paired, against the first row of ours; "
         f"times: {content.get('timing', 'as measured')} on {content['device']}.",
+        *tables.published(content),
         *content.get("skipped", []),
     ]
     return (

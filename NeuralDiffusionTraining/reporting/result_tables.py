@@ -10,7 +10,7 @@ from NeuralDiffusionLib import NOISE_TYPES
 
 from ..benchmark.published import ORIGINAL_PSNR_DB, ORIGINAL_ROWS
 from ..benchmark.tables import STAR, STAR_MEANS, mean_text, to_markdown
-from .results import Result, Results, best_row, noisy_row, our_rows
+from .results import Result, Results, best_row, is_default, noisy_row, our_rows
 
 NOT_MEASURED = "Not measured."
 _CONTRASTS, _RADII = (3, 1), (1, 2, 4)
@@ -62,7 +62,7 @@ def comparison_table(results: Results) -> str:
         cells = [_interval(row["psnr_db"], 2), *(figure(row[name], name) for name in ("psnr_head_db", "ssim"))]
         cells += [figure(row["edge_mse"], "edge_mse"), _count(row["parameters"]), _count(row["macs_per_pixel"])]
         lines.append([row["method"], row["sigma"], *cells])
-    if (found.content["noise"], found.content["split"]) == ("rician", "original"):
+    if _is_published(found.content):
         # What was published has neither intervals nor figures of the head.
         for name, row in ORIGINAL_ROWS.items():
             cells = [_number(row["psnr_db"], 2), "", _number(row["ssim"], 3), _number(row["edge_mse"], 3)]
@@ -75,12 +75,28 @@ def full_table(result: Result) -> str:
     return to_markdown(result.content["rows"])
 
 
+def published(content: dict[str, Any]) -> list[str]:
+    """A sentence with what the original project published, beside the evaluation of the same kind; else nothing."""
+    if not _is_published(content):
+        return []
+    rows = [
+        f"{name}: {_number(row['psnr_db'], 2)} dB / {_number(row['ssim'], 3)} / {_number(row['edge_mse'], 3)}"
+        for name, row in ORIGINAL_ROWS.items()
+    ]
+    return [f"On another draw of the noise (PSNR / SSIM / edge MSE): {'; '.join(rows)}."]
+
+
+def _is_published(content: dict[str, Any]) -> bool:
+    return is_default(content) and (content["noise"], content["split"]) == ("rician", "original")
+
+
 def evaluation_title(content: dict[str, Any]) -> str:
     """In words, what an evaluation is of."""
     sigma = content["sigma"]
     level = "sigma 0.05-0.20" if sigma is None else f"sigma {sigma:g}"
     settings = [f"{content[name]} {name}" for name, usual in _USUAL.items() if content[name] != usual]
     settings += ["float32"] if content["precision"] == "float32" else []
+    settings += [f"draw {content['draw']} of the noise"] if content.get("draw") else []
     words = [f"{_TITLES[content['noise']]} noise", level, *settings]
     return f"{', '.join(words)}: {content['slices']} {content['part']} slices, {content['split']} split"
 

@@ -120,6 +120,8 @@ def read_result(path: Path) -> Result | None:
 
 def is_default(content: dict[str, Any]) -> bool:
     """Whether a table is of test slices, noise levels drawn from 0.05-0.20, 16 iterations, 8 neighbours, "fast"."""
+    if content.get("draw"):
+        return False
     wanted = {"part": "test", "sigma": None, "iterations": 16, "neighbours": 8, "precision": "fast"}
     return all(content.get(name) == value for name, value in wanted.items())
 

@@ -26,8 +26,9 @@ def to_markdown(content: dict[str, Any]) -> str:
     slices, rows, columns = content["shape"]
     parts = [
         f"{columns} x {rows} x {slices} voxels ({content['volume']}), {100 * content['sigma']:g} % Rician noise, "
-        f"{content['device']}, {content['threads']} threads: median of the runs, and their range. Memory is what a run "
-        "needs beyond its input, its results included. Levers are compared with ours on their own slices.",
+        f"{content['device']} ({content['hardware']}), {content['threads']} threads: median of the runs, and their "
+        "range. Memory is what a run needs beyond its input, its results included. Levers are compared with ours on "
+        "their own slices.",
         _subjects(content["rows"], slices),
         *content["skipped"],
     ]

@@ -41,7 +41,7 @@ if [ -n "$RUNS" ]; then
         epochs=$epochs_original
         [ "$guidance" = trained ] && network=original-trained-guidance && epochs=3
         neural-diffusion train --config original --network "$network" --set epochs="$epochs" \
-            --set precision=bf16-mixed --set validate_every=1 --data "$data" --output "$RUNS/original-$guidance"
+            --set precision=fast --set validate_every=1 --data "$data" --output "$RUNS/original-$guidance"
         cp "$RUNS/original-$guidance/curves.csv" "$results/original_${guidance}_curves.csv"
     done
     once ablation ablate --data "$data" --output "$RUNS" --of design
@@ -130,6 +130,10 @@ once rician_float32 evaluate --data "$data" --precision float32 --limit "$slices
 once rician_levers evaluate --data "$data" --methods ours,levers --neighbours 8 --limit "$slices"
 once rician_noise_free evaluate --data "$data" --sigma 0 --neighbours 8 --limit "$slices"
 once rician_faint evaluate --data "$data" --sigma 0.01 --neighbours 8 --limit "$slices"
+# How much depends on the draw of the noise?
+for draw in 1 2 3; do
+    once "rician_draw_$draw" evaluate --data "$data" --draw "$draw" --methods ours,peers --neighbours 8 --limit "$slices"
+done
 
 once sweep sweep --data "$data" --limit "$slices_sweep" --plots "$results/plots"
 once sweep_grouped sweep --data "$data" --split grouped --limit "$slices_sweep_grouped"
@@ -164,6 +168,7 @@ bench_networks=()
     --trained "Plain U-Net, short run=$RUNS/plain-u-net/best.ckpt"
     --trained "DnCNN-class, short run=$RUNS/dncnn-class/best.ckpt"
 )
+# bench_avx2.json is the same on a computer whose CPU has no instructions for bfloat16: bench --no-scaling --no-large
 once bench bench --compile --plot "$results/plots/scaling.png" "${bench_networks[@]}"
 
 neural-diffusion card "$results" "$root/NeuralDiffusion/NeuralDiffusionLib/weights/README.md"
