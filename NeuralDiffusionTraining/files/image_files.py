@@ -210,7 +210,7 @@ def write_map(path: Path, scan: Scan, values: np.ndarray, window: tuple[float, f
 
     `window` is the span of values that viewers show first.
     """
-    _write(path, scan, values.astype(np.float32), 1.0, 0.0, {}, window=window)
+    _write(path, scan, values.astype(np.float32, copy=False), 1.0, 0.0, {}, window=window)
 
 
 def _read_nifti(path: Path, may_be_labels: bool) -> Scan:
