@@ -1,0 +1,50 @@
+"""Standard error while C++ libraries read bad files, in one thread or several."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+
+import pytest
+
+from NeuralDiffusionTraining.files.silent_libraries import silent_libraries
+
+
+def place_of_standard_error() -> tuple[int, int]:
+    """Which file it is."""
+    found = os.fstat(2)
+    return found.st_dev, found.st_ino
+
+
+def nowhere() -> tuple[int, int]:
+    found = os.stat(os.devnull)
+    return found.st_dev, found.st_ino
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux tells the open files of a process in /proc.")
+def test_it_leads_nowhere_and_comes_back():
+    before, files = place_of_standard_error(), len(os.listdir("/proc/self/fd"))
+    with silent_libraries:
+        assert place_of_standard_error() == nowhere()
+    assert place_of_standard_error() == before != nowhere()
+    assert len(os.listdir("/proc/self/fd")) == files
+
+
+def test_it_comes_back_once_the_last_of_overlapping_threads_has_ended():
+    before, inside, leave = place_of_standard_error(), threading.Event(), threading.Event()
+
+    def read():
+        with silent_libraries:
+            inside.set()
+            leave.wait()
+
+    other = threading.Thread(target=read)
+    with silent_libraries:
+        other.start()
+        inside.wait()
+    # This thread came first and left first.
+    assert place_of_standard_error() == nowhere()
+    leave.set()
+    other.join()
+    assert place_of_standard_error() == before
