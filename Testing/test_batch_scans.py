@@ -73,6 +73,13 @@ def test_a_file_whose_name_has_brackets_is_taken_as_it_is(folder):
     assert outputs("scans/scan[12].nii") == {"scan1.nii": "scan1.nii"}
 
 
+def test_a_file_in_a_folder_with_brackets_lands_where_it_would_without(folder):
+    write_scan(folder / "data[1]" / "scan.nii")
+
+    assert outputs("data[1]/scan.nii") == {"scan.nii": "scan.nii"}
+    assert outputs(str(folder / "data[1]" / "scan.nii")) == {"scan.nii": "scan.nii"}
+
+
 def test_a_tilde_in_a_quoted_pattern_is_the_home_folder(folder, monkeypatch):
     monkeypatch.setenv("HOME", str(folder))
     write_scan(folder / "scans" / "one.nii")

@@ -79,6 +79,18 @@ def test_a_disk_that_is_full_at_the_last_moment_leaves_the_former_scan_and_its_s
     assert {path: path.read_bytes() for path in output.parent.iterdir()} == before
 
 
+def test_a_scan_whose_worker_was_killed_before_it_took_its_place_is_not_said_to_be_done(one, monkeypatch):
+    assert one(iterations=1)[0].state == "denoised"
+    _, output, _ = one(iterations=1)
+    # Of this run the sidecar alone is there: the scan is what it was before.
+    output.write_bytes(output.read_bytes()[:-100])
+    full = Mock(side_effect=OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    monkeypatch.setattr(whole_files, "_flush_to_disk", full)
+    outcome, _, _ = one(iterations=1)
+    assert outcome.state == "failed"
+    assert "could not be written (No space left on device)" in outcome.reason
+
+
 @pytest.mark.parametrize("place", ["read_source", "write_denoised"])
 def test_a_scan_that_memory_is_too_small_to_read_or_write_fails_alone(one, monkeypatch, place):
     monkeypatch.setattr(task, place, Mock(side_effect=MemoryError()))

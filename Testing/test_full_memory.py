@@ -355,14 +355,16 @@ def test_casting_to_whole_numbers_needs_no_second_copy_in_double_precision():
 @pytest.mark.parametrize("path", ["denoise", "batch"])
 def test_a_file_needs_memory_for_its_voxels_before_and_after_and_for_no_other_form_of_them(tmp_path, path):
     program = (
-        "import pathlib, resource, sys\n"
+        "import pathlib, sys\n"
         "from NeuralDiffusionLib import DenoiseSettings\n"
         "from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS, load_weights\n"
         "from NeuralDiffusionTraining.cli import app\n"
         "from NeuralDiffusionTraining.cohort.record import Order\n"
         "from NeuralDiffusionTraining.cohort.scans import find_cohort\n"
         "from NeuralDiffusionTraining.cohort.task import ScanTask, run_task\n"
+        "from NeuralDiffusionTraining.speed.timing import peak, reset_peak\n"
         "path, source, output = sys.argv[1:]\n"
+        "reset_peak('cpu')\n"
         "if path == 'denoise':\n"
         "    app([path, source, output, '--iterations', '1', '--device', 'cpu'], standalone_mode=False)\n"
         "else:\n"
@@ -370,7 +372,7 @@ def test_a_file_needs_memory_for_its_voxels_before_and_after_and_for_no_other_fo
         "    sha256 = load_weights(BUNDLED_WEIGHTS).sha256\n"
         "    order = Order(DenoiseSettings(iterations=1), False, 'cpu', None, sha256, 'run')\n"
         "    assert run_task(ScanTask(scan, order)).state == 'denoised'\n"
-        "print(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+        "print(peak('cpu'))\n"
     )
     peaks = []
     for slices in (16, 216):

@@ -298,7 +298,7 @@ class TestUnfinishedRuns:
     )
     def test_an_input_that_is_changed_meanwhile_gives_its_result_no_other_place(self, logic, filled, change):
         volume, output, conduction = filled
-        with pytest.raises(InvalidVolumeError, match="'Scan' was given another place or another image while it was"):
+        with pytest.raises(InvalidVolumeError, match="'Scan' was given another place, size or scalar type while it"):
             logic.process(*filled, QUICK, progress=lambda *_: change(volume))
         for node in (output, conduction):
             assert slicer.util.arrayFromVolume(node).shape == (2, 4, 4)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import subprocess
 from pathlib import Path
 
@@ -9,7 +11,13 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from pydicom.uid import BasicTextSRStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
+from pydicom.uid import (
+    BasicTextSRStorage,
+    ExplicitVRLittleEndian,
+    MediaStorageDirectoryStorage,
+    MRImageStorage,
+    generate_uid,
+)
 from shell import (
     assert_same_geometry,
     command,
@@ -177,19 +185,69 @@ def test_a_damaged_file_for_which_the_library_gives_up_is_refused_in_one_sentenc
     assert not (tmp_path / "clean.nrrd").exists()
 
 
-@pytest.mark.parametrize("share", [0, 0.02, 0.2, 0.6, 0.97])
+@pytest.mark.parametrize("left", [0, 100, 133, 140, 160, 300, 1000, 1800])
 @pytest.mark.parametrize("number", [0, 4], ids=["first", "last"])
-def test_a_slice_at_the_end_of_the_stack_that_was_cut_is_not_left_out(tmp_path, share, number):
+@pytest.mark.parametrize("suffix", [".dcm", ""], ids=["named", "as on a disc"])
+def test_a_slice_at_the_end_of_the_stack_that_was_cut_is_not_left_out(tmp_path, left, number, suffix):
     write_series(tmp_path / "dicom", rounded(image(head())))
-    cut = tmp_path / "dicom" / f"00{number}-{NUMBER}.dcm"
-    content = cut.read_bytes()
-    cut.write_bytes(content[: int(share * len(content))])
+    for file in (tmp_path / "dicom").iterdir():
+        file.rename(file.with_suffix(suffix))
+    cut = tmp_path / "dicom" / f"00{number}-{NUMBER}{suffix}"
+    cut.write_bytes(cut.read_bytes()[:left])
 
     sentence = refused(tmp_path / "dicom", tmp_path / "clean.nrrd")
 
     assert sentence.startswith(f"{cut} is a damaged DICOM image, and may belong to the series: copy it anew")
     assert "cannot be read" in refused(cut, tmp_path / "clean.nrrd")
     assert not (tmp_path / "clean.nrrd").exists()
+
+
+def test_hidden_files_and_notes_beside_the_slices_do_no_harm(tmp_path):
+    write_series(tmp_path / "dicom", rounded(image(head())))
+    # As macOS leaves them on disks of other systems.
+    (tmp_path / "dicom" / f"._000-{NUMBER}.dcm").write_bytes(b"\0\5\x16\7")
+    (tmp_path / "dicom" / "VERSION").write_text("1")
+    (tmp_path / "dicom" / "DICOMDIR").write_bytes(_directory())
+
+    denoise(tmp_path / "dicom", tmp_path / "clean.nrrd")
+
+    assert voxels_of(tmp_path / "clean.nrrd").shape == head().shape
+
+
+def _directory() -> bytes:
+    """The beginning of a DICOMDIR."""
+    content = pydicom.Dataset()
+    content.file_meta = pydicom.dataset.FileMetaDataset()
+    content.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    content.file_meta.MediaStorageSOPClassUID = MediaStorageDirectoryStorage
+    content.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    content.FileSetID = "DISC"
+    written = io.BytesIO()
+    content.save_as(written, enforce_file_format=True)
+    return written.getvalue()
+
+
+@pytest.mark.parametrize("make", [lambda path: path.symlink_to("nowhere"), os.mkfifo], ids=["link", "pipe"])
+def test_what_is_no_file_and_ends_the_librarys_list_is_named(tmp_path, make):
+    write_series(tmp_path / "dicom", rounded(image(head())))
+    odd = tmp_path / "dicom" / "002 odd"
+    make(odd)
+
+    sentence = refused(tmp_path / "dicom", tmp_path / "clean.nrrd")
+
+    assert sentence == f"{odd} is no file, but a link to nothing or a pipe: remove it from there."
+
+
+def test_images_that_do_not_say_of_which_class_they_are_make_a_volume(tmp_path):
+    write_series(tmp_path / "dicom", rounded(image(head())))
+    for file in (tmp_path / "dicom").iterdir():
+        dataset = pydicom.dcmread(file)
+        del dataset.SOPClassUID
+        dataset.save_as(file)
+
+    denoise(tmp_path / "dicom", tmp_path / "clean.nrrd")
+
+    assert voxels_of(tmp_path / "clean.nrrd").shape == head().shape
 
 
 def test_a_slice_that_may_not_be_read_is_not_left_out(tmp_path):

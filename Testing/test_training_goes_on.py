@@ -108,6 +108,6 @@ class TestOtherSlicesOrWeights:
 class TestBatchesOfFewSlices:
     @pytest.mark.parametrize("slices", [1, 3])
     def test_slices_that_cannot_be_shared_out_are_refused_before_a_run_begins(self, data, tmp_path, slices):
-        with pytest.raises(CommandError, match=f"batch of {slices}, all slices that there are, cannot be shared out"):
+        with pytest.raises(CommandError, match=f"batch of {slices}, all slices of the run, cannot be shared out"):
             run_training(config(data, f"limit={slices}"), Place(data, tmp_path / "run", "cpu", devices=2))
         assert not (tmp_path / "run").exists()

@@ -62,13 +62,13 @@ def test_a_device_with_bfloat16_instructions_uses_them_without_a_word(train, typ
 def test_a_device_without_them_trains_in_float32_and_says_so(train, types_of_convolutions, capsys):
     assert train(torch.float32) == "32-true"
     assert types_of_convolutions == {torch.float32}
-    assert "Device 'cpu' has no bfloat16 instructions: training in float32." in capsys.readouterr().err
+    assert "Training in float32, as device 'cpu' has no fast bfloat16." in capsys.readouterr().err
 
 
 def test_bfloat16_is_emulated_where_that_is_asked_for_and_a_faster_choice_named(train, types_of_convolutions, capsys):
     assert train(torch.float32, "precision=bf16-mixed") == "bf16-mixed"
     assert torch.bfloat16 in types_of_convolutions
-    assert "emulates them: precision 'fast' would be faster" in capsys.readouterr().err
+    assert "Device 'cpu' is slow in bfloat16: precision 'fast' would be faster." in capsys.readouterr().err
 
 
 def test_float32_is_kept_where_that_is_asked_for(train, types_of_convolutions, capsys):

@@ -219,6 +219,13 @@ class TestPlaces:
         assert scan.read_bytes() == before
         assert not (tmp_path / "link.nrrd").is_symlink()
 
+    def test_a_link_to_nothing_counts_as_a_file_that_exists(self, tmp_path):
+        scan = write(tmp_path / "scan.nrrd")
+        (tmp_path / "link.nrrd").symlink_to(tmp_path / "nowhere")
+        assert "link.nrrd exists already" in refused(scan, tmp_path / "link.nrrd")
+        denoised(scan, tmp_path / "link.nrrd", "--overwrite")
+        assert not (tmp_path / "link.nrrd").is_symlink()
+
     @pytest.mark.parametrize("forbidden", ["scan.nrrd", "out", "locked"])
     def test_without_permission_nothing_is_done(self, tmp_path, forbidden):
         scan = write(tmp_path / "scan.nrrd")

@@ -172,10 +172,13 @@ def _run(image: sitk.Image, settings: DenoiseSettings, axis: int, chosen: argpar
             f"PyTorch does not load ({error}): install it with Apply in the module Neural Diffusion of Slicer."
         ) from error
     try:
+        voxels = sitk.GetArrayViewFromImage(image)
         return Denoiser(chosen.device)(
-            sitk.GetArrayViewFromImage(image),
+            voxels,
             replace(settings, slice_axis=axis),
             lambda done, total: print(f"<filter-progress>{done / total:.4f}</filter-progress>", flush=True),
+            scalar_type=voxels.dtype,
+            conduction=chosen.conductionVolume is not None,
         )
     except InvalidVolumeError as error:
         sentence = str(error)
@@ -188,7 +191,6 @@ def _run(image: sitk.Image, settings: DenoiseSettings, axis: int, chosen: argpar
 
 
 def _write(image: sitk.Image, result: DenoiseResult, chosen: argparse.Namespace) -> None:
-    import numpy as np
     import SimpleITK as sitk
 
     from NeuralDiffusionLib.image_headers import is_sound
@@ -200,11 +202,7 @@ def _write(image: sitk.Image, result: DenoiseResult, chosen: argparse.Namespace)
         if not is_sound(path):
             raise OSError(None, "no space")
 
-    voxels = result.image
-    if "float" not in image.GetPixelIDTypeAsString():
-        voxels = np.rint(voxels)
-    # Clamp converts: what an integer type cannot hold becomes its smallest or largest value.
-    outputs = [(chosen.outputVolume, sitk.Clamp(sitk.GetImageFromArray(voxels), image.GetPixelID()))]
+    outputs = [(chosen.outputVolume, sitk.GetImageFromArray(result.image))]
     if chosen.conductionVolume is not None:
         outputs.append((chosen.conductionVolume, sitk.GetImageFromArray(result.conduction)))
     for _, output in outputs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -115,7 +116,7 @@ def folder_tasks(
     def run(path: Path, progress: Progress) -> DenoiseResult:
         target = output_folder / output_name(path)
         # Two files that differ in their format alone must not replace each other's result.
-        if target.name.lower() in taken or (target.exists() and not overwrite):
+        if target.name.lower() in taken or (os.path.lexists(target) and not overwrite):
             raise there_already(target)
         scene = slicer.vtkMRMLScene()
         volume = read_volume_file(path, scene)

@@ -112,7 +112,7 @@ class VolumeRun:
         """
         check_still_there(self._input)
         check_run(self._input, self._output, self._conduction)
-        self._check_unchanged()
+        self._check_place()
         attributes = self._task.attributes(result, self._denoiser.weights_sha256)
         output = self._output or add_output_volume(self._input)
         try:
@@ -123,14 +123,14 @@ class VolumeRun:
             raise
         return output
 
-    def _check_unchanged(self) -> None:
+    def _check_place(self) -> None:
         image = self._input.GetImageData()
         now = (*reversed(image.GetDimensions()), image.GetScalarType())
         if now != (*self._task.voxels.shape, self._scalar_type) or not (ijk_to_ras(self._input) == self._place).all():
             raise InvalidVolumeError(
                 _(
-                    "'{name}' was given another place or another image while it was denoised, so nothing was written: "
-                    "denoise it again."
+                    "'{name}' was given another place, size or scalar type while it was denoised, so nothing was "
+                    "written: denoise it again."
                 ).format(name=self._input.GetName())
             )
 

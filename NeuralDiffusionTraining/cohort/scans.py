@@ -72,13 +72,16 @@ def find_cohort(given: str, folder: Path) -> Cohort:
     # Patterns are quoted, so no shell has done it.
     given = os.path.expanduser(given)
     folder = Path(os.path.abspath(folder))
-    if os.path.isfile(given):
-        # A name with brackets is no pattern if it is that of a file.
-        given = glob.escape(given)
     # Asked of a path itself, a name that is too long is an error.
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise CommandError(f"{folder} is a file: name a folder for the denoised scans.")
-    cohort = _of_dataset(Path(os.path.abspath(given)), folder) if os.path.isdir(given) else _of_pattern(given, folder)
+    if os.path.isdir(given):
+        cohort = _of_dataset(Path(os.path.abspath(given)), folder)
+    elif os.path.isfile(given):
+        # A name with brackets is no pattern if it is that of a file.
+        cohort = _of_pattern(glob.escape(given), os.path.dirname(given), folder)
+    else:
+        cohort = _of_pattern(given, _fixed_part(given), folder)
     _check_outputs(cohort.scans)
     return cohort
 
@@ -89,8 +92,9 @@ def sidecar_of(output: Path) -> Path:
     return output.with_name(output.name[: -len(end)] + ".json")
 
 
-def _of_pattern(pattern: str, folder: Path) -> Cohort:
-    fixed = Path(os.path.abspath(_fixed_part(pattern)))
+def _of_pattern(pattern: str, above: str, folder: Path) -> Cohort:
+    """The scans that match; the folders between `above` and them are kept."""
+    fixed = Path(os.path.abspath(above))
     found = [Path(os.path.abspath(path)) for path in sorted(glob.glob(pattern, recursive=True))]
     # What an earlier run wrote into a folder among the scans is no scan of the cohort.
     found = [path for path in found if path.is_file() and not (fixed in folder.parents and folder in path.parents)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,7 +13,7 @@ from NeuralDiffusionLib import Denoiser, DeviceError, WeightsError
 from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS
 
 from ..files.command_error import CommandError
-from ..files.image_files import scalar_type_in, write_denoised
+from ..files.image_files import check_target, scalar_type_in, write_denoised
 from ..files.result_files import make_folder
 from ..files.scan_denoising import naming, read_source, with_slice_axis, write_scan_files
 from .outcome import Outcome
@@ -57,9 +58,10 @@ def _run(scan: CohortScan, order: Order) -> Literal["denoised", "already done"]:
             return "denoised" if found.get("Run") == order.run else "already done"
     except OSError as error:
         raise CommandError(f"{error.filename} cannot be read ({error.strerror}).") from error
-    if found is None and (scan.output.exists() or sidecar.exists()):
+    if found is None and (os.path.lexists(scan.output) or os.path.lexists(sidecar)):
         raise CommandError(f"{scan.output} or its sidecar exists and is not of a batch: choose another folder.")
     volume = read_source(scan.source)
+    check_target(scan.output, volume)
     read = time.perf_counter() - started
     settings = with_slice_axis(order.settings, volume)
     denoiser = _denoiser(order.device, order.weights, order.weights_sha256)
@@ -84,9 +86,16 @@ def _run(scan: CohortScan, order: Order) -> Literal["denoised", "already done"]:
         write_scan_files(files, overwrite=found is not None, instead="choose another folder")
     except CommandError:
         # Dask gives a scan to a second worker if it loses sight of the first, which may have written it meanwhile.
-        if (read_record(sidecar) or {}).get("Run") != order.run:
+        if not _is_there(sidecar, scan, input_sha256, order):
             raise
     return "denoised"
+
+
+def _is_there(sidecar: Path, scan: CohortScan, input_sha256: str, order: Order) -> bool:
+    try:
+        return is_done(read_record(sidecar), scan, input_sha256, order)
+    except OSError:
+        return False
 
 
 # A worker keeps it from scan to scan.

@@ -168,8 +168,8 @@ def _check_paths(source: Path, targets: list[Path], series: str | None, overwrit
             raise CommandError(f"{target} cannot be written: choose a folder that you may write to.")
         if target.is_dir():
             raise CommandError(f"{target} is a folder: choose a file name.")
-        if target.exists() and not overwrite:
-            what = "is the input itself" if target.samefile(source) else "exists already"
+        if os.path.lexists(target) and not overwrite:
+            what = "is the input itself" if target.exists() and target.samefile(source) else "exists already"
             raise CommandError(f"{target} {what}: choose another name, or add --overwrite to replace it.")
     places = [target.resolve() for target in targets]
     for number, target in enumerate(targets):

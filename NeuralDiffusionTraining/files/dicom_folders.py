@@ -25,6 +25,7 @@ _SOP_CLASS = "0008|0016"
 # Element (0002,0002) of the file meta information, which is always written in this way, and not far from the start.
 _MEDIA_CLASS = re.compile(rb"\x02\x00\x02\x00UI[\x01-\x40]\x00([0-9.]+)")
 _LONGEST_START = 2048
+_CUT = "cut"
 # Largest deviation from even slices, as a share of their distance; scanners round positions to about a thousandth.
 _UNEVEN = 0.02
 # Largest difference between the direction cosines of images in one stack.
@@ -69,11 +70,17 @@ def find_series(folder: Path) -> list[Series]:
     Raises
     ------
     CommandError
-        If a file there is so damaged that the library gives up on the whole folder.
+        If a file there is so damaged that the library gives up on the whole folder, or is none.
     """
     files: dict[str, list[Path]] = {}
     with _naming(folder), silent_libraries:
         for place, _, names in os.walk(folder):
+            for name in names:
+                if not os.path.isfile(os.path.join(place, name)):
+                    # The library would list no file after it.
+                    raise CommandError(
+                        f"{shown(Path(place, name))} is no file, but a link to nothing or a pipe: remove it from there."
+                    )
             if names:
                 check_name(Path(place))
                 for uid in sitk.ImageSeriesReader.GetGDCMSeriesIDs(place):
@@ -85,9 +92,12 @@ def find_series(folder: Path) -> list[Series]:
 def _check_left_out(folder: Path, series: Series, taken: set[Path]) -> None:
     """Refuse a folder with an image that the library passed over without a word, as it does if the file was cut."""
     with _naming(folder), silent_libraries:
-        wanted = _read_header(series.files[0]).GetMetaData(_SOP_CLASS).strip("\0 ")
+        header = _read_header(series.files[0])
+    wanted = header.GetMetaData(_SOP_CLASS).strip("\0 ") if header.HasMetaDataKey(_SOP_CLASS) else None
+    names_of_series = {_pattern(file.name) for file in series.files}
     for place, _, names in os.walk(folder):
-        for file in sorted({Path(place, name) for name in names} - taken):
+        # The library passes over hidden files on purpose, which some systems put beside each file.
+        for file in sorted({Path(place, name) for name in names if not name.startswith(".")} - taken):
             try:
                 kind = _media_class(file)
             except OSError as error:
@@ -95,21 +105,29 @@ def _check_left_out(folder: Path, series: Series, taken: set[Path]) -> None:
                     f"{shown(file)} cannot be read ({error.strerror}), and may belong to the series: ask for the "
                     "permission to read it, or move it elsewhere."
                 ) from error
-            if kind == wanted or (kind is None and file.suffix.lower() in _DICOM_SUFFIXES):
+            named_alike = file.suffix.lower() in _DICOM_SUFFIXES or _pattern(file.name) in names_of_series
+            if named_alike if kind is None else kind in (wanted, _CUT):
                 raise CommandError(
                     f"{shown(file)} is a damaged DICOM image, and may belong to the series: copy it anew, or move it "
                     "elsewhere."
                 )
 
 
+def _pattern(name: str) -> str:
+    """A file's name with every number alike."""
+    return re.sub(r"\d+", "0", name)
+
+
 def _media_class(file: Path) -> str | None:
-    """What a DICOM file says at its very beginning that it holds; ``None`` if it is no DICOM file."""
+    """What a DICOM file says at its very beginning that it holds, `_CUT` if that is cut off; ``None`` if it is none."""
     with file.open("rb") as content:
         start = content.read(_LONGEST_START)
     if start[128:132] != b"DICM":
         return None
     found = _MEDIA_CLASS.search(start, 132)
-    return "" if found is None else found[1].strip(b"\0 ").decode("ascii", "replace")
+    if found is None:
+        return _CUT if len(start) < _LONGEST_START else ""
+    return found[1].decode("ascii")
 
 
 @contextmanager

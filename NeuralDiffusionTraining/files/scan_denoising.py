@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -78,7 +79,7 @@ def write_scan_files(
     try:
         write_whole(files, replace=overwrite)
     except FileExistsError as error:
-        taken = " and ".join(str(path) for path, _ in files if path.exists())
+        taken = " and ".join(str(path) for path, _ in files if os.path.lexists(path))
         raise CommandError(f"{taken} appeared while the scan was denoised and was left as it is: {instead}.") from error
     except OSError as error:
         reason = error.strerror or str(error)

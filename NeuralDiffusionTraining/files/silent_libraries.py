@@ -14,12 +14,12 @@ class _Silence:
 
     def __enter__(self) -> None:
         with self._lock:
-            self._wanted += 1
-            if self._wanted == 1:
-                self._kept = os.dup(2)
+            if self._wanted == 0:
                 nowhere = os.open(os.devnull, os.O_WRONLY)
+                self._kept = os.dup(2)
                 os.dup2(nowhere, 2)
                 os.close(nowhere)
+            self._wanted += 1
 
     def __exit__(self, *_error: object) -> None:
         with self._lock:

@@ -77,7 +77,7 @@ def full_table(result: Result) -> str:
 
 def published(content: dict[str, Any]) -> list[str]:
     """A sentence with what the original project published, beside the evaluation of the same kind; else nothing."""
-    if not _is_published(content):
+    if not (_is_published(content) and best_row(content["rows"], "as published")):
         return []
     rows = [
         f"{name}: {_number(row['psnr_db'], 2)} dB / {_number(row['ssim'], 3)} / {_number(row['edge_mse'], 3)}"

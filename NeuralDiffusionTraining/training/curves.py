@@ -54,7 +54,7 @@ def read_curves(folder: Path) -> pd.DataFrame:
         kept = joined[joined["step"] < log["step"].min()] if len(joined) else joined
         joined = pd.concat([kept, log], ignore_index=True) if len(kept) else log
     # Training and validation are logged as rows of their own for the same step.
-    return joined.groupby("step", as_index=False).last()
+    return joined.groupby("step", as_index=False).last() if len(joined) else joined
 
 
 def _read_log(path: Path) -> pd.DataFrame | None:

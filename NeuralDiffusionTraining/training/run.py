@@ -112,9 +112,9 @@ def _precision(config: TrainingConfig, device: torch.device) -> Precision:
 def _tell_precision(config: TrainingConfig, device: torch.device, now: Precision, before: str) -> None:
     """Tell what is not as on other devices: "fast" that is float32, bfloat16 that is slow, a change on the way."""
     if fast_dtype(device) == torch.float32 and config.precision == "fast":
-        _tell(f"Device '{device}' has no bfloat16 instructions: training in float32.")
+        _tell(f"Training in float32, as device '{device}' has no fast bfloat16.")
     if fast_dtype(device) == torch.float32 and now == "bf16-mixed":
-        _tell(f"Device '{device}' has no bfloat16 instructions and emulates them: precision 'fast' would be faster.")
+        _tell(f"Device '{device}' is slow in bfloat16: precision 'fast' would be faster.")
     if before != now:
         _tell(f"The run began in precision {before} and goes on in {now}.")
 
@@ -196,11 +196,10 @@ def _check_shares(config: TrainingConfig, split: Split, processes: int) -> None:
     slices = min(config.limit or len(split.train), len(split.train))
     batch = min(config.batch_size, slices)
     if batch % processes:
-        few = "" if batch == config.batch_size else ", all slices that there are,"
-        raise CommandError(
-            f"A batch of {batch}{few} cannot be shared out evenly among {processes} processes: "
-            f"choose a multiple of {processes}{', or fewer processes' if few else ''}."
-        )
+        what, instead = f"A batch of {batch}", f"a multiple of {processes}"
+        if batch < config.batch_size:
+            what, instead = f"{what}, all slices of the run,", "fewer processes, or more slices"
+        raise CommandError(f"{what} cannot be shared out evenly among {processes} processes: choose {instead}.")
 
 
 def _same_run(newest: Path, config: TrainingConfig, split: Split) -> TrainedNetwork | None:
@@ -211,7 +210,8 @@ def _same_run(newest: Path, config: TrainingConfig, split: Split) -> TrainedNetw
     # An option that came later had its default then.
     before = TrainingConfig.model_validate(begun.config)
     started, now = _flat(before.model_dump(mode="json")), _flat(config.model_dump(mode="json"))
-    other = [name for name in now if started.get(name) != now[name]]
+    # "fast" leaves the precision to the device, wherever the run began.
+    other = [name for name in now if started.get(name) != now[name] and (name, now[name]) != ("precision", "fast")]
     if other:
         name = other[0]
         raise CommandError(
