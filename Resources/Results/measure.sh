@@ -11,8 +11,7 @@
 set -euo pipefail
 
 slices=0             # of the tables; 0 means all 450
-slices_sweep=12      # of each of the 336 cells of the sweep
-slices_sweep_grouped=4
+slices_sweep=48      # of each of the 336 cells of the sweep
 slices_defaults=100  # of each of its cells at the default settings
 slices_checks=100    # of the lesions and the envelope
 slices_volume=40     # middle slices of each scan
@@ -136,7 +135,7 @@ for draw in 1 2 3; do
 done
 
 once sweep sweep --data "$data" --limit "$slices_sweep" --plots "$results/plots"
-once sweep_grouped sweep --data "$data" --split grouped --limit "$slices_sweep_grouped"
+once sweep_grouped sweep --data "$data" --split grouped --limit "$slices_sweep"
 for split in original grouped; do
     name=
     methods=tuned,ours
