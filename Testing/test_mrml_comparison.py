@@ -130,6 +130,29 @@ class TestFilters:
                 comparison.store(compared)
             assert scene.GetNumberOfNodes() == count
 
+    @pytest.mark.parametrize("twice", [False, True], ids=["filters that ran", "filters that were up to date"])
+    def test_an_input_that_is_changed_meanwhile_gives_nothing_another_place(self, scene, add_volume, twice):
+        volume = add_volume()
+        if twice:
+            compare(volume)
+        comparison, count = Comparison(volume), scene.GetNumberOfNodes()
+        compared = comparison.work()
+        volume.SetSpacing(2, 2, 2)
+        with pytest.raises(InvalidVolumeError, match="'Scan' was given another place, size or scalar type meanwhile"):
+            comparison.store(compared)
+        assert scene.GetNumberOfNodes() == count
+
+    def test_a_filters_volume_that_is_deleted_meanwhile_is_named(self, scene, add_volume, reference):
+        volume = add_volume()
+        gone = next(iter(compare(volume).filtered.values()))
+        comparisons = [Comparison(volume), Comparison(volume, reference=reference)]
+        compared = [comparison.work() for comparison in comparisons]
+        scene.RemoveNode(gone)
+        for comparison, result in zip(comparisons, compared, strict=True):
+            assert comparison.filters_are_up_to_date
+            with pytest.raises(InvalidVolumeError, match=f"'{gone.GetName()}' left the scene while it was compared"):
+                comparison.store(result)
+
     def test_what_cannot_be_filtered_is_named(self, scene):
         with pytest.raises(InvalidVolumeError, match="'Empty' has no image data"):
             Comparison(scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Empty"))

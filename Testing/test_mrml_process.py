@@ -12,6 +12,7 @@ from NeuralDiffusion import NeuralDiffusionLogic
 from NeuralDiffusionLib import DenoiseCancelled, DenoiseSettings, DeviceError, InvalidVolumeError, __version__, denoiser
 from NeuralDiffusionLib.mrml_overlay import DEFAULT_COLOUR_TABLE
 from NeuralDiffusionLib.mrml_provenance import read_provenance
+from NeuralDiffusionLib.mrml_volumes import check_input
 
 QUICK = DenoiseSettings(iterations=2)
 
@@ -222,6 +223,41 @@ class TestProvenance:
         assert output.GetAttribute("Mine") == "kept"
 
 
+class TestNumbers:
+    @pytest.mark.parametrize("options", [{}, {"threePlanes": True}], ids=["one plane", "three planes"])
+    @pytest.mark.parametrize("dtype", [np.int32, np.float64])
+    def test_large_ones_are_not_rounded_to_what_32_bit_floats_tell_apart(
+        self, logic, add_volume, output, dtype, options
+    ):
+        small = np.random.default_rng(0).integers(300, 700, (6, 24, 24)).astype(dtype)
+        far = add_volume(small + dtype(10**9))
+        logic.process(far, output, None, DenoiseSettings(intensity_range=(1e9, 1e9 + 1000)), **options)
+        found = np.array(slicer.util.arrayFromVolume(output), np.float64) - 1e9
+        near = logic.denoiser("auto")
+        run = logic.process(add_volume(small), output, None, DenoiseSettings(intensity_range=(0, 1000)), **options)
+        assert near.device == run.device
+        np.testing.assert_allclose(found, slicer.util.arrayFromVolume(output), atol=1.5)
+        assert len(np.unique(found)) > 50
+
+    def test_voxels_that_are_not_numbered_from_0_keep_their_place(self, logic, add_volume, output, conduction):
+        volume = add_volume()
+        columns, rows, slices = volume.GetImageData().GetDimensions()
+        volume.GetImageData().SetExtent(5, 4 + columns, -3, rows - 4, 2, slices + 1)
+        before = np.zeros(6)
+        volume.GetRASBounds(before)
+        logic.process(volume, output, conduction, QUICK)
+        for node in (output, conduction):
+            bounds = np.zeros(6)
+            node.GetRASBounds(bounds)
+            np.testing.assert_allclose(bounds, before)
+
+    def test_a_half_updated_image_is_no_image(self, add_volume):
+        volume = add_volume()
+        volume.GetImageData().SetDimensions(10, 10, 3)
+        with pytest.raises(InvalidVolumeError, match="'Scan' has no image data"):
+            check_input(volume)
+
+
 class TestUnfinishedRuns:
     @pytest.fixture
     def filled(self, add_volume, output, conduction):
@@ -298,7 +334,7 @@ class TestUnfinishedRuns:
     )
     def test_an_input_that_is_changed_meanwhile_gives_its_result_no_other_place(self, logic, filled, change):
         volume, output, conduction = filled
-        with pytest.raises(InvalidVolumeError, match="'Scan' was given another place, size or scalar type while it"):
+        with pytest.raises(InvalidVolumeError, match="'Scan' was given another place, size or scalar type meanwhile"):
             logic.process(*filled, QUICK, progress=lambda *_: change(volume))
         for node in (output, conduction):
             assert slicer.util.arrayFromVolume(node).shape == (2, 4, 4)

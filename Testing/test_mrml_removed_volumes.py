@@ -46,6 +46,21 @@ def test_it_is_computed_again_only_after_a_change(pair):
         assert difference(removed) == expected
 
 
+def test_a_volume_that_a_run_has_written_to_since_is_left_alone(scene, pair):
+    first = RemovedVolumes()
+    removed = first.up_to_date(*pair)
+    # Chosen as the output of the next run.
+    change(removed, 37)
+    removed.SetAttribute("NeuralDiffusion.WeightsSHA256", "0123")
+    for volumes in (first, RemovedVolumes()):
+        assert volumes.find(pair[1]) is None
+        other = volumes.up_to_date(*pair)
+        assert other is not removed
+        assert (difference(other), difference(removed)) == (5, 42)
+        scene.RemoveNode(other)
+        pair[1].SetNodeReferenceID("NeuralDiffusion.RemovedVolume", removed.GetID())
+
+
 def test_it_follows_the_input_under_another_transform(scene, pair):
     volumes = RemovedVolumes()
     removed = volumes.up_to_date(*pair)

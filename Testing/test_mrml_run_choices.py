@@ -306,6 +306,23 @@ class TestAllFrames:
         with pytest.raises(InvalidVolumeError, match="'Browser' is recording frames"):
             logic.start(proxy, settings=QUICK, allFrames=True)
 
+    def test_a_frame_that_is_moved_meanwhile_stops_the_run(self, logic, scene, browser, proxy):
+        run = logic.start(proxy, settings=QUICK, allFrames=True)
+        browser.GetMasterSequenceNode().GetNthDataNode(0).SetSpacing(5, 5, 5)
+        with pytest.raises(InvalidVolumeError, match="was given another place, size or scalar type meanwhile"):
+            run.store()
+        assert scene.GetNumberOfNodesByClass("vtkMRMLSequenceNode") == 1
+
+    def test_nothing_goes_where_a_sequence_of_one_frame_is_shown(self, logic, browser, proxy, volume, state):
+        sequence = browser.GetMasterSequenceNode()
+        for value in VALUES[1:]:
+            sequence.RemoveDataNodeAtValue(value)
+        browser.SetSelectedItemNumber(0)
+        before = state()
+        with pytest.raises(InvalidVolumeError, match="shows frames of a sequence, which would replace the result"):
+            logic.process(volume, proxy, None, QUICK)
+        assert state() == before
+
     def test_one_frame_does_not_go_where_other_frames_are_shown(self, logic, proxy, volume, output, run):
         _, shown, _ = run()
         with pytest.raises(InvalidVolumeError, match="'Cine-Sequence denoised' shows frames of a sequence"):

@@ -83,6 +83,25 @@ class TestDenoising:
         assert sequence.GetIndexType() == slicer.vtkMRMLSequenceNode.TextIndex
         assert tuple(sequence.GetNthIndexValue(number) for number in range(3)) == names
 
+    def test_frames_within_a_tolerance_that_was_set_later_are_all_kept(self, scene, sequences_logic):
+        browser = scene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode", "Browser")
+        sequence = make_sequence(scene, ("0", "0.4", "0.8", "1.2"))
+        sequence.SetNumericIndexValueTolerance(0.5)
+        browser.SetAndObserveMasterSequenceNodeID(sequence.GetID())
+        output = denoise_sequence(browser.GetProxyNode(sequence), negated, "Cine denoised")
+        result = browser.GetSequenceNode(output)
+        assert result.GetNumberOfDataNodes() == FRAMES
+        assert [result.GetNthIndexValue(number) for number in range(FRAMES)] == ["0", "0.4", "0.8", "1.2"]
+        assert result.GetNumericIndexValueTolerance() == 0.5
+
+    def test_frames_whose_voxels_are_not_numbered_from_0_keep_their_place(self, browser, proxy):
+        frame = browser.GetMasterSequenceNode().GetNthDataNode(1)
+        frame.GetImageData().SetExtent(5, 28, 3, 22, 1, 3)
+        output = denoise_sequence(proxy, negated, "Cine denoised")
+        result = browser_and_sequence_of(output)[1].GetNthDataNode(1)
+        assert result.GetImageData().GetExtent() == (5, 28, 3, 22, 1, 3)
+        np.testing.assert_array_equal(matrix_of(result), matrix_of(frame))
+
     def test_each_frame_keeps_geometry_scalar_type_and_attributes(self, proxy, sequence):
         for number, original in enumerate(read_frames(proxy)):
             frame = sequence.GetNthDataNode(number)

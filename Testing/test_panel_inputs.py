@@ -13,7 +13,7 @@ from panel_scenes import parameters, wait_for_the_end
 from sequence_scenes import FRAMES
 
 from NeuralDiffusionLib import DenoiseSettings
-from NeuralDiffusionLib.mrml_parameters import NoiseType, SlicesAlong
+from NeuralDiffusionLib.mrml_parameters import MAX_SIGMA, NoiseType, SlicesAlong
 from NeuralDiffusionLib.noise_estimate import estimate_noise, sampled_places
 
 pytest_plugins = ["panel_host.fixtures", "panel_scenes", "sequence_scenes"]
@@ -89,6 +89,19 @@ class TestLevelByHand:
         parameters(widget).noiseType = NoiseType.SPECKLE
         assert widget.ui.sigmaSpinBox.decimals == 5
         assert widget.ui.sigmaSpinBox.suffix == " of the signal"
+
+    def test_the_smallest_numbers_have_a_box_too(self, scan, open_panel):
+        voxels = np.zeros(slicer.util.arrayFromVolume(scan).shape)
+        voxels[1:] = 5e-324
+        slicer.util.updateVolumeFromArray(scan, voxels)
+        assert open_panel().ui.sigmaSpinBox.decimals > 5
+
+    def test_an_image_of_another_size_is_taken_without_an_error(self, scan, open_panel):
+        widget = open_panel()
+        slicer.util.updateVolumeFromArray(scan, np.zeros((3, 10, 10), np.int16))
+        panel_host.process_events(100)
+        assert panel_host.console_errors == []
+        assert parameters(widget).inputVolume is scan
 
     def test_what_the_box_rounds_stays_in_the_scene(self, scan, open_panel):
         widget = open_panel()
@@ -203,6 +216,13 @@ class TestEstimate:
         for _ in range(2):
             loaded.ui.estimateSigmaCheckBox.click()
         assert parameters(loaded).sigma == 55
+
+    def test_a_level_beyond_what_can_be_set_by_hand_becomes_the_highest(self, loaded, scan):
+        slicer.util.updateVolumeFromArray(scan, slicer.util.arrayFromVolume(scan).astype(np.float32) * 1e10)
+        wait_for_the_estimate(loaded)
+        loaded.ui.estimateSigmaCheckBox.click()
+        assert parameters(loaded).sigma == MAX_SIGMA
+        assert panel_host.console_errors == []
 
     def test_the_program_does_not_set_a_level(self, loaded):
         wait_for_the_estimate(loaded)

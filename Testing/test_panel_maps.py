@@ -186,6 +186,15 @@ class TestEachOfThem:
         assert browser_of(scene) is None
         panel_host.console_errors.clear()
 
+    def test_an_input_that_is_moved_meanwhile_gives_no_map_another_place(self, uncertain, scene, scan, button):
+        getattr(uncertain.ui, button).click()
+        scan.SetSpacing(3, 3, 3)
+        panel_host.wait_until(lambda: panel_host.popups.shown, 60)
+        assert "'Scan' was given another place, size or scalar type" in panel_host.popups.shown[0].text
+        assert volumes(scene) == ["Scan"]
+        assert browser_of(scene) is None
+        panel_host.console_errors.clear()
+
     def test_closing_the_scene_ends_it(self, uncertain, scene, button):
         getattr(uncertain.ui, button).click()
         scene.Clear(0)

@@ -30,7 +30,7 @@ class Gated:
         self.network, self.each_batch = self.denoiser.network, self.denoiser.each_batch
         self.weights_sha256, self.network = self.denoiser.weights_sha256, self.denoiser.network
 
-    def __call__(self, voxels, settings, progress, cancelled):
+    def __call__(self, voxels, settings, progress, cancelled, *_):
         for done in range(1, 7):
             self.gate.acquire()
             if cancelled() and not self.deaf:

@@ -143,9 +143,9 @@ class TestThreePlanes:
     def test_one_range_serves_all_three(self, noisy, denoiser):
         seen = []
 
-        def spy(volume, settings, progress, cancelled):
+        def spy(volume, settings, *more):
             seen.append((settings.intensity_range, settings.slice_axis))
-            return denoiser(volume, settings, progress, cancelled)
+            return denoiser(volume, settings, *more)
 
         result = denoise_three_planes(spy, noisy, replace(QUICK, slice_axis=2))
         assert seen == [(estimate_range(noisy), axis) for axis in range(3)]
@@ -170,9 +170,9 @@ class TestThreePlanes:
         assert len(calls) == batches
 
     def test_each_note_stands_once(self, denoiser, noisy):
-        def noting(volume, settings, progress, cancelled):
+        def noting(volume, settings, *more):
             notes = ("Memory ran out.", f"Axis {settings.slice_axis}.")
-            return replace(denoiser(volume, settings, progress, cancelled), notes=notes)
+            return replace(denoiser(volume, settings, *more), notes=notes)
 
         assert denoise_three_planes(noting, noisy, QUICK).notes == ("Memory ran out.", "Axis 0.", "Axis 1.", "Axis 2.")
 

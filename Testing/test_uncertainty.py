@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -54,6 +56,19 @@ def test_sampling_leaves_no_trace(denoiser):
 def test_the_same_samples_are_drawn_every_time(denoiser):
     first, second = (sample_uncertainty(denoiser, head(), samples=2).deviation for _ in range(2))
     np.testing.assert_array_equal(first, second)
+
+
+def test_neither_the_batches_nor_others_who_draw_numbers_change_the_samples(denoiser, monkeypatch):
+    scan = head(np.float32, (5, 32, 32))
+    expected = sample_uncertainty(denoiser, scan, samples=3).deviation
+    monkeypatch.setattr("NeuralDiffusionLib.denoiser.batch_size", lambda *_: 1)
+    alone = sample_uncertainty(denoiser, scan, samples=3, progress=lambda *_: torch.rand(7)).deviation
+    # In bfloat16 batches matter in the third digit; other samples differ by as much as the deviation itself.
+    np.testing.assert_allclose(alone, expected, atol=0.05 * expected.max())
+    with ThreadPoolExecutor(2) as pool:
+        jobs = [pool.submit(sample_uncertainty, denoiser, scan, samples=3) for _ in range(2)]
+        for job in jobs:
+            np.testing.assert_array_equal(job.result().deviation, alone)
 
 
 def test_deviation_is_that_of_the_samples(denoiser, monkeypatch):

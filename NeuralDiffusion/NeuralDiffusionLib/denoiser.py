@@ -151,7 +151,7 @@ class Denoiser:
                 sigma=run.given_sigma(inputs),
                 clipped=inputs.new_full((len(inputs),), float(run.clipped)),
             )
-            denoised = run.in_scan_units(part, inputs, within_extremes(output.image, inputs))
+            denoised = run.in_scan_units(part, inputs, within_extremes(output.image, inputs), scalar_type)
             arrived = download([denoised, output.sigma, *([] if gates is None else [output.conduction[:, 0]])])
 
             def write() -> None:

@@ -15,6 +15,7 @@ from .errors import InvalidVolumeError
 from .mrml_filtered import Filter, Filtered, checksum, find_filtered, is_up_to_date, store_filtered
 from .mrml_mask import mask_of_segmentation
 from .mrml_new_volume import scene_of
+from .mrml_place import VolumePlace
 from .mrml_reference import Closeness, read_reference, write_closeness
 from .mrml_volumes import make_image, read_volume
 
@@ -95,6 +96,7 @@ class Comparison:
         self._input, self._reference, self._sigma = input_volume, reference, sigma
         voxels = read_volume(input_volume)
         scene_of(input_volume)
+        self._places = [(volume, VolumePlace.of(volume)) for volume in (input_volume, denoised) if volume is not None]
         self._spacing, self._scalar_type = input_volume.GetSpacing(), input_volume.GetImageData().GetScalarType()
         self._time_step = stable_time_step(self._spacing)
         self._volumes = [(input_volume.GetName(), voxels)]
@@ -110,6 +112,7 @@ class Comparison:
             is_up_to_date(volume, input_volume, self._of) for volume in filtered.values()
         )
         self._kept = [read_volume(volume) for volume in filtered.values()] if current else []
+        self._places += [(volume, VolumePlace.of(volume)) for volume in filtered.values()] if current else []
 
     @property
     def notes(self) -> list[str]:
@@ -174,15 +177,18 @@ class Comparison:
         Raises
         ------
         InvalidVolumeError
-            If the input or the reference has left the scene meanwhile.
+            If a volume has left the scene meanwhile, or the input was given another place.
         """
-        for volume in (self._input, self._reference):
+        compared_volumes = [volume for volume, _place in self._places]
+        for volume in (*compared_volumes, self._reference):
             if volume is not None and volume.GetScene() is None:
                 raise InvalidVolumeError(
                     _("'{name}' left the scene while it was compared, so nothing was written: load it again.").format(
                         name=volume.GetName()
                     )
                 )
+        for volume, place in self._places:
+            place.check(volume)
         filtered = store_filtered(self._input, compared.images, self._descriptions(compared.sigma), self._of)
         if self._reference is None:
             return Stored(filtered, None, [])

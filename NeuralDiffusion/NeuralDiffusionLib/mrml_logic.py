@@ -247,6 +247,7 @@ class NeuralDiffusionLogic(ScriptedLoadableModuleLogic):
             target = None if outputFolder is None else Path(outputFolder)
             tasks = folder_tasks(Path(volumesOrFolder), target, denoise, cancelled, overwrite)
         else:
-            scene = common_scene(volumesOrFolder)
-            tasks = volume_tasks(volumesOrFolder, denoise, self.addOutputVolume, cancelled)
+            volumes = list(volumesOrFolder)
+            scene = common_scene(volumes)
+            tasks = volume_tasks(volumes, denoise, self.addOutputVolume, cancelled)
         return add_summary(scene, run_batch(tasks, progress or (lambda done, total: None), cancelled))

@@ -6,7 +6,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from .mrml_new_volume import unused_name
-from .mrml_provenance import PREFIX
+from .mrml_provenance import PREFIX, read_provenance
 from .mrml_removed import check_pair, make_removed
 
 _ROLE = PREFIX + "RemovedVolume"
@@ -23,8 +23,12 @@ class RemovedVolumes:
         self._made_from: dict[str, tuple] = {}
 
     def find(self, denoised: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLScalarVolumeNode | None:
-        """Return what was removed on the way to a denoised volume, up to date or not; ``None`` if it was never made."""
-        return denoised.GetNodeReference(_ROLE)
+        """Return what was removed on the way to a denoised volume, up to date or not; ``None`` if it was never made.
+
+        A volume that a run of the network has written to since is none of it.
+        """
+        removed = denoised.GetNodeReference(_ROLE)
+        return None if removed is None or "WeightsSHA256" in read_provenance(removed) else removed
 
     def up_to_date(
         self, input_volume: slicer.vtkMRMLScalarVolumeNode, denoised: slicer.vtkMRMLScalarVolumeNode

@@ -10,9 +10,9 @@ from slicer.i18n import tr as _
 
 from .background import Job, Progress
 from .errors import InvalidVolumeError
-from .mrml_geometry import ijk_to_ras
 from .mrml_mask import mask_of_segmentation
 from .mrml_new_volume import unused_name
+from .mrml_place import VolumePlace
 from .mrml_result import store_result
 from .mrml_run_checks import check_run
 from .mrml_task import VolumeTask
@@ -93,7 +93,7 @@ class VolumeRun:
         inside = None if mask is None else mask_of_segmentation(mask, input_volume)
         name = None if mask is None else mask.GetName()
         self._task = VolumeTask.of(input_volume, settings, three_planes, inside, name)
-        self._place, self._scalar_type = ijk_to_ras(input_volume), input_volume.GetImageData().GetScalarType()
+        self._place = VolumePlace.of(input_volume)
 
     def work(
         self, progress: Callable[[int, int], None] | None = None, cancelled: Callable[[], bool] | None = None
@@ -112,7 +112,7 @@ class VolumeRun:
         """
         check_still_there(self._input)
         check_run(self._input, self._output, self._conduction)
-        self._check_place()
+        self._place.check(self._input)
         attributes = self._task.attributes(result, self._denoiser.weights_sha256)
         output = self._output or add_output_volume(self._input)
         try:
@@ -122,17 +122,6 @@ class VolumeRun:
                 output.GetScene().RemoveNode(output)
             raise
         return output
-
-    def _check_place(self) -> None:
-        image = self._input.GetImageData()
-        now = (*reversed(image.GetDimensions()), image.GetScalarType())
-        if now != (*self._task.voxels.shape, self._scalar_type) or not (ijk_to_ras(self._input) == self._place).all():
-            raise InvalidVolumeError(
-                _(
-                    "'{name}' was given another place, size or scalar type while it was denoised, so nothing was "
-                    "written: denoise it again."
-                ).format(name=self._input.GetName())
-            )
 
 
 class Run(Protocol[T]):

@@ -6,7 +6,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from .errors import InvalidVolumeError
-from .mrml_sequences import frames_of, read_frames
+from .mrml_sequences import browser_and_sequence_of, read_frames
 from .mrml_volumes import check_input, check_outputs
 
 
@@ -38,7 +38,7 @@ def check_run(
     outputs = [volume for volume in (output, conduction) if volume is not None]
     check_outputs(outputs, input_volume)
     for volume in outputs:
-        if frames_of(volume) > 1:
+        if browser_and_sequence_of(volume) is not None:
             raise InvalidVolumeError(
                 _("'{name}' shows frames of a sequence, which would replace the result: choose another volume.").format(
                     name=volume.GetName()

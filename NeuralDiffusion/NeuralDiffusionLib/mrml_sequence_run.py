@@ -14,6 +14,7 @@ from slicer.i18n import tr as _
 from .errors import InvalidVolumeError
 from .mrml_geometry import lie_voxel_on_voxel
 from .mrml_mask import mask_of_segmentation
+from .mrml_place import VolumePlace
 from .mrml_provenance import write_provenance
 from .mrml_run import check_still_there, output_name
 from .mrml_run_checks import check_run
@@ -97,7 +98,7 @@ class SequenceRun:
             replace(VolumeTask.of(frame, settings, three_planes, inside, name), name=proxy.GetName() or "")
             for frame in self._frames
         ]
-        self._types = [frame.GetImageData().GetScalarType() for frame in self._frames]
+        self._places = [VolumePlace.of(frame) for frame in self._frames]
 
     def work(
         self, progress: Callable[[int, int], None] | None = None, cancelled: Callable[[], bool] | None = None
@@ -108,11 +109,11 @@ class SequenceRun:
         """
         total, before = sum(task.slices for task in self._tasks), 0
         images, attributes, sigmas, notes, device = [], [], [], [], ""
-        for task, scalar_type in zip(self._tasks, self._types, strict=True):
+        for task, place in zip(self._tasks, self._places, strict=True):
             result = task.work(self._denoiser, _from(progress, before, total), cancelled)
             before += task.slices
             # In the scan's own type at once: all frames in float would be several times as large.
-            images.append(make_image(result.image, scalar_type))
+            images.append(make_image(result.image, place.scalar_type))
             attributes.append(task.attributes(result, self._denoiser.weights_sha256))
             sigmas.append(result.sigma)
             notes += [note for note in result.notes if note not in notes]
@@ -128,6 +129,8 @@ class SequenceRun:
             If the sequence was changed or has left the scene meanwhile.
         """
         check_still_there(self._proxy)
+        for frame, place in zip(self._frames, self._places, strict=True):
+            place.check(frame)
         contents = []
         for image, attributes in zip(result.images, result.attributes, strict=True):
             content = slicer.vtkMRMLScalarVolumeNode()

@@ -9,7 +9,7 @@ from slicer.i18n import tr as _
 
 from .errors import InvalidVolumeError
 from .mrml_provenance import PREFIX, read_provenance
-from .mrml_volumes import check_input, copy_display, write_volume
+from .mrml_volumes import check_input, copy_display, number_alike, write_volume
 
 
 def browser_and_sequence_of(
@@ -110,9 +110,11 @@ def write_frames(
     sequence.SetIndexName(original.GetIndexName())
     sequence.SetIndexUnit(original.GetIndexUnit())
     sequence.SetIndexType(original.GetIndexType())
-    sequence.SetNumericIndexValueTolerance(original.GetNumericIndexValueTolerance())
+    # Within a tolerance a frame would replace another one: values are kept apart until all are there.
+    sequence.SetNumericIndexValueTolerance(0)
     for number, (frame, content) in enumerate(zip(frames, contents, strict=True)):
         _add_frame(sequence, original.GetNthIndexValue(number), frame, content, name)
+    sequence.SetNumericIndexValueTolerance(original.GetNumericIndexValueTolerance())
     return _add_to_browser(browser, original, sequence, volume_node, name)
 
 
@@ -132,6 +134,7 @@ def _add_frame(
     for attribute in content.GetAttributeNames():
         node.SetAttribute(attribute, content.GetAttribute(attribute))
     node.SetAttribute("Sequences.BaseName", name)
+    number_alike(content.GetImageData(), frame)
     sequence.SetDataNodeAtValue(node, index_value).SetAndObserveImageData(content.GetImageData())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -90,10 +91,10 @@ class VolumeTask:
         Outside the mask every voxel is what it was, and the conduction is 0. What lies outside of the network's
         training is said in the notes.
         """
-        if self.three_planes:
-            result = denoise_three_planes(denoiser, self.voxels, self.settings, progress, cancelled)
-        else:
-            result = denoiser(self.voxels, self.settings, progress, cancelled)
+        # In float32 large whole numbers would come out as their neighbours.
+        scalar_type = np.float32 if np.can_cast(self.voxels.dtype, np.float32) else np.float64
+        run = partial(denoise_three_planes, denoiser) if self.three_planes else denoiser
+        result = run(self.voxels, self.settings, progress, cancelled, scalar_type)
         notes = [*result.notes]
         for axis in self.axes:
             notes += [warning for warning in self._warnings(result, axis) if warning not in notes]

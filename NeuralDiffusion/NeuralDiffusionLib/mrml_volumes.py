@@ -44,7 +44,9 @@ def check_input(volume: slicer.vtkMRMLScalarVolumeNode | None) -> None:
                 _("'{name}' is {kind}: choose a volume with one intensity in each voxel.").format(name=name, kind=kind)
             )
     image = volume.GetImageData()
-    if image is None or image.GetNumberOfPoints() == 0 or image.GetPointData().GetScalars() is None:
+    scalars = None if image is None else image.GetPointData().GetScalars()
+    # While an image is replaced, it may have the size of the new one and the voxels of the old one still.
+    if scalars is None or image.GetNumberOfPoints() == 0 or scalars.GetNumberOfTuples() != image.GetNumberOfPoints():
         raise InvalidVolumeError(_("'{name}' has no image data: load its image first.").format(name=name))
     if image.GetNumberOfScalarComponents() != 1:
         raise InvalidVolumeError(
@@ -134,11 +136,18 @@ def write_volume(
     output: slicer.vtkMRMLScalarVolumeNode, image: vtk.vtkImageData, input_volume: slicer.vtkMRMLScalarVolumeNode
 ) -> None:
     """Put image data into a volume node, in the input's place: geometry, parent transform, Subject Hierarchy."""
+    number_alike(image, input_volume)
     with slicer.util.NodeModify(output):
         output.CopyOrientation(input_volume)
         output.SetAndObserveTransformNodeID(input_volume.GetTransformNodeID())
         output.SetAndObserveImageData(image)
     _place_beside(output, input_volume)
+
+
+def number_alike(image: vtk.vtkImageData, volume: slicer.vtkMRMLScalarVolumeNode) -> None:
+    """Number an image's voxels as those of a volume of the same size: IJK to RAS is about these, from 0 or not."""
+    if image.GetDimensions() == volume.GetImageData().GetDimensions():
+        image.SetExtent(volume.GetImageData().GetExtent())
 
 
 def copy_display(output: slicer.vtkMRMLScalarVolumeNode, input_volume: slicer.vtkMRMLScalarVolumeNode) -> None:

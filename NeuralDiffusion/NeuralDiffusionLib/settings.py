@@ -73,6 +73,8 @@ class DenoiseSettings:
             raise ValueError(f"Slice axis {self.slice_axis!r} is not possible: choose 0, 1 or 2.")
         if self.intensity_range is not None:
             _check_range(self.intensity_range)
+            # Numbers of numpy's short types would overflow in whatever is computed with them.
+            object.__setattr__(self, "intensity_range", tuple(map(float, self.intensity_range)))
         if self.sigma is not None and not (_is_finite(self.sigma) and self.sigma >= 0):
             raise ValueError(f"Noise level {self.sigma!r} is not possible: give a finite number, 0 or more.")
 
@@ -80,7 +82,7 @@ class DenoiseSettings:
 def _check_range(bounds: object) -> None:
     if not (isinstance(bounds, (tuple, list)) and len(bounds) == 2 and all(map(_is_finite, bounds))):
         raise ValueError(f"Intensity range {bounds!r} is not possible: give two finite numbers, the lower first.")
-    low, high = bounds
+    low, high = map(float, bounds)
     if not low < high:
         raise ValueError(f"Intensity range ({low:g}, {high:g}) is not possible: give two numbers, the lower first.")
     if max(-low, high) > LARGEST or high - low < SMALLEST_RANGE:

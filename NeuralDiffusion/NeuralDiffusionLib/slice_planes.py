@@ -106,6 +106,7 @@ def denoise_three_planes(
     settings: DenoiseSettings | None = None,
     progress: Callable[[int, int], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
+    scalar_type: np.dtype | type = np.float32,
 ) -> DenoiseResult:
     """Denoise the slices of all three orientations and average.
 
@@ -122,6 +123,8 @@ def denoise_three_planes(
         As for `Denoiser`; `progress` counts the slices of all three orientations.
     settings
         What to do; `slice_axis` is not used. An intensity range that is not given is estimated once.
+    scalar_type
+        Of the image: float32, or float64 for scans with numbers that only this tells apart.
 
     Returns
     -------
@@ -155,7 +158,8 @@ def denoise_three_planes(
     image, conduction = np.zeros(volume.shape, np.float64), np.zeros(volume.shape, np.float64)
     sigmas, slice_sigmas, notes = [], [], []
     for axis in range(3):
-        run = denoiser(volume, replace(settings, slice_axis=axis), counted(sum(volume.shape[:axis])), cancelled)
+        before = sum(volume.shape[:axis])
+        run = denoiser(volume, replace(settings, slice_axis=axis), counted(before), cancelled, scalar_type)
         image += run.image
         conduction += run.conduction
         sigmas.append(run.sigma)
@@ -163,7 +167,7 @@ def denoise_three_planes(
         notes += [note for note in run.notes if note not in notes]
     return replace(
         run,
-        image=(image / 3).astype(np.float32),
+        image=(image / 3).astype(scalar_type),
         conduction=(conduction / 3).astype(np.float32),
         sigma=float(np.median(sigmas)),
         slice_sigma=np.concatenate(slice_sigmas),

@@ -76,14 +76,22 @@ class SliceRun:
         sigma = self.settings.sigma
         return None if sigma is None else inputs.new_full((len(inputs),), min(sigma / self.sigma_unit, LARGEST_SIGMA))
 
-    def in_scan_units(self, part: slice, inputs: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:
-        """What became of some of the slices, (batch, rows, columns), float32, where it can be computed with 64 bits.
+    def in_scan_units(
+        self,
+        part: slice,
+        inputs: torch.Tensor,
+        outputs: torch.Tensor,
+        scalar_type: np.dtype | type = np.float32,
+    ) -> torch.Tensor:
+        """What became of some of the slices, (batch, rows, columns), where it can be computed with 64 bits.
 
-        Adding the change to the slices, rather than scaling the outputs back, leaves what is unchanged bit for bit.
+        Adding the change to the slices, rather than scaling the outputs back, leaves what is unchanged bit for bit. The
+        numbers are float32 where that is enough for a scalar type, else float64.
         """
         before = self._exact(part, outputs.device)
         change = (outputs - inputs)[:, 0].to(before.device).double().mul_(self.scale)
-        return before.add_(change).float()
+        exact = before.add_(change)
+        return exact.float() if np.can_cast(scalar_type, np.float32) else exact
 
     def _exact(self, part: slice, device: torch.device) -> torch.Tensor:
         """Some of the slices in their own units, float64; on the CPU if the device has no such numbers."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from .denoiser import Denoiser, DenoiseResult
 from .errors import WeightsError
@@ -18,6 +18,30 @@ from .translation import translator
 _ = translator(__name__)
 
 DEFAULT_SAMPLES = 16
+
+
+class _Dropout(nn.Module):
+    """Leaves out channels like `torch.nn.Dropout2d` in training, but draws from generators of its own.
+
+    Slice by slice it draws the same whatever the batches are, and others who draw random numbers do not disturb it.
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+        self.start(0)
+
+    def start(self, sample: int) -> None:
+        """Begin the draws of a sample; each sample has its own."""
+        self._sample, self._generators = sample, {}
+
+    def forward(self, features: Tensor) -> Tensor:
+        # One for each place in the network, which features of their own shape pass; numpy's, as what PyTorch draws
+        # depends on how much is drawn at once.
+        place = tuple(features.shape[1:])
+        generator = self._generators.setdefault(place, np.random.default_rng((self._sample, *place)))
+        kept = generator.random(features.shape[:2]) >= self.share
+        return features * torch.from_numpy(kept / (1 - self.share)).to(features)[..., None, None]
 
 
 @dataclass(frozen=True)
@@ -54,7 +78,8 @@ def sample_uncertainty(
     volume, settings, progress, cancelled
         As for `Denoiser`; `progress` counts the slices of all runs.
     samples
-        Number of runs with dropout, 2 or more. The same samples are drawn every time.
+        Number of runs with dropout, 2 or more. The same samples are drawn every time, in batches of any size and
+        whatever else runs; only where the memory runs out in mid-run are some drawn anew.
 
     Raises
     ------
@@ -83,17 +108,14 @@ def sample_uncertainty(
     # A copy: somebody else may be denoising with the original, which must not lose any channel.
     sampler = copy.copy(denoiser)
     sampler.network = copy.deepcopy(denoiser.network)
-    for layer in sampler.network.modules():
-        if isinstance(layer, nn.Dropout2d):
-            layer.train()
+    dropout = sampler.network.guidance.dropout = _Dropout(denoiser.network.architecture.dropout)
     mean = np.zeros(result.image.shape, np.float64)
     squares = np.zeros(result.image.shape, np.float64)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        for number in range(1, runs):
-            image = sampler(volume, settings, part(number), cancelled).image
-            # Welford's update: the difference of two large sums would lose the small deviations.
-            change = image - mean
-            mean += change / number
-            squares += change * (image - mean)
+    for number in range(1, runs):
+        dropout.start(number)
+        image = sampler(volume, settings, part(number), cancelled).image
+        # Welford's update: the difference of two large sums would lose the small deviations.
+        change = image - mean
+        mean += change / number
+        squares += change * (image - mean)
     return UncertainResult(result, np.sqrt(squares / (samples - 1)).astype(np.float32))

@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 
 from NeuralDiffusionLib import InvalidVolumeError
 from NeuralDiffusionLib.mrml_input_warnings import InputWarnings
-from NeuralDiffusionLib.mrml_parameters import NeuralDiffusionParameterNode, NoiseType
+from NeuralDiffusionLib.mrml_parameters import MAX_SIGMA, NeuralDiffusionParameterNode, NoiseType
 from NeuralDiffusionLib.mrml_run_sentences import estimate_text
 from NeuralDiffusionLib.mrml_sequences import browser_and_sequence_of, frames_of
 from NeuralDiffusionLib.mrml_volumes import check_input
@@ -51,7 +51,7 @@ class InputsSection(Section):
         """Start from the estimate when the level is to be set by hand for the first time."""
         node, estimate = self.parameterNode, self._noiseLevel.estimate
         if not checked and node is not None and node.sigma == 0 and estimate is not None:
-            node.sigma = float(f"{estimate.sigma:.{_DIGITS}g}")
+            node.sigma = min(float(f"{estimate.sigma:.{_DIGITS}g}"), MAX_SIGMA)
 
     def onBrowserModified(self, caller: vtk.vtkObject, event: str) -> None:
         """Bring the panel up to date when a recording begins or ends."""
@@ -91,7 +91,9 @@ class InputsSection(Section):
         image = node.inputVolume.GetImageData() if node.inputVolume else None
         low, high = (0.0, 1.0) if relative or image is None else image.GetScalarRange()
         usual = 0.03 * (high - low) if math.isfinite(high - low) and high > low else 1.0
-        decimals = min(max(0, _DIGITS - 1 - math.floor(math.log10(usual))), _MOST_DECIMALS)
+        # Of the smallest numbers 3 % is 0.
+        decimals = _MOST_DECIMALS if usual == 0 else _DIGITS - 1 - math.floor(math.log10(usual))
+        decimals = min(max(0, decimals), _MOST_DECIMALS)
         # What the box rounds to show it must not be taken for what the user typed.
         silent = box.blockSignals(True)
         box.decimals = decimals

@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 from NeuralDiffusionLib import InvalidVolumeError
 from NeuralDiffusionLib.background import IsCancelled, ReportProgress
 from NeuralDiffusionLib.mrml_directions import add_direction_volumes
+from NeuralDiffusionLib.mrml_place import VolumePlace
 from NeuralDiffusionLib.mrml_shown_slice import shown_slice
 from NeuralDiffusionLib.mrml_trace import add_trace
 from NeuralDiffusionLib.mrml_uncertainty import add_uncertainty
@@ -124,11 +125,18 @@ class MapsSection(Section):
         """Compute with a copy of the input's voxels in the background, then store what came of it."""
         with self.panel.runs.reporting(failure):
             node = self.parameterNode
-            voxels, settings = read_volume(node.inputVolume), node.settings()
+            volume, settings = node.inputVolume, node.settings()
+            voxels, place = read_volume(volume), VolumePlace.of(volume)
             ensure_torch(slicer.util.confirmOkCancelDisplay)
             denoiser = self.logic.denoiser(node.device)
             job = self.logic.startWork(lambda report, cancelled: compute(denoiser, voxels, settings, report, cancelled))
-            self.panel.runs.begin(job, lambda: store(job.result()), failure)
+
+            def finish() -> str:
+                result = job.result()
+                place.check(volume)
+                return store(result)
+
+            self.panel.runs.begin(job, finish, failure)
 
     def _whyNot(self) -> str:
         """Return why no map can be computed now, or nothing."""
