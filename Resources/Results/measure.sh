@@ -122,8 +122,8 @@ if [ -n "$RUNS" ]; then
             --trained "Ours, trained like the weights that ship, on the training part of grouped=$long/polish/best.ckpt"
     done
 fi
-once mixed evaluate --data "$data" --noise mixed --methods published,tuned,ours --limit "$slices"
-once mixed_grouped evaluate --data "$data" --noise mixed --split grouped --methods tuned,ours --limit "$slices"
+once mixed evaluate --data "$data" --noise mixed --methods published,tuned,peers,ours --limit "$slices"
+once mixed_grouped evaluate --data "$data" --noise mixed --split grouped --methods tuned,peers,ours --limit "$slices"
 # Does bfloat16 cost anything, and are slices without noise, or with little, left alone?
 once rician_float32 evaluate --data "$data" --precision float32 --limit "$slices"
 once rician_levers evaluate --data "$data" --methods ours,levers --neighbours 8 --limit "$slices"
