@@ -7,13 +7,15 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from batch_runs import run_here, write_scan
 from shell import command, environment, without_privileges
 
 from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS
-from NeuralDiffusionTraining.cohort.bids import bids_output, write_derivative_description
+from NeuralDiffusionTraining.cohort import bids
+from NeuralDiffusionTraining.cohort.bids import bids_fields, bids_output, write_derivative_description
 from NeuralDiffusionTraining.cohort.leftovers import remove_leftovers
 from NeuralDiffusionTraining.cohort.scans import find_cohort, sidecar_of
 from NeuralDiffusionTraining.files.command_error import CommandError
@@ -306,3 +308,19 @@ def test_without_dask_it_says_what_to_install(folder):
     assert done.returncode == 2
     assert "pip install 'slicer-neural-diffusion[batch]'" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_an_empty_name_as_of_an_unset_variable_is_refused(folder):
+    done = run_here("batch", "", folder / "clean")
+
+    assert done.status == 2
+    assert done.err.startswith("The name of the scans is empty, as that of an unset variable: give a pattern")
+    assert not (folder / "clean").exists()
+
+
+def test_a_sidecar_that_may_not_be_read_is_named(study, monkeypatch):
+    sidecar = study / "sub-01" / "anat" / "sub-01_T1w.json"
+    sidecar.write_text("{}")
+    monkeypatch.setattr(bids, "read_json", mock.Mock(side_effect=PermissionError(13, "Permission denied")))
+    with pytest.raises(CommandError, match=r"sub-01_T1w\.json cannot be read \(Permission denied\): make it readable"):
+        bids_fields(study, study / "sub-01" / "anat" / "sub-01_T1w.nii.gz", {"DatasetType": "derivative"})

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import SimpleITK as sitk
 import torch
+from batch_runs import run_here
 from shell import run
 
 from NeuralDiffusionLib import Denoiser
@@ -102,3 +104,37 @@ def test_a_constant_scan_is_refused_and_no_weights_are_written(tmp_path):
     assert refusal.returncode == 2
     assert "constant" in refusal.stderr
     assert not (tmp_path / "mine.pt").exists()
+
+
+def refused(folder, scan, *options):
+    done = run_here("adapt", scan, "--output", folder / "mine.pt", "--device", "cpu", *options)
+    assert (done.status, done.out) == (2, ""), done
+    assert not (folder / "mine.pt").exists()
+    return done.err
+
+
+def test_a_scan_of_constant_slices_is_refused(tmp_path):
+    ramp = np.broadcast_to(np.arange(4, dtype=np.float32)[:, None, None], (4, 32, 32))
+    sitk.WriteImage(sitk.GetImageFromArray(np.ascontiguousarray(ramp)), tmp_path / "ramp.nrrd")
+    assert "has only constant slices, nothing to learn from: give another." in refused(tmp_path, tmp_path / "ramp.nrrd")
+
+
+def test_voxels_beyond_what_can_be_denoised_are_refused_as_by_denoise(tmp_path):
+    voxels = magnitude(phantom(2), 0.1).astype(np.float64)
+    voxels[0, 5, 5] = 1e300
+    sitk.WriteImage(sitk.GetImageFromArray(voxels), tmp_path / "scan.nrrd")
+    said = refused(tmp_path, tmp_path / "scan.nrrd")
+    assert said.startswith(f"{tmp_path / 'scan.nrrd'}: the volume holds values beyond 1e+38")
+
+
+@pytest.mark.parametrize("name", ["nowhere.nrrd", "nowhere.nii.gz"])
+def test_a_scan_that_is_not_there_is_named_with_the_reason(tmp_path, name):
+    said = refused(tmp_path, tmp_path / name)
+    assert said == f"{tmp_path / name} cannot be read (No such file or directory): name a scan that can be read.\n"
+
+
+def test_a_training_that_diverges_writes_no_weights(tmp_path):
+    sitk.WriteImage(sitk.GetImageFromArray(100 * magnitude(phantom(2, 32), 0.1)), tmp_path / "scan.nrrd")
+    options = ("--learning-rate", 1, "--steps", 40, "--batch-size", 2)
+    said = refused(tmp_path, tmp_path / "scan.nrrd", *options)
+    assert "The training diverged, its weights are of no use any more: choose a smaller learning rate.\n" in said

@@ -199,4 +199,4 @@ def test_command_checks_ours_down_to_the_diffusion_alone(tmp_path):
     assert (tmp_path / "checks.md").read_text(encoding="utf-8") == to_markdown(content)
     refused = run("fidelity", "--data", tmp_path / "data", "--split", split, "--sigma", 0)
     assert refused.returncode == 2
-    assert refused.stderr == "A contrast relative to noise needs noise: give a --sigma above 0.\n"
+    assert refused.stderr == "A contrast relative to noise needs noise: give a --sigma of 0.0001 or more.\n"

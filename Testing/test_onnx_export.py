@@ -131,6 +131,7 @@ def test_networks_that_the_denoiser_cannot_run_are_refused(tmp_path):
 
 def test_figures_of_a_file_without_any_are_refused(tmp_path):
     (tmp_path / "other.json").write_text('{"kind": "sweep", "cells": [], "command": ""}')
-    for path in (tmp_path / "other.json", tmp_path / "missing.json"):
+    (tmp_path / "empty.json").write_text('{"kind": "evaluation", "command": ""}')
+    for path in (tmp_path / "other.json", tmp_path / "missing.json", tmp_path / "empty.json"):
         with pytest.raises(CommandError, match=path.name):
             figures_to_keep(path)

@@ -8,6 +8,7 @@ import re
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from batch_runs import run_here
 from matplotlib.text import Text
 from sample_results import METHODS, clean_slices, write_results
 from typer.testing import CliRunner
@@ -158,8 +159,13 @@ def test_results_of_other_weights_are_named(tmp_path, scan):
         ('{"rows": ', "is damaged"),
         ("[" * 100_000, "is damaged"),
         ('{"kind": "evaluation", "rows": [{"method": "Neural Diffusion", "psnr_db": 26.7}]}', "older version"),
+        ('{"kind": "evaluation", "command": "x"}', "lacks a sound 'rows': delete it, or measure it again"),
+        ('{"kind": "evaluation", "command": "x", "rows": [{}]}', r"lacks a sound 'rows\.0\.method'"),
+        ('{"kind": "evaluation", "command": "x", "rows": 5}', "lacks a sound 'rows'"),
+        ('{"kind": "bench", "command": "x"}', "lacks a sound 'shape'"),
+        ('{"kind": "sweep", "command": "x", "cells": [{"noise": "pink"}]}', r"lacks a sound 'cells\.0\.noise'"),
     ],
-    ids=["cut off", "nested deeply", "old"],
+    ids=["cut off", "nested deeply", "old", "empty", "empty row", "no rows", "empty bench", "unknown noise"],
 )
 def test_a_file_that_cannot_be_used_is_refused_by_name(tmp_path, text, sentence):
     (tmp_path / "rician.json").write_text(text)
@@ -200,3 +206,12 @@ def test_learning_curves_stand_at_their_epochs(results, tmp_path):
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
     # A run that has logged nothing but losses has curves, too.
     assert "<svg" in as_svg(curves_figure(curves[["epoch", "step", "loss"]]))
+
+
+def test_a_readme_that_is_no_text_is_refused_and_left_as_it_was(results, tmp_path):
+    (tmp_path / "README.md").write_bytes(b"caf\xe9")
+    done = run_here("report", results, tmp_path / "page.html", "--readme", tmp_path / "README.md")
+    assert (done.status, done.out) == (2, "")
+    assert done.err == f"File '{tmp_path / 'README.md'}' is no UTF-8 text: save it as UTF-8 first.\n"
+    assert (tmp_path / "README.md").read_bytes() == b"caf\xe9"
+    assert not (tmp_path / "page.html").exists()

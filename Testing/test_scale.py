@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from batch_runs import run_here, write_scan
 
@@ -101,6 +103,40 @@ def test_without_a_gpu_its_table_is_said_not_to_be_measured(tmp_path):
 
 
 def test_a_folder_without_a_batch_is_refused(tmp_path):
+    done = run_here("scale", tmp_path)
+
+    assert done.status == 2
+    assert "holds no scan that 'neural-diffusion batch' wrote" in done.err
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"Seconds": {"Denoise": 1, "Write": 2}},
+        {"Seconds": 5},
+        {"Seconds": {"Read": 1, "Denoise": 0, "Write": 2}},
+        {"Seconds": {"Read": "1", "Denoise": 1, "Write": 2}},
+        {"Bytes": {"Input": 0, "Output": 0}},
+        {"Bytes": {"Input": 1, "Output": float("inf")}},
+        {"Voxels": None},
+        {"Device": None},
+    ],
+    ids=str,
+)
+def test_a_record_that_does_not_tell_what_its_scan_took_is_named(tmp_path, record):
+    whole = {"Device": "cpu", "Voxels": 1000, "Bytes": {"Input": 1, "Output": 2},
+             "Seconds": {"Read": 1, "Denoise": 1, "Write": 2}}  # fmt: skip
+    (tmp_path / "scan.json").write_text(json.dumps({"NeuralDiffusion": whole | record}))
+
+    done = run_here("scale", tmp_path, "--start-up", 1, "--tasks", 500)
+
+    assert (done.status, done.out) == (2, "")
+    assert done.err.startswith(f"{tmp_path / 'scan.json'} does not tell what its scan took: remove it")
+
+
+def test_a_folder_that_is_named_like_a_record_is_none(tmp_path):
+    (tmp_path / "x.json").mkdir()
+
     done = run_here("scale", tmp_path)
 
     assert done.status == 2

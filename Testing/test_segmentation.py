@@ -161,3 +161,31 @@ def test_command_writes_the_table(tmp_path):
     assert "Clean slices" in done.stdout
     for method in methods:
         assert f"| {method} |" in (tmp_path / "t.md").read_text(encoding="utf-8")
+
+
+def test_a_folder_of_masks_inside_the_data_holds_no_slices(tmp_path):
+    data = tmp_path / "data"
+    for name in ("yes/a", "yes/b", "no/c"):
+        write_pair(data, data / "masks", name, 0)
+    (data / "masks" / "no" / "c.png").unlink()
+    paired, without = pair_masks(data, data / "masks")
+    assert (list(paired), without) == (["yes/a.png", "yes/b.png"], 1)
+
+
+def test_a_mask_that_two_pictures_could_have_is_refused(tmp_path):
+    write_pair(tmp_path / "data", tmp_path / "masks", "a0", 0)
+    write_pair(tmp_path / "data", tmp_path / "masks", "b0", 0)
+    for name in ("a0", "c0", "d0"):
+        Image.new("L", (SIZE, SIZE)).save(tmp_path / "data" / f"{name}.tif")
+    with pytest.raises(CommandError, match=r"a0\.png' may be of picture 'a0\.png' or 'a0\.tif': rename one of them\."):
+        pair_masks(tmp_path / "data", tmp_path / "masks")
+    (tmp_path / "masks" / "a0.png").unlink()
+    assert pair_masks(tmp_path / "data", tmp_path / "masks")[1] == 4
+
+
+def test_pictures_are_not_their_own_masks(tmp_path):
+    write_pair(tmp_path / "data", tmp_path / "masks", "a", 0)
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+    for masks in ("data", "link"):
+        with pytest.raises(CommandError, match="is given for pictures and masks"):
+            pair_masks(tmp_path / "data", tmp_path / masks)

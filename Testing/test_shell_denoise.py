@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from shell import assert_same_geometry, denoise, head, image, run, voxels_of, write
 
 from NeuralDiffusionLib.scalar_types import cast_to
+from NeuralDiffusionTraining.files.image_files import read_scan, write_map
 
 FORMATS = (".nii.gz", ".nii", ".nrrd", ".mha")
 
@@ -215,3 +216,13 @@ def test_prints_its_version():
 
     assert done.returncode == 0
     assert done.stdout.startswith("neural-diffusion 0.")
+
+
+def test_a_map_without_a_window_does_not_keep_that_of_the_scan(tmp_path):
+    nifti = nib.Nifti1Image(head().T, np.eye(4))
+    nifti.header["cal_min"], nifti.header["cal_max"] = 100, 900
+    nib.save(nifti, tmp_path / "scan.nii.gz")
+    scan = read_scan(tmp_path / "scan.nii.gz")
+    write_map(tmp_path / "map.nii.gz", scan, np.full(scan.voxels.shape, 3.0))
+    written = nib.load(tmp_path / "map.nii.gz").header
+    assert (written["cal_min"], written["cal_max"]) == (0, 0)

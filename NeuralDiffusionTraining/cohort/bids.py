@@ -72,13 +72,21 @@ def bids_output(name: str) -> str:
 
 
 def bids_fields(root: Path, scan: Path, description: dict[str, Any]) -> dict[str, Any]:
-    """What BIDS wants a sidecar to say; `description` is that of the dataset, where only derivatives were stripped."""
+    """What BIDS wants a sidecar to say; `description` is that of the dataset, where only derivatives were stripped.
+
+    Raises
+    ------
+    CommandError
+        If the sidecar cannot be read.
+    """
     stripped = False
     if description.get("DatasetType") == "derivative":
         sidecar = scan.with_name(_split(scan.name)[0] + ".json")
         if sidecar.is_file():
             try:
                 stripped = bool(read_json(sidecar).get("SkullStripped", False))
+            except OSError as error:
+                raise CommandError(f"{sidecar} cannot be read ({error.strerror}): make it readable first.") from error
             except (ValueError, AttributeError) as error:
                 raise CommandError(f"{sidecar} cannot be read as JSON: mend it first.") from error
     return {"Sources": [f"bids:source:{scan.relative_to(root).as_posix()}"], "SkullStripped": stripped}

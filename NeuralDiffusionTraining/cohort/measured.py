@@ -15,6 +15,7 @@ from .scaling import Quantity
 
 _EMPTY_TASKS = 1000
 _NEEDED = {"Device", "Seconds", "Bytes", "Voxels"}
+_MOST = 1e15
 
 
 def read_records(folder: Path) -> list[dict[str, Any]]:
@@ -23,10 +24,15 @@ def read_records(folder: Path) -> list[dict[str, Any]]:
     Raises
     ------
     CommandError
-        If there is none.
+        If there is none, or one cannot be read or has numbers that are missing or impossible.
     """
-    found = [read_record(path) for path in sorted(folder.rglob("*.json"))]
-    records = [record for record in found if record is not None and record.keys() >= _NEEDED]
+    records = []
+    for path in sorted(folder.rglob("*.json")):
+        record = _record_in(path)
+        if record is not None and record.keys() >= _NEEDED:
+            if not _is_sound(record):
+                raise CommandError(f"{path} does not tell what its scan took: remove it, or run the batch again.")
+            records.append(record)
     if not records:
         raise CommandError(f"{folder} holds no scan that 'neural-diffusion batch' wrote: run it on some scans first.")
     return records
@@ -66,6 +72,25 @@ def measure_dask() -> tuple[Quantity, Quantity]:
         Quantity(ready, "measured here, with the start of the scheduler"),
         Quantity(_EMPTY_TASKS / busy, f"measured here: its share of the work on {_EMPTY_TASKS:,} empty tasks"),
     )
+
+
+def _record_in(path: Path) -> dict[str, Any] | None:
+    if path.is_dir():
+        return None
+    try:
+        return read_record(path)
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read ({error.strerror}): make it readable, or move it away.") from error
+
+
+def _is_sound(record: dict[str, Any]) -> bool:
+    seconds, sizes = record["Seconds"], record["Bytes"]
+    if not (isinstance(record["Device"], str) and isinstance(seconds, dict) and isinstance(sizes, dict)):
+        return False
+    numbers = [*(seconds.get(part) for part in ("Read", "Denoise", "Write")), record["Voxels"], *sizes.values()]
+    if not all(isinstance(one, (int, float)) and 0 <= one < _MOST for one in numbers):
+        return False
+    return seconds["Denoise"] > 0 and record["Voxels"] > 0 and sum(sizes.values()) > 0
 
 
 def _load() -> None:

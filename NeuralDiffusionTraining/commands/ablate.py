@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from ..files.command_error import CommandError
-from ..files.result_files import check_folder_of, write_json, write_text
+from ..files.result_files import check_outputs, write_json, write_text
 from .options import Data, Device, JsonFile, MarkdownFile, Noise
 
 
@@ -54,8 +54,7 @@ def ablate(
     from ..training.config import bundled_config, parse_settings
     from ..training.run import Place
 
-    for path in (json_file, markdown_file):
-        check_folder_of(path)
+    check_outputs(json_file, markdown_file, inputs=[bundled_config(config)])
     variants = {"design": ABLATED, "competitors": COMPETITORS, "optimisers": OPTIMISERS}[of]
     for name in only or []:
         if name not in [variant.name for variant in variants]:

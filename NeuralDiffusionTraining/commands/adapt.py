@@ -10,8 +10,8 @@ import typer
 from NeuralDiffusionLib import NOISE_TYPES
 
 from ..files.command_error import CommandError
-from ..files.result_files import check_folder_of, write_file
-from .options import Device
+from ..files.result_files import check_outputs, write_file
+from .options import LARGEST_RATE, LARGEST_SEED, Device
 
 _SMALLEST = 16
 
@@ -20,10 +20,10 @@ def adapt(
     scans: Annotated[list[Path], typer.Argument(metavar="SCAN...", help="Noisy scans, as for 'denoise'.")],
     output: Annotated[Path, typer.Option(help="File of weights to write (.pt).")],
     noise: Annotated[str, typer.Option(help=f"Kind of noise: {', '.join(NOISE_TYPES)}.")] = "rician",
-    steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 400,
-    batch_size: Annotated[int, typer.Option(min=1, help="Crops per step.")] = 8,
-    learning_rate: Annotated[float, typer.Option(min=1e-7, help="Peak learning rate.")] = 3e-4,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of crops and hidden pixels.")] = 0,
+    steps: Annotated[int, typer.Option(min=1, max=10**7, help="Training steps.")] = 400,
+    batch_size: Annotated[int, typer.Option(min=1, max=10**4, help="Crops per step.")] = 8,
+    learning_rate: Annotated[float, typer.Option(min=1e-7, max=LARGEST_RATE, help="Peak learning rate.")] = 3e-4,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of crops and hidden pixels.")] = 0,
     weights: Annotated[Path | None, typer.Option(help="Weights to start from; the bundled ones if left out.")] = None,
     device: Device = "auto",
 ) -> None:
@@ -36,25 +36,28 @@ def adapt(
     from rich.console import Console
 
     from NeuralDiffusionLib.devices import resolve_device
+    from NeuralDiffusionLib.intensity import check_volume
     from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS, load_weights, save_weights
 
-    from ..files.dicom_folders import read_dicom_folder
-    from ..files.image_files import read_scan
-    from ..training.blind_spot import BlindSpotOptions
+    from ..files.scan_denoising import naming, read_source
+    from ..training.blind_spot import BlindSpotOptions, has_content
     from ..training.blind_spot import adapt as fit
 
-    check_folder_of(output)
+    check_outputs(output, inputs=[*scans, weights])
     if noise not in NOISE_TYPES:
         raise CommandError(f"Noise type '{noise}' is not known: choose one of {', '.join(NOISE_TYPES)}.")
     place = resolve_device(device)
     start = load_weights(weights or BUNDLED_WEIGHTS)
     volumes = []
     for scan in scans:
-        voxels = (read_dicom_folder(scan, None) if scan.is_dir() else read_scan(scan)).voxels
+        voxels = read_source(scan).voxels
+        with naming(scan):
+            check_volume(voxels)
+            varied = has_content(voxels)
         if min(voxels.shape[1:]) < _SMALLEST:
             raise CommandError(f"Scan '{scan}' has slices of less than {_SMALLEST} pixels: give larger ones.")
-        if voxels.min() == voxels.max():
-            raise CommandError(f"Scan '{scan}' is constant, there is nothing to learn from: give another.")
+        if not varied:
+            raise CommandError(f"Scan '{scan}' has only constant slices, nothing to learn from: give another.")
         volumes.append(voxels)
     options = BlindSpotOptions(noise, steps, batch_size, learning_rate, seed)
     network = fit(start.network, volumes, options, place)

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from ..files.command_error import CommandError
-from ..files.result_files import check_folder_of, write_json, write_text
+from ..files.result_files import check_outputs, write_json, write_text
 from .options import Device, JsonFile, MarkdownFile
+from .table_rows import name_and_checkpoint
 
 
 def bench(
@@ -68,19 +69,18 @@ def bench(
     from ..speed.tables import to_markdown
     from ..speed.where_time_goes import where_time_goes
 
-    for path in (json_file, markdown_file, plot):
-        check_folder_of(path)
+    checkpoints = [name_and_checkpoint(text) for text in trained or []]
+    check_outputs(json_file, markdown_file, plot, inputs=[path for _, path in checkpoints])
     if plot is not None and not scaling:
         raise CommandError("--plot draws the scaling: leave out --no-scaling.")
     denoiser, settings = Denoiser(device), DenoiseSettings()
     subjects = [*ours(denoiser, settings), *without_levers(device, settings)]
     if compiled:
         subjects.append(with_compiler(device, settings))
-    if trained:
+    if checkpoints:
         from ..training.checkpoints import load_trained
-        from .table_rows import name_and_checkpoint
 
-        for name, checkpoint in map(name_and_checkpoint, trained):
+        for name, checkpoint in checkpoints:
             subjects.append(network(name, load_trained(checkpoint).network, device, measured=True))
     else:
         for name, title in (("unet", "Plain U-Net, untrained"), ("dncnn", "DnCNN-class, untrained")):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..files.result_files import check_folder_of, write_text
+from ..files.result_files import check_outputs, write_text
 from .options import Weights
 
 
@@ -20,8 +20,9 @@ def card(
     from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS
 
     from ..reporting.model_card import model_card
+    from ..reporting.results import files_of_results
 
-    check_folder_of(output)
+    check_outputs(output, inputs=[weights, *files_of_results(results)])
     text = model_card(weights or BUNDLED_WEIGHTS, results)
     write_text(output, text)
     typer.echo(f"Model card written to {output}.")

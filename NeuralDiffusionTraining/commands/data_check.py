@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..files.result_files import check_folder_of, write_json
+from ..files.result_files import check_distinct, check_folder_of, check_folder_to_make, make_folder, write_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -41,12 +41,13 @@ def check(
 
     from ..data.inventory import take_inventory
     from ..data.near_duplicates import CRITERION, near_duplicate_groups
-    from ..data.splits import PARTS, grouped_split, original_split, write_splits
+    from ..data.splits import NAMES, PARTS, grouped_split, original_split, write_splits
     from ..files.command_error import CommandError
 
     check_folder_of(json_file)
+    check_folder_to_make(splits)
     if splits is not None:
-        check_folder_of(splits)
+        check_distinct([json_file, splits, *(splits / f"{name}.json" for name in NAMES)])
     errors = Console(stderr=True)
     with Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar:
         task = bar.add_task("Reading", total=None)
@@ -74,7 +75,7 @@ def check(
             highlight=False,
         )
     if splits is not None:
-        splits.mkdir(exist_ok=True)
+        make_folder(splits)
         write_splits(made, splits)
         console.print(f"Written: {splits / 'original.json'} and {splits / 'grouped.json'}.", highlight=False)
     if json_file is not None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ..files.command_error import CommandError
-from ..files.result_files import check_folder_of, write_json, write_text
+from ..files.result_files import check_outputs, write_json, write_text
 from .options import (
     Data,
     Device,
@@ -72,10 +72,9 @@ def evaluate(
     from ..benchmark.run_facts import run_facts
     from ..data.loaded_part import load_part
 
-    for path in (json_file, csv_file, markdown_file):
-        check_folder_of(path)
     asked = asked_rows(methods)
     checkpoints = [name_and_checkpoint(text) for text in trained or []]
+    check_outputs(json_file, csv_file, markdown_file, inputs=[weights, Path(split), *(path for _, path in checkpoints)])
     try:
         settings = DenoiseSettings(
             noise=noise, iterations=iterations, neighbours=8 if neighbours is None else neighbours

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..files.command_error import CommandError
-from ..files.result_files import check_folder_of, write_json, write_text
-from .options import Device, Iterations, JsonFile, Weights
+from ..files.result_files import check_outputs, write_json, write_text
+from .options import LARGEST_SIGMA, Device, Iterations, JsonFile, Weights
 
 if TYPE_CHECKING:
     from ..benchmark.volumes import CleanVolume
@@ -21,7 +21,11 @@ def evaluate_volumes(
     ] = None,
     template: Annotated[bool, typer.Option("--template", help="Measure the T1 template of nilearn, too.")] = False,
     sigma: Annotated[
-        list[float] | None, typer.Option(help="Noise level relative to the range; repeat for more. Default: 0.01-0.15.")
+        list[float] | None,
+        typer.Option(
+            max=LARGEST_SIGMA,
+            help="Noise level relative to the range; repeat for more. Default: 0.01-0.15.",
+        ),
     ] = None,
     iterations: Iterations = 16,
     neighbours: Annotated[int, typer.Option(help="Neighbourhood of the diffusion, 4 or 8.")] = 8,
@@ -64,8 +68,7 @@ def evaluate_volumes(
     sigmas = tuple(sigma or CLINICAL_SIGMAS)
     if min(sigmas) <= 0:
         raise CommandError(f"Noise level {min(sigmas):g} is not possible: give numbers above 0.")
-    for path in (json_file, csv_file, markdown_file):
-        check_folder_of(path)
+    check_outputs(json_file, csv_file, markdown_file, inputs=[*(scans or []), weights])
     slow = [bm4d_method()] if bm4d else []
     clean = read_clean(scans or [], template, slices)
 

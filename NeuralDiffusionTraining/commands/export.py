@@ -10,7 +10,7 @@ import typer
 from NeuralDiffusionLib import DenoiseSettings
 
 from ..files.command_error import CommandError
-from ..files.result_files import check_folder_of, write_file
+from ..files.result_files import check_outputs, write_file
 
 LIMITS = (
     "Trained on single 2-D slices of the data named here, with simulated noise; not for diagnosis. "
@@ -52,8 +52,7 @@ def export(
     from ..reporting.onnx_export import export_onnx, require_onnx
     from ..training.checkpoints import load_trained
 
-    for path in (output, onnx):
-        check_folder_of(path)
+    check_outputs(output, onnx, inputs=(checkpoint, figures))
     settings = None
     if onnx is not None:
         require_onnx()

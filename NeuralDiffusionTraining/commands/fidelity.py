@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from ..files.command_error import CommandError
-from ..files.result_files import check_folder_of, write_json, write_text
+from ..files.result_files import check_outputs, write_json, write_text
 from .options import (
     Data,
     Device,
@@ -24,6 +24,9 @@ from .options import (
     Weights,
 )
 from .table_rows import asked_rows, build_rows, name_and_checkpoint
+
+# Far below a grey level, where the contrast of a lesion drowns in the rounding of 32-bit floats.
+_SMALLEST_SIGMA = 1e-4
 
 
 def fidelity(
@@ -63,12 +66,11 @@ def fidelity(
     from ..benchmark.run_facts import run_facts
     from ..data.loaded_part import load_part
 
-    for path in (json_file, markdown_file):
-        check_folder_of(path)
-    if sigma == 0:
-        raise CommandError("A contrast relative to noise needs noise: give a --sigma above 0.")
+    if sigma is not None and sigma < _SMALLEST_SIGMA:
+        raise CommandError(f"A contrast relative to noise needs noise: give a --sigma of {_SMALLEST_SIGMA:g} or more.")
     asked = asked_rows(methods)
     checkpoints = [name_and_checkpoint(text) for text in trained or []]
+    check_outputs(json_file, markdown_file, inputs=[weights, Path(split), *(path for _, path in checkpoints)])
     try:
         settings = DenoiseSettings(noise=noise, iterations=iterations, neighbours=neighbours)
         denoiser = Denoiser(device, weights or BUNDLED_WEIGHTS, precision)

@@ -7,13 +7,19 @@ from typing import Annotated, Literal
 
 import typer
 
+# Numbers are bounded above since infinity would pass a lower bound alone.
+LARGEST_SEED = 2**32 - 1
+LARGEST_RATE = 1.0
+LARGEST_SIGMA = 1.0
+
 Data = Annotated[Path, typer.Option(help="Folder that holds the Br35H classes 'no' and 'yes'.")]
 SplitName = Annotated[str, typer.Option(help="original, grouped, or a split file.")]
 Part = Annotated[Literal["test", "validation"], typer.Option(help="Part of the split.")]
 Limit = Annotated[int, typer.Option(min=0, help="Use only the first slices of the part; 0 means all.")]
 Noise = Annotated[str, typer.Option(help="rician, gaussian, speckle or mixed.")]
 Sigma = Annotated[
-    float | None, typer.Option(min=0, help="Noise level that is added; drawn from 0.05-0.20 if left out.")
+    float | None,
+    typer.Option(min=0, max=LARGEST_SIGMA, help="Noise level that is added; drawn from 0.05-0.20 if left out."),
 ]
 Iterations = Annotated[int, typer.Option(help="Number of diffusion steps, 1 to 64.")]
 Neighbours = Annotated[int, typer.Option(help="Neighbourhood of our diffusion, 4 or 8.")]

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..files.command_error import CommandError
-from ..files.result_files import check_folder_of, write_text
+from ..files.result_files import check_outputs, write_text
 from .options import Weights
 from .table_rows import name_and_checkpoint
 
@@ -38,16 +38,17 @@ def report(
     and `<!-- end -->` is replaced: benchmark, comparison, sweep, ablation, checks, volumes or speed.
     """
     from ..reporting.readme_figures import with_figures
-    from ..reporting.results import read_results
+    from ..reporting.results import files_of_results, read_results
 
     if output is None and readme is None:
         raise CommandError("Nothing to write: name an HTML file, or a README with --readme.")
-    for path in (output, readme):
-        check_folder_of(path)
     for path in (example, readme):
         if path is not None and not path.is_file():
             raise CommandError(f"File '{path}' does not exist.")
     checkpoints = [name_and_checkpoint(one) for one in trained or []]
+    read = [example, weights, *(path for _, path in checkpoints), *files_of_results(results)]
+    check_outputs(output, readme, inputs=read)
+    text = None if readme is None else _read_text(readme)
     measured = read_results(results)
     if output is not None:
         from NeuralDiffusionLib import Denoiser
@@ -60,7 +61,15 @@ def report(
         html = page(measured, Denoiser("cpu", weights or BUNDLED_WEIGHTS), example, networks)
         write_text(output, html)
         typer.echo(f"Report of {len(measured.files)} files of results written to {output}.")
-    if readme is not None:
-        text = with_figures(readme.read_text(encoding="utf-8"), measured)
-        write_text(readme, text)
+    if readme is not None and text is not None:
+        write_text(readme, with_figures(text, measured))
         typer.echo(f"Tables of {readme} brought up to date.")
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"File '{path}' cannot be read ({error.strerror}): name another.") from error
+    except UnicodeDecodeError as error:
+        raise CommandError(f"File '{path}' is no UTF-8 text: save it as UTF-8 first.") from error

@@ -14,6 +14,8 @@ _INSTEAD = "Instead of what is measured or assumed"
 # 256 x 256 x 180 voxels in 0.15 s.
 _VOXELS_PER_GPU_SECOND = 7.9e7
 _STORAGE = 1000.0
+# Of what an option gives: products and quotients of two are still numbers.
+_MOST = 1e9
 
 
 def scale(
@@ -25,17 +27,22 @@ def scale(
             show_default=False,
         ),
     ],
-    scans: Annotated[int, typer.Option(min=1, metavar="COUNT", help="Scans of the cohort.")] = 100_000,
+    scans: Annotated[int, typer.Option(min=1, max=10**12, metavar="COUNT", help="Scans of the cohort.")] = 100_000,
     core_seconds: Annotated[
         float | None,
         typer.Option(
-            min=1e-6, metavar="SECONDS", help="Seconds a scan on one CPU core, all in.", rich_help_panel=_INSTEAD
+            min=1e-6,
+            max=_MOST,
+            metavar="SECONDS",
+            help="Seconds a scan on one CPU core, all in.",
+            rich_help_panel=_INSTEAD,
         ),
     ] = None,
     host_seconds: Annotated[
         float | None,
         typer.Option(
             min=0,
+            max=_MOST,
             metavar="SECONDS",
             help="Seconds of one CPU core to read, check and write a scan.",
             rich_help_panel=_INSTEAD,
@@ -44,21 +51,38 @@ def scale(
     gpu_seconds: Annotated[
         float | None,
         typer.Option(
-            min=1e-6, metavar="SECONDS", help="Seconds of one GPU to denoise a scan.", rich_help_panel=_INSTEAD
+            min=1e-6,
+            max=_MOST,
+            metavar="SECONDS",
+            help="Seconds of one GPU to denoise a scan.",
+            rich_help_panel=_INSTEAD,
         ),
     ] = None,
     megabytes: Annotated[
         float | None,
-        typer.Option(min=1e-6, metavar="MB", help="Read and written for a scan.", rich_help_panel=_INSTEAD),
+        typer.Option(
+            min=1e-6,
+            max=_MOST,
+            metavar="MB",
+            help="Read and written for a scan.",
+            rich_help_panel=_INSTEAD,
+        ),
     ] = None,
     start_up: Annotated[
         float | None,
-        typer.Option(min=0, metavar="SECONDS", help="Until a worker is ready.", rich_help_panel=_INSTEAD),
+        typer.Option(
+            min=0,
+            max=_MOST,
+            metavar="SECONDS",
+            help="Until a worker is ready.",
+            rich_help_panel=_INSTEAD,
+        ),
     ] = None,
     storage: Annotated[
         float | None,
         typer.Option(
             min=1e-6,
+            max=_MOST,
             metavar="MB",
             help=f"Megabytes a second of the storage that all workers share; {_STORAGE:g} is assumed.",
             rich_help_panel=_INSTEAD,
@@ -67,7 +91,11 @@ def scale(
     tasks: Annotated[
         float | None,
         typer.Option(
-            min=1e-6, metavar="COUNT", help="Tasks a second that the scheduler hands out.", rich_help_panel=_INSTEAD
+            min=1e-6,
+            max=_MOST,
+            metavar="COUNT",
+            help="Tasks a second that the scheduler hands out.",
+            rich_help_panel=_INSTEAD,
         ),
     ] = None,
     markdown_file: MarkdownFile = None,

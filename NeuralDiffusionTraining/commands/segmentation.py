@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ..files.command_error import CommandError
-from ..files.result_files import check_folder_of, write_json, write_text
+from ..files.result_files import check_outputs, write_json, write_text
 from .options import Device, Iterations, JsonFile, MarkdownFile, Neighbours, Noise, Rows, Sigma, Trained, Weights
 from .table_rows import asked_rows, build_rows, name_and_checkpoint
 
@@ -53,10 +53,11 @@ def segmentation(
     from ..data.masks import load_masks, pair_masks
     from ..data.slices import load_slices
 
-    for path in (json_file, markdown_file):
-        check_folder_of(path)
     asked = asked_rows(methods)
     checkpoints = [name_and_checkpoint(text) for text in trained or []]
+    check_outputs(
+        json_file, markdown_file, inputs=[weights, Path(split) if split else None, *(path for _, path in checkpoints)]
+    )
     try:
         settings = DenoiseSettings(noise=noise, iterations=iterations, neighbours=neighbours)
         denoiser = Denoiser(device, weights or BUNDLED_WEIGHTS)

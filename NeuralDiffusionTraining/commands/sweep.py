@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from ..files.command_error import CommandError
-from ..files.result_files import check_folder_of, write_json, write_text
-from .options import Data, Device, Limit, Part, Precision, SplitName, Weights
+from ..files.result_files import check_folder_to_make, check_outputs, write_json, write_text
+from .options import LARGEST_SIGMA, Data, Device, Limit, Part, Precision, SplitName, Weights
 
 
 def sweep(
@@ -21,7 +21,12 @@ def sweep(
         list[str] | None, typer.Option(help="Noise type; repeat for more. Default: rician, gaussian, speckle, mixed.")
     ] = None,
     sigma: Annotated[
-        list[float] | None, typer.Option(min=0, help="Noise level; repeat for more. Default: seven from 0 to 0.2.")
+        list[float] | None,
+        typer.Option(
+            min=0,
+            max=LARGEST_SIGMA,
+            help="Noise level; repeat for more. Default: seven from 0 to 0.2.",
+        ),
     ] = None,
     neighbours: Annotated[
         list[int] | None, typer.Option(help="Neighbourhood; repeat for more. Default: 4 and 8.")
@@ -55,8 +60,8 @@ def sweep(
     from ..benchmark.run_facts import run_facts
     from ..data.loaded_part import load_part
 
-    for path in (json_file, csv_file, plots):
-        check_folder_of(path)
+    check_outputs(json_file, csv_file, plots, inputs=(weights, Path(split)))
+    check_folder_to_make(plots)
     noises, sigmas = noise or list(NOISE_TYPES), sigma or list(swept.SIGMAS)
     neighbourhoods, steps = neighbours or list(NEIGHBOURHOODS), iterations or list(swept.ITERATIONS)
     try:
@@ -69,8 +74,6 @@ def sweep(
         denoiser = Denoiser(device, weights or BUNDLED_WEIGHTS, precision)
     except ValueError as error:
         raise CommandError(str(error)) from error
-    if plots is not None and plots.exists() and not plots.is_dir():
-        raise CommandError(f"'{plots}' is a file: name a folder for the plots.")
     slices = load_part(data, split, part, limit)
     network = NetworkPass(denoiser.network, torch.device(denoiser.device), precision)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..files.command_error import CommandError
-from ..files.result_files import check_folder_of, write_json
+from ..files.result_files import check_outputs, write_json
 from .options import Data, SplitName
 
 
@@ -41,7 +41,7 @@ def tune(
     from ..benchmark.tuning import tune as tune_filters
     from ..data.loaded_part import load_part
 
-    check_folder_of(output)
+    check_outputs(output, inputs=[Path(split)])
     kinds = list(dict.fromkeys(noise or NOISE_TYPES))
     for kind in kinds:
         if kind not in NOISE_TYPES:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..files.result_files import check_folder_of, write_json
+from ..files.result_files import check_outputs, write_json
 
 
 def tune_volumes(
@@ -32,7 +32,7 @@ def tune_volumes(
     from ..benchmark.volumes import CLINICAL_SIGMAS
     from .evaluate_volumes import read_clean
 
-    check_folder_of(json_file)
+    check_outputs(json_file, inputs=scans or [])
     clean = read_clean(scans or [], template, slices)
     peers = [peer for peer in PEERS if peer.installed]
     runs = len(clean) * len(CLINICAL_SIGMAS) * sum(len(peer.grid()) for peer in peers)

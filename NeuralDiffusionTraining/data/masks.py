@@ -34,20 +34,24 @@ def pair_masks(data: Path, masks: Path) -> tuple[dict[str, Path], int]:
     Raises
     ------
     CommandError
-        If a folder is missing, no slice has a mask, a mask has no slice, or two files claim to be the mask of one.
+        If a folder is missing or both are one, no slice has a mask, a mask has no slice or several, or two files claim
+        to be the mask of one.
     """
-    slices = {_stem(path, data): path.relative_to(data).as_posix() for path in _files(data, PICTURES)}
+    slices = _pictures(data, masks)
     paired: dict[str, Path] = {}
     for path in _files(masks, (*PICTURES, *_VOLUMES)):
-        name = slices.get(_stem(path, masks))
-        if name is None:
+        names = slices.get(_stem(path, masks), [])
+        if not names:
             raise CommandError(f"Mask '{path}' belongs to no picture in '{data}': give it the name of its picture.")
+        if len(names) > 1:
+            raise CommandError(f"Mask '{path}' may be of picture '{names[0]}' or '{names[1]}': rename one of them.")
+        name = names[0]
         if name in paired:
             raise CommandError(f"Masks '{paired[name]}' and '{path}' are both of picture '{name}': remove one.")
         paired[name] = path
     if not paired:
         raise CommandError(f"Folder '{masks}' holds no masks: give a folder of masks named like the pictures.")
-    return dict(sorted(paired.items())), len(set(slices.values()) - paired.keys())
+    return dict(sorted(paired.items())), sum(map(len, slices.values())) - len(paired)
 
 
 def load_masks(data: Path, masks: dict[str, Path], names: Sequence[str], size: int = BENCHMARK_SIZE) -> np.ndarray:
@@ -82,6 +86,18 @@ def load_masks(data: Path, masks: dict[str, Path], names: Sequence[str], size: i
         resized = Image.fromarray(mask.astype(np.uint8) * 255).resize((size, size), Image.Resampling.BOX)
         loaded[place] = np.asarray(resized) >= 128
     return loaded
+
+
+def _pictures(data: Path, masks: Path) -> dict[str, list[str]]:
+    """Names of the slices by their stems; a folder of masks inside that of the slices holds none."""
+    found = _files(data, PICTURES)
+    if masks.resolve() == data.resolve():
+        raise CommandError(f"Folder '{masks}' is given for pictures and masks: give the masks a folder of their own.")
+    slices: dict[str, list[str]] = {}
+    for path in found:
+        if masks.resolve() not in path.resolve().parents:
+            slices.setdefault(_stem(path, data), []).append(path.relative_to(data).as_posix())
+    return slices
 
 
 def _files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:

@@ -120,6 +120,8 @@ def read_with_itk(source: Path, files: Sequence[Path]) -> Scan:
             if not is_sound(files[0]):
                 raise RuntimeError(files[0])
             image = sitk.ReadImage(names[0] if len(names) == 1 else names)
+        except OSError as error:
+            raise _not_readable(source, error) from error
         except RuntimeError as error:
             raise CommandError(
                 f"{source} cannot be read as an image: it is damaged, incomplete or of an unknown format."
@@ -205,10 +207,10 @@ def scalar_type_in(path: Path, scan: Scan, as_float: bool) -> np.dtype:
     return scan.nifti.get_data_dtype() if scan.nifti is not None and is_nifti(path) else scan.voxels.dtype
 
 
-def write_map(path: Path, scan: Scan, values: np.ndarray, window: tuple[float, float] | None = None) -> None:
+def write_map(path: Path, scan: Scan, values: np.ndarray, window: tuple[float, float] = (0.0, 0.0)) -> None:
     """Write a map as float32 with the geometry of `scan`; raises OSError like `write_denoised`.
 
-    `window` is the span of values that viewers show first.
+    `window` is the span of values that viewers show first; (0, 0), which is not that of the scan, leaves it to them.
     """
     _write(path, scan, values.astype(np.float32, copy=False), 1.0, 0.0, {}, window=window)
 
@@ -220,6 +222,8 @@ def _read_nifti(path: Path, may_be_labels: bool) -> Scan:
             raise EOFError(path)
         nifti = nib.load(path)
         voxels = np.asanyarray(nifti.dataobj)
+    except (FileNotFoundError, PermissionError) as error:
+        raise _not_readable(path, error) from error
     except _DAMAGED_NIFTI as error:
         raise CommandError(f"{path} cannot be read as NIfTI: it is damaged or incomplete.") from error
     except MemoryError as error:
@@ -317,6 +321,10 @@ def _free_fields(image: sitk.Image) -> dict[str, str]:
     names = [name for name in image.GetMetaDataKeys() if name.isprintable() and name == name.strip()]
     fields = {name: image.GetMetaData(name) for name in names if not name.startswith(_DERIVED_FIELDS)}
     return {name: text for name, text in fields.items() if text.replace("\n", "").isprintable()}
+
+
+def _not_readable(source: Path, error: OSError) -> CommandError:
+    return CommandError(f"{source} cannot be read ({error.strerror or error}): name a scan that can be read.")
 
 
 def _not_scalar(source: Path, content: str) -> CommandError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,57 @@ def check_folder_of(path: Path | None) -> None:
     """
     if path is not None and not path.resolve().parent.is_dir():
         raise CommandError(f"Folder '{path.resolve().parent}' does not exist: create it first.")
+
+
+def check_folder_to_make(path: Path | None) -> None:
+    """Refuse a folder to write into, if one is asked for, that cannot be made, before any work is done.
+
+    Raises
+    ------
+    CommandError
+        If it is a file, or the folder above it does not exist.
+    """
+    check_folder_of(path)
+    if path is not None and os.path.exists(path) and not os.path.isdir(path):
+        raise CommandError(f"'{path}' is a file: name a folder.")
+
+
+def check_distinct(outputs: Iterable[Path | None], inputs: Iterable[Path | None] = ()) -> None:
+    """Refuse to write one file twice, or over what is read, before any work is done.
+
+    Parameters
+    ----------
+    outputs, inputs
+        Files to write and to read; ``None`` for those that are not asked for. Links count as what they lead to.
+
+    Raises
+    ------
+    CommandError
+        If two of the outputs are one file, or one of them is an input.
+    """
+    written: list[Path] = []
+    read = [path for path in inputs if path is not None]
+    for output in outputs:
+        if output is None:
+            continue
+        if any(_is_same(output, other) for other in read):
+            raise CommandError(f"'{output}' would be written over what is read: choose another name for the output.")
+        if any(_is_same(output, other) for other in written):
+            raise CommandError(f"'{output}' is named for two of the files to write: choose two names.")
+        written.append(output)
+
+
+def check_outputs(*outputs: Path | None, inputs: Iterable[Path | None] = ()) -> None:
+    """Refuse files to write whose folder is missing, or that `check_distinct` refuses, before any work is done.
+
+    Raises
+    ------
+    CommandError
+        If they cannot be written side by side.
+    """
+    for path in outputs:
+        check_folder_of(path)
+    check_distinct(outputs, inputs)
 
 
 def make_folder(path: Path) -> None:
@@ -103,6 +154,13 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    if os.path.realpath(one) == os.path.realpath(other):
+        return True
+    # Names that differ in case alone may be one file.
+    return os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other)
 
 
 def _finite(value: Any) -> Any:

@@ -12,9 +12,7 @@ from NeuralDiffusionLib import NOISE_TYPES
 
 from ..files.command_error import CommandError
 from ..files.result_files import read_json
-
-KINDS = ("evaluation", "sweep", "ablation", "checks", "volumes", "segmentation", "bench")
-"""What the key "kind" of a file of results may say."""
+from .result_contents import KINDS, fault_of
 
 _NOISY_INPUT = "Noisy input"
 
@@ -86,13 +84,19 @@ def read_results(folder: Path) -> Results:
     if not folder.is_dir():
         raise CommandError(f"Folder '{folder}' does not exist: give the folder that the results were written to.")
     files, unknown = [], []
-    for path in sorted(folder.glob("*.json")):
+    measured, curves = _files_of(folder)
+    for path in measured:
         result = read_result(path)
         if result is None:
             unknown.append(path.name)
         else:
             files.append(result)
-    return Results(folder, tuple(files), tuple(sorted(folder.glob("*curves.csv"))), tuple(unknown))
+    return Results(folder, tuple(files), tuple(curves), tuple(unknown))
+
+
+def files_of_results(folder: Path) -> list[Path]:
+    """What `read_results` reads of a folder, whether or not it exists."""
+    return [path for found in _files_of(folder) for path in found]
 
 
 def read_result(path: Path) -> Result | None:
@@ -101,7 +105,7 @@ def read_result(path: Path) -> Result | None:
     Raises
     ------
     CommandError
-        If it cannot be read, or was written by an older version.
+        If it cannot be read, was written by an older version, or lacks what its kind holds.
     """
     try:
         content = read_json(path)
@@ -115,6 +119,9 @@ def read_result(path: Path) -> Result | None:
     # Only the newer versions note how something was measured.
     if "command" not in content:
         raise CommandError(f"Result '{path}' was written by an older version: measure it again.")
+    fault = fault_of(kind, content)
+    if fault is not None:
+        raise CommandError(f"Result '{path}' lacks a sound '{fault}': delete it, or measure it again.")
     return Result(path.stem, kind, _restored(content))
 
 
@@ -140,6 +147,11 @@ def best_row(rows: Sequence[dict[str, Any]], *groups: str, sigma: str | None = N
 def noisy_row(rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     """The row that does nothing."""
     return next((row for row in rows if row["method"] == _NOISY_INPUT), None)
+
+
+def _files_of(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Files of results, and of learning curves."""
+    return sorted(folder.glob("*.json")), sorted(folder.glob("*curves.csv"))
 
 
 def _restored(value: Any) -> Any:

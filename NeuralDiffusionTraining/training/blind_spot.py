@@ -8,7 +8,7 @@ images is not learned.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ from NeuralDiffusionLib.noise_level import noise_of
 from NeuralDiffusionLib.noise_model import TYPES, clipped_gaussian_mean, rice_mean
 
 from .config import OptimiserConfig
+from .divergence import DivergenceStop
 from .optimisers import make_optimiser
 from .progress import RunProgress
 
@@ -123,6 +124,11 @@ def adapt(
         With the weights to start from.
     volumes
         (slices, rows, columns) each, in the scanner's own units; at least one has a slice that is not constant.
+
+    Raises
+    ------
+    CommandError
+        If the training diverges.
     """
     L.seed_everything(options.seed, verbose=False)
     crops = NoisyCrops(volumes, options.steps * options.batch_size, options.seed)
@@ -134,11 +140,22 @@ def adapt(
         logger=False,
         enable_checkpointing=False,
         enable_model_summary=False,
-        callbacks=[RunProgress()],
+        callbacks=[DivergenceStop(), RunProgress()],
     )
     trainer.fit(BlindSpotTask(network.train(), options), DataLoader(crops, options.batch_size))
     network.noise_level.requires_grad_(True)
     return network.cpu().eval()
+
+
+def has_content(volume: np.ndarray) -> bool:
+    """Whether a volume, (slices, rows, columns), has a slice that is not constant, so that `adapt` can learn from it.
+
+    Raises
+    ------
+    InvalidVolumeError
+        If the intensities differ, but by less than 32-bit floats can tell apart.
+    """
+    return any(True for _ in _with_content(volume))
 
 
 def expectation(signal: Tensor, sigma: Tensor, types: Tensor) -> Tensor:
@@ -158,10 +175,12 @@ def expectation(signal: Tensor, sigma: Tensor, types: Tensor) -> Tensor:
     return signal + sigma * (gaussian * (clipped_gaussian_mean(ratio) - ratio) + rician * (rice_mean(ratio) - ratio))
 
 
-def _with_content(volume: np.ndarray) -> list[np.ndarray]:
+def _with_content(volume: np.ndarray) -> Iterator[np.ndarray]:
     low, high = estimate_range(volume)
-    unit = ((volume.astype(np.float64) - low) / (high - low)).astype(np.float32)
-    return [plane for plane in unit if plane.std() > 0]
+    for plane in volume:
+        unit = ((plane.astype(np.float64) - low) / (high - low)).astype(np.float32)
+        if unit.std() > 0:
+            yield unit
 
 
 def _inward(index: np.ndarray, shift: np.ndarray, size: int) -> np.ndarray:

@@ -32,6 +32,7 @@ from .config import TrainingConfig
 from .curves import FOLDER as CURVES
 from .curves import PICTURE, TABLE, CurveFiles
 from .denoising_task import DenoisingTask
+from .divergence import DivergenceStop
 from .progress import RunProgress
 from .training_data import SliceData
 from .whole_checkpoints import WholeCheckpoints
@@ -67,12 +68,15 @@ def run_training(config: TrainingConfig, place: Place) -> Path:
     ------
     CommandError
         If the data, the folder of the run or the checkpoint to start from cannot be used, another run is writing into
-        the folder, or the disk is full.
+        the folder, the training diverges, or the disk is full.
     DeviceError
         If the device is unknown or absent.
     """
     device = resolve_device(place.device)
     split = load_split(config.split, place.data)
+    for part in ("train", "validation"):
+        if not split.part(part):
+            raise CommandError(f"Split '{config.split}' has no {part} slices: choose another.")
     _check_shares(config, split, place.devices * place.nodes)
     newest = place.output / NEWEST
     begun = _same_run(newest, config, split)
@@ -189,7 +193,7 @@ def _callbacks(config: TrainingConfig, output: Path) -> list[L.Callback]:
         output, Path(NEWEST).stem, every_n_epochs=1, save_on_train_epoch_end=True, enable_version_counter=False
     )
     average = [EMAWeightAveraging(decay=config.optimiser.average)] if config.optimiser.average else []
-    return [best, newest, *average, CurveFiles(output), RunProgress()]
+    return [DivergenceStop(), best, newest, *average, CurveFiles(output), RunProgress()]
 
 
 def _check_shares(config: TrainingConfig, split: Split, processes: int) -> None:

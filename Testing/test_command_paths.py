@@ -1,0 +1,108 @@
+"""No command writes over what it reads, one file twice, or a folder where a file is, and it says so before any work."""
+
+from __future__ import annotations
+
+import pytest
+from batch_runs import run_here
+from shell import write
+from training_slices import make_slices
+
+from NeuralDiffusionTraining.files.command_error import CommandError
+from NeuralDiffusionTraining.files.result_files import check_outputs
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("data", "masks", "results"):
+        (tmp_path / name).mkdir()
+    for name in ("c.ckpt", "w.pt", "page.html"):
+        (tmp_path / name).write_text("as it was")
+    return tmp_path
+
+
+def refused(*arguments):
+    done = run_here(*arguments)
+    assert (done.status, done.out) == (2, ""), done.err
+    assert done.err.endswith(".\n")
+    assert done.err.count("\n") == 1
+    return done.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("export", "c.ckpt", "b", "--onnx", "./b"),
+        ("evaluate", "--data", "data", "--json", "e", "--csv", "e"),
+        ("segmentation", "--data", "data", "--masks", "masks", "--json", "x", "--markdown", "x"),
+        ("fidelity", "--data", "data", "--json", "x", "--markdown", "x"),
+        ("sweep", "--data", "data", "--json", "x", "--csv", "x"),
+        ("sweep", "--data", "data", "--json", "x", "--plots", "x"),
+        ("evaluate-volumes", "--template", "--csv", "x", "--markdown", "x"),
+        ("ablate", "--data", "data", "--output", "runs", "--json", "x", "--markdown", "x"),
+        ("bench", "--json", "x", "--plot", "x"),
+        ("data", "check", "data", "--splits", "masks", "--json", "masks/grouped.json"),
+        ("report", "results", "page.html", "--readme", "page.html"),
+    ],
+    ids=" ".join,
+)
+def test_two_outputs_of_one_name_are_refused(folder, arguments):
+    before = sorted(folder.rglob("*"))
+    assert "is named for two of the files to write: choose two names" in refused(*arguments)
+    assert sorted(folder.rglob("*")) == before
+    assert (folder / "page.html").read_text() == "as it was"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kept"),
+    [
+        (("adapt", "w.pt", "--output", "w.pt"), "w.pt"),
+        (("adapt", "data", "--weights", "w.pt", "--output", "w.pt"), "w.pt"),
+        (("export", "c.ckpt", "c.ckpt"), "c.ckpt"),
+        (("export", "c.ckpt", "b", "--onnx", "c.ckpt"), "c.ckpt"),
+        (("evaluate", "--data", "data", "--weights", "w.pt", "--json", "w.pt"), "w.pt"),
+        (("evaluate", "--data", "data", "--split", "w.pt", "--csv", "w.pt"), "w.pt"),
+        (("fidelity", "--data", "data", "--trained", "Net=c.ckpt", "--json", "c.ckpt"), "c.ckpt"),
+        (("tune", "--data", "data", "--split", "w.pt", "--output", "w.pt"), "w.pt"),
+        (("tune-volumes", "w.pt", "--json", "w.pt"), "w.pt"),
+        (("card", "results", "w.pt", "--weights", "w.pt"), "w.pt"),
+        (("report", "results", "w.pt", "--example", "w.pt"), "w.pt"),
+    ],
+    ids=lambda one: " ".join(one) if isinstance(one, tuple) else one,
+)
+def test_an_output_over_an_input_is_refused(folder, arguments, kept):
+    assert "would be written over what is read" in refused(*arguments)
+    assert (folder / kept).read_text() == "as it was"
+
+
+def test_adapt_leaves_the_scan_alone_that_a_link_leads_to(folder):
+    scan = write(folder / "victim.nrrd")
+    before = scan.read_bytes()
+    (folder / "link.pt").symlink_to(scan)
+    assert "would be written over what is read" in refused("adapt", "victim.nrrd", "--output", "link.pt")
+    assert scan.read_bytes() == before
+
+
+def test_a_report_is_not_written_over_a_result(folder):
+    (folder / "results" / "rician.json").write_text("{}")
+    for command in ("report", "card"):
+        assert "would be written over" in refused(command, "results", "results/rician.json")
+    assert (folder / "results" / "rician.json").read_text() == "{}"
+
+
+def test_links_and_other_spellings_are_the_same_file(folder):
+    (folder / "other").symlink_to(folder / "results")
+    with pytest.raises(CommandError, match="two of the files"):
+        check_outputs(folder / "results" / "a", folder / "other" / "a")
+    with pytest.raises(CommandError, match="over what is read"):
+        check_outputs(folder / "masks" / ".." / "w.pt", inputs=[None, folder / "w.pt"])
+    check_outputs(None, folder / "a", None, folder / "b", inputs=[folder / "w.pt", None])
+
+
+@pytest.mark.parametrize(
+    "arguments", [("data", "check", "slices", "--splits"), ("sweep", "--data", "slices", "--plots")]
+)
+def test_a_file_in_the_place_of_a_folder_to_write_is_refused(folder, arguments):
+    make_slices(folder / "slices", count=8)
+    assert refused(*arguments, "w.pt") == "'w.pt' is a file: name a folder.\n"
+    assert (folder / "w.pt").read_text() == "as it was"
