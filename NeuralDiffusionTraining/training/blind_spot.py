@@ -8,6 +8,7 @@ images is not learned.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -130,6 +131,8 @@ def adapt(
     CommandError
         If the training diverges.
     """
+    for library in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(library).setLevel(logging.WARNING)
     L.seed_everything(options.seed, verbose=False)
     crops = NoisyCrops(volumes, options.steps * options.batch_size, options.seed)
     trainer = L.Trainer(
