@@ -153,17 +153,26 @@ def test_results_of_other_weights_are_named(tmp_path, scan):
     assert "left out: notes.json" in summary
 
 
+MADE = '"command": "x", "slices": 1, "split": "original", '
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
         ('{"rows": ', "is damaged"),
         ("[" * 100_000, "is damaged"),
         ('{"kind": "evaluation", "rows": [{"method": "Neural Diffusion", "psnr_db": 26.7}]}', "older version"),
-        ('{"kind": "evaluation", "command": "x"}', "lacks a sound 'rows': delete it, or measure it again"),
-        ('{"kind": "evaluation", "command": "x", "rows": [{}]}', r"lacks a sound 'rows\.0\.method'"),
-        ('{"kind": "evaluation", "command": "x", "rows": 5}', "lacks a sound 'rows'"),
+        ('{"kind": "evaluation", "command": "x"}', "lacks a sound 'slices': delete it, or measure it again"),
+        (
+            '{"kind": "evaluation", ' + MADE + '"rows": [{}]}',
+            r"lacks a sound 'rows\.0\.method'",
+        ),
+        ('{"kind": "evaluation", ' + MADE + '"rows": 5}', "lacks a sound 'rows'"),
         ('{"kind": "bench", "command": "x"}', "lacks a sound 'shape'"),
-        ('{"kind": "sweep", "command": "x", "cells": [{"noise": "pink"}]}', r"lacks a sound 'cells\.0\.noise'"),
+        (
+            '{"kind": "sweep", ' + MADE + '"cells": [{"noise": "pink"}]}',
+            r"lacks a sound 'cells\.0\.noise'",
+        ),
     ],
     ids=["cut off", "nested deeply", "old", "empty", "empty row", "no rows", "empty bench", "unknown noise"],
 )

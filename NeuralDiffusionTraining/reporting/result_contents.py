@@ -2,87 +2,188 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-from NeuralDiffusionLib import NOISE_TYPES
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-_MISSING = object()
-_NUMBER = (int, float)
-_PERHAPS = (int, float, type(None))
-_NOISE = frozenset(NOISE_TYPES)
-_FIGURE = dict.fromkeys(("mean", "low", "high"), _PERHAPS)
-_MEAN = {"mean": _PERHAPS}
-_SLICES = {"slices": _NUMBER, "split": str}
-_TABLE_ROW = {
-    **dict.fromkeys(("method", "group", "sigma"), str),
-    **dict.fromkeys(("psnr_db", "psnr_head_db", "ssim", "edge_mse"), _FIGURE),
-    "difference_psnr_db": (dict, type(None)),
-    **dict.fromkeys(("parameters", "macs_per_pixel", "seconds_per_slice"), _PERHAPS),
-}
-_CELL = {
-    "noise": _NOISE,
-    **dict.fromkeys(("sigma", "neighbours", "iterations"), _NUMBER),
-    **dict.fromkeys(("noisy", "diffused", "full"), dict.fromkeys(("psnr_db", "ssim", "edge_mse"), _MEAN)),
-}
-_AT_RADIUS = {"method": str, "radius_px": _NUMBER, "cnr": _NUMBER}
-_TIMED = {
-    "group": frozenset(("ours", "lever", "network", "classical")),
-    "method": str,
-    "seconds": [_NUMBER],
-    **dict.fromkeys(("median", "slices", "voxels_per_second", "ratio"), _NUMBER),
-    **dict.fromkeys(("peak_bytes", "psnr_db", "psnr_head_db", "above_ours_db"), _PERHAPS),
-}
-_NEEDED: dict[str, dict[str, Any]] = {
-    "evaluation": {
-        "rows": [_TABLE_ROW],
-        **_SLICES,
-        **dict.fromkeys(("part", "precision", "device"), str),
-        "noise": _NOISE,
-        "sigma": _PERHAPS,
-        **dict.fromkeys(("iterations", "neighbours"), _NUMBER),
-    },
-    "sweep": {"cells": [_CELL], **_SLICES, "part": str},
-    "ablation": {"rows": [{**_TABLE_ROW, "variant": str, "refined": bool}], **_SLICES, "epochs": _NUMBER},
-    "checks": {
-        "lesions": [{**_AT_RADIUS, "recovered": _MEAN}],
-        "false_lesions": [{**_AT_RADIUS, "per_slice": _MEAN}],
-        "envelope": [
-            {"method": str, "window_px": _PERHAPS, **dict.fromkeys(("above", "below", "outside"), _MEAN)},
-        ],
-        **_SLICES,
-        "part": str,
-        "noise": _NOISE,
-    },
-    "volumes": {
-        "rows": [
-            {
-                **dict.fromkeys(("volume", "method", "noise_level"), str),
-                **dict.fromkeys(("sigma", "psnr_head_db", "ssim_head", "seconds"), _NUMBER),
-                "below_noisy": bool,
-            }
-        ],
-        "slices": _NUMBER,
-    },
-    "segmentation": {
-        "rows": [
-            {
-                **dict.fromkeys(("method", "sigma"), str),
-                **dict.fromkeys(("dice", "iou"), _FIGURE),
-                **dict.fromkeys(("lesion_slices", "empty_slices", "false_lesion_slices"), _NUMBER),
-            }
-        ],
-        "noise": _NOISE,
-        "test_slices": _NUMBER,
-    },
-    "bench": {
-        "shape": [_NUMBER],
-        **dict.fromkeys(("volume", "device", "hardware"), str),
-        **dict.fromkeys(("sigma", "threads"), _NUMBER),
-        "rows": [_TIMED],
-        "skipped": [str],
-        "scaling": dict,
-        **dict.fromkeys(("parts", "machine", "large"), (dict, type(None))),
-    },
+Noise = Literal["rician", "gaussian", "speckle", "mixed"]
+
+
+class _Part(BaseModel):
+    """Other keys may stand beside those that are needed; numbers are not read out of text."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class _Mean(_Part):
+    mean: float | None
+
+
+class _Interval(_Mean):
+    low: float | None
+    high: float | None
+
+
+class _TableRow(_Part):
+    method: str
+    group: str
+    sigma: str
+    psnr_db: _Interval
+    psnr_head_db: _Interval
+    ssim: _Interval
+    edge_mse: _Interval
+    difference_psnr_db: _Interval | None
+    parameters: int | None
+    macs_per_pixel: float | None
+    seconds_per_slice: float | None
+
+
+class _Slices(_Part):
+    slices: int
+    split: str
+
+
+class _Evaluation(_Slices):
+    rows: list[_TableRow]
+    part: str
+    precision: str
+    device: str
+    noise: Noise
+    sigma: float | None
+    iterations: int
+    neighbours: int
+
+
+class _Quality(_Part):
+    psnr_db: _Mean
+    ssim: _Mean
+    edge_mse: _Mean
+
+
+class _Cell(_Part):
+    noise: Noise
+    sigma: float
+    neighbours: int
+    iterations: int
+    noisy: _Quality
+    diffused: _Quality
+    full: _Quality
+
+
+class _Sweep(_Slices):
+    cells: list[_Cell]
+    part: str
+
+
+class _Variant(_TableRow):
+    variant: str
+    refined: bool
+
+
+class _Ablation(_Slices):
+    rows: list[_Variant]
+    epochs: int
+
+
+class _AtRadius(_Part):
+    method: str
+    radius_px: float
+    cnr: float
+
+
+class _Lesion(_AtRadius):
+    recovered: _Mean
+
+
+class _FalseLesion(_AtRadius):
+    per_slice: _Mean
+
+
+class _Envelope(_Part):
+    method: str
+    window_px: int | None
+    above: _Mean
+    below: _Mean
+    outside: _Mean
+
+
+class _Checks(_Slices):
+    lesions: list[_Lesion]
+    false_lesions: list[_FalseLesion]
+    envelope: list[_Envelope]
+    part: str
+    noise: Noise
+
+
+class _VolumeRow(_Part):
+    volume: str
+    method: str
+    noise_level: str
+    sigma: float
+    psnr_head_db: float
+    ssim_head: float
+    seconds: float
+    below_noisy: bool
+
+
+class _Volumes(_Part):
+    rows: list[_VolumeRow]
+    slices: int
+
+
+class _SegmentationRow(_Part):
+    method: str
+    sigma: str
+    dice: _Interval
+    iou: _Interval
+    lesion_slices: float
+    empty_slices: float
+    false_lesion_slices: float
+
+
+class _Segmentation(_Part):
+    rows: list[_SegmentationRow]
+    noise: Noise
+    test_slices: int
+
+
+class _Timed(_Part):
+    method: str
+    group: Literal["ours", "lever", "network", "classical"]
+    seconds: list[float]
+    median: float
+    slices: int
+    voxels_per_second: float
+    ratio: float
+    peak_bytes: float | None
+    psnr_db: float | None
+    psnr_head_db: float | None
+    above_ours_db: float | None
+
+
+class _Bench(_Part):
+    shape: list[int]
+    volume: str
+    device: str
+    hardware: str
+    sigma: float
+    threads: int
+    rows: list[_Timed]
+    skipped: list[str]
+    scaling: dict[str, Any]
+    parts: dict[str, Any] | None
+    machine: dict[str, Any] | None
+    large: dict[str, Any] | None
+
+
+_NEEDED: dict[str, type[_Part]] = {
+    "evaluation": _Evaluation,
+    "sweep": _Sweep,
+    "ablation": _Ablation,
+    "checks": _Checks,
+    "volumes": _Volumes,
+    "segmentation": _Segmentation,
+    "bench": _Bench,
 }
 KINDS = tuple(_NEEDED)
 """What the key "kind" of a file of results may say."""
@@ -98,22 +199,8 @@ def fault_of(kind: str, content: dict[str, Any]) -> str | None:
     content
         What the file holds.
     """
-    return _fault(content, _NEEDED[kind], ())
-
-
-def _fault(value: Any, needed: Any, place: tuple[str, ...]) -> str | None:
-    """The first place that is missing or of another form than what is needed.
-
-    That is a dictionary of needs by key, a list with the need of each entry, a set of choices, or types.
-    """
-    if isinstance(needed, dict) and isinstance(value, dict):
-        parts = [(value.get(name, _MISSING), one, name) for name, one in needed.items()]
-    elif isinstance(needed, list) and isinstance(value, list):
-        parts = [(entry, needed[0], str(number)) for number, entry in enumerate(value)]
-    elif isinstance(needed, frozenset):
-        return None if isinstance(value, str) and value in needed else ".".join(place)
-    else:
-        fits = not isinstance(needed, (dict, list)) and isinstance(value, needed)
-        return None if fits else ".".join(place)
-    faults = (_fault(part, one, (*place, name)) for part, one, name in parts)
-    return next((fault for fault in faults if fault is not None), None)
+    try:
+        _NEEDED[kind].model_validate(content)
+    except ValidationError as error:
+        return ".".join(map(str, error.errors()[0]["loc"]))
+    return None
