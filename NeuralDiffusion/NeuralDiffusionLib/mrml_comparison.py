@@ -96,12 +96,12 @@ class Comparison:
         self._input, self._reference, self._sigma = input_volume, reference, sigma
         voxels = read_volume(input_volume)
         scene_of(input_volume)
-        self._places = [(volume, VolumePlace.of(volume)) for volume in (input_volume, denoised) if volume is not None]
         self._spacing, self._scalar_type = input_volume.GetSpacing(), input_volume.GetImageData().GetScalarType()
         self._time_step = stable_time_step(self._spacing)
         self._volumes = [(input_volume.GetName(), voxels)]
         if denoised is not None:
             self._volumes.append((denoised.GetName(), read_volume(denoised)))
+        self._places = [(volume, VolumePlace.of(volume)) for volume in (input_volume, denoised) if volume is not None]
         self._wanted = self._mask = None
         if reference is not None:
             self._wanted = read_reference(reference, [input_volume] + ([] if denoised is None else [denoised]))

@@ -14,12 +14,16 @@ _TOLERANCE = 0.01
 
 def lie_voxel_on_voxel(first: slicer.vtkMRMLScalarVolumeNode, second: slicer.vtkMRMLScalarVolumeNode) -> bool:
     """Return whether two volumes with images have the same size and place; parent transforms do not count."""
-    size = first.GetImageData().GetDimensions()
-    if second.GetImageData().GetDimensions() != size:
+    if second.GetImageData().GetDimensions() != first.GetImageData().GetDimensions():
         return False
-    corners = np.array([(*corner, 1) for corner in product(*((0, count - 1) for count in size))])
-    places = [corners @ ijk_to_ras(volume).T for volume in (first, second)]
+    places = [_corners(volume) @ ijk_to_ras(volume).T for volume in (first, second)]
     return bool(np.abs(places[0] - places[1]).max() < _TOLERANCE * min(first.GetSpacing()))
+
+
+def _corners(volume: slicer.vtkMRMLScalarVolumeNode) -> np.ndarray:
+    """Numbers of the voxels in the corners, (8, 4), homogeneous; the first need not be 0."""
+    first_and_last = np.reshape(volume.GetImageData().GetExtent(), (3, 2))
+    return np.array([(*corner, 1) for corner in product(*first_and_last)])
 
 
 def ijk_to_ras(volume: slicer.vtkMRMLScalarVolumeNode) -> np.ndarray:

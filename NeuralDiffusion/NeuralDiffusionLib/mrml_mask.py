@@ -80,7 +80,7 @@ def inside_mask(denoised: np.ndarray, original: np.ndarray, mask: np.ndarray) ->
     Parameters
     ----------
     denoised
-        (K, J, I), float32.
+        (K, J, I), float32 or float64.
     original
         Same shape and units, in the scalar type of the scan.
     mask

@@ -13,17 +13,17 @@ from .mrml_geometry import ijk_to_ras
 
 @dataclass(frozen=True)
 class VolumePlace:
-    """IJK to RAS matrix of a volume, row by row, its size in voxels (I, J, K) and its VTK scalar type."""
+    """IJK to RAS matrix of a volume, row by row, its first and last voxel along I, J, K and its VTK scalar type."""
 
     matrix: tuple[float, ...]
-    size: tuple[int, int, int]
+    extent: tuple[int, int, int, int, int, int]
     scalar_type: int
 
     @classmethod
     def of(cls, volume: slicer.vtkMRMLScalarVolumeNode) -> VolumePlace:
         """Take them from a volume that has an image."""
         image = volume.GetImageData()
-        return cls(tuple(ijk_to_ras(volume).ravel().tolist()), image.GetDimensions(), image.GetScalarType())
+        return cls(tuple(ijk_to_ras(volume).ravel().tolist()), image.GetExtent(), image.GetScalarType())
 
     def check(self, volume: slicer.vtkMRMLScalarVolumeNode) -> None:
         """Check that a volume still has them; voxels that were edited and parent transforms do not count.

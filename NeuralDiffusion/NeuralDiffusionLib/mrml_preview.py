@@ -12,6 +12,7 @@ import vtk
 
 from .mrml_mask import inside_mask, mask_of_segmentation
 from .mrml_volumes import check_input, read_volume
+from .scalar_types import exact_float
 from .settings import DenoiseSettings
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class PreviewTask:
         DenoiseCancelled
             If the run was cancelled before it began.
         """
-        image = denoiser.denoise(self.run, cancelled=cancelled).image
+        image = denoiser.denoise(self.run, cancelled=cancelled, scalar_type=exact_float(self.run.slices.dtype)).image
         return image if self.mask is None else inside_mask(image, self.run.in_place(self.run.slices), self.mask)
 
 

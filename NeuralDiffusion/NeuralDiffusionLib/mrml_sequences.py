@@ -149,7 +149,10 @@ def _add_to_browser(
     scene.AddNode(sequence)
     proxy = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
     shown = _shown_frame(browser, sequence)
+    extent = shown.GetImageData().GetExtent()
     write_volume(proxy, shown.GetImageData(), volume_node)
+    # It is the frame's own, numbered as the frame was.
+    shown.GetImageData().SetExtent(extent)
     # A copy, as Slicer makes it on each change of frame: what is done to the proxy is not done to the frame.
     proxy.CopyContent(shown)
     copy_display(proxy, volume_node)

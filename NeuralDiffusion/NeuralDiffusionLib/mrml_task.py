@@ -15,6 +15,7 @@ from .mrml_mask import inside_mask
 from .mrml_planes import spacing_kji
 from .mrml_provenance import provenance
 from .mrml_volumes import read_volume
+from .scalar_types import exact_float
 from .settings import DenoiseSettings
 from .slice_planes import denoise_three_planes, with_slice_axis
 
@@ -91,10 +92,8 @@ class VolumeTask:
         Outside the mask every voxel is what it was, and the conduction is 0. What lies outside of the network's
         training is said in the notes.
         """
-        # In float32 large whole numbers would come out as their neighbours.
-        scalar_type = np.float32 if np.can_cast(self.voxels.dtype, np.float32) else np.float64
         run = partial(denoise_three_planes, denoiser) if self.three_planes else denoiser
-        result = run(self.voxels, self.settings, progress, cancelled, scalar_type)
+        result = run(self.voxels, self.settings, progress, cancelled, exact_float(self.voxels.dtype))
         notes = [*result.notes]
         for axis in self.axes:
             notes += [warning for warning in self._warnings(result, axis) if warning not in notes]

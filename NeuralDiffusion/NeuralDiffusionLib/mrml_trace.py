@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 from vtk.util.numpy_support import numpy_to_vtk
 
 from .mrml_new_volume import add_volume_beside, scene_of, unused_name
-from .mrml_volumes import copy_display, make_image
+from .mrml_volumes import copy_display, make_image, number_alike
 
 if TYPE_CHECKING:
     from .diffusion_trace import DiffusionTrace
@@ -57,6 +57,7 @@ def add_trace(input_volume: slicer.vtkMRMLScalarVolumeNode, trace: DiffusionTrac
         item = slicer.vtkMRMLScalarVolumeNode()
         item.SetName(name)
         item.SetIJKToRASMatrix(geometry)
+        number_alike(image, input_volume)
         # The sequence copies what it is given; the image is put into its copy, and is not copied.
         sequence.SetDataNodeAtValue(item, str(iteration)).SetAndObserveImageData(image)
     scene.AddNode(sequence)

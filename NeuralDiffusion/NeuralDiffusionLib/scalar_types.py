@@ -18,6 +18,11 @@ def cast_into(stored: np.ndarray, values: np.ndarray) -> None:
         stored[index] = np.clip(np.rint(np.asarray(part, np.float64)), limits.min, highest)
 
 
+def exact_float(scalar_type: np.dtype) -> type[np.floating]:
+    """The shorter kind of float that tells the numbers of a scalar type apart, float64 for 64-bit integers, too."""
+    return np.float32 if np.can_cast(scalar_type, np.float32) else np.float64
+
+
 def cast_to(values: np.ndarray, scalar_type: np.dtype) -> np.ndarray:
     """Real values in another scalar type; the same array if they have it already."""
     if values.dtype == scalar_type:

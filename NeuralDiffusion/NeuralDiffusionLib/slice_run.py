@@ -9,6 +9,7 @@ import torch
 
 from .intensity import check_volume, estimate_range
 from .noise_level import LARGEST_SIGMA
+from .scalar_types import exact_float
 from .settings import DenoiseSettings
 from .transfers import upload
 
@@ -91,7 +92,7 @@ class SliceRun:
         before = self._exact(part, outputs.device)
         change = (outputs - inputs)[:, 0].to(before.device).double().mul_(self.scale)
         exact = before.add_(change)
-        return exact.float() if np.can_cast(scalar_type, np.float32) else exact
+        return exact.float() if exact_float(np.dtype(scalar_type)) is np.float32 else exact
 
     def _exact(self, part: slice, device: torch.device) -> torch.Tensor:
         """Some of the slices in their own units, float64; on the CPU if the device has no such numbers."""

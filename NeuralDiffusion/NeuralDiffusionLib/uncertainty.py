@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from .denoiser import Denoiser, DenoiseResult
 from .errors import WeightsError
+from .scalar_types import exact_float
 from .settings import DenoiseSettings
 from .translation import translator
 
@@ -104,7 +105,8 @@ def sample_uncertainty(
     def part(number: int) -> Callable[[int, int], None] | None:
         return None if progress is None else lambda done, total: progress(number * total + done, runs * total)
 
-    result = denoiser(volume, settings, part(0), cancelled)
+    scalar_type = exact_float(np.asarray(volume).dtype)
+    result = denoiser(volume, settings, part(0), cancelled, scalar_type)
     # A copy: somebody else may be denoising with the original, which must not lose any channel.
     sampler = copy.copy(denoiser)
     sampler.network = copy.deepcopy(denoiser.network)
@@ -113,7 +115,7 @@ def sample_uncertainty(
     squares = np.zeros(result.image.shape, np.float64)
     for number in range(1, runs):
         dropout.start(number)
-        image = sampler(volume, settings, part(number), cancelled).image
+        image = sampler(volume, settings, part(number), cancelled, scalar_type).image
         # Welford's update: the difference of two large sums would lose the small deviations.
         change = image - mean
         mean += change / number

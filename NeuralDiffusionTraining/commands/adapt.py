@@ -11,7 +11,8 @@ from NeuralDiffusionLib import NOISE_TYPES
 
 from ..files.command_error import CommandError
 from ..files.result_files import check_outputs, write_file
-from .options import LARGEST_RATE, LARGEST_SEED, Device
+from ..training.limits import LARGEST_RATE, LARGEST_SEED
+from .options import Device
 
 _SMALLEST = 16
 

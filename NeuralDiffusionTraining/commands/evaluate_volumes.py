@@ -9,7 +9,7 @@ import typer
 
 from ..files.command_error import CommandError
 from ..files.result_files import check_outputs, write_json, write_text
-from .options import LARGEST_SIGMA, Device, Iterations, JsonFile, Weights
+from .options import LARGEST_SIGMA, SMALLEST_SIGMA, Device, Iterations, JsonFile, Weights
 
 if TYPE_CHECKING:
     from ..benchmark.volumes import CleanVolume
@@ -66,8 +66,8 @@ def evaluate_volumes(
     except ValueError as error:
         raise CommandError(str(error)) from error
     sigmas = tuple(sigma or CLINICAL_SIGMAS)
-    if min(sigmas) <= 0:
-        raise CommandError(f"Noise level {min(sigmas):g} is not possible: give numbers above 0.")
+    if min(sigmas) < SMALLEST_SIGMA:
+        raise CommandError(f"Noise level {min(sigmas):g} is not possible: give {SMALLEST_SIGMA:g} or more.")
     check_outputs(json_file, csv_file, markdown_file, inputs=[*(scans or []), weights])
     slow = [bm4d_method()] if bm4d else []
     clean = read_clean(scans or [], template, slices)

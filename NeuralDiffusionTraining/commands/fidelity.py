@@ -10,6 +10,7 @@ import typer
 from ..files.command_error import CommandError
 from ..files.result_files import check_outputs, write_json, write_text
 from .options import (
+    SMALLEST_SIGMA,
     Data,
     Device,
     Iterations,
@@ -24,9 +25,6 @@ from .options import (
     Weights,
 )
 from .table_rows import asked_rows, build_rows, name_and_checkpoint
-
-# Far below a grey level, where the contrast of a lesion drowns in the rounding of 32-bit floats.
-_SMALLEST_SIGMA = 1e-4
 
 
 def fidelity(
@@ -66,8 +64,8 @@ def fidelity(
     from ..benchmark.run_facts import run_facts
     from ..data.loaded_part import load_part
 
-    if sigma is not None and sigma < _SMALLEST_SIGMA:
-        raise CommandError(f"A contrast relative to noise needs noise: give a --sigma of {_SMALLEST_SIGMA:g} or more.")
+    if sigma is not None and sigma < SMALLEST_SIGMA:
+        raise CommandError(f"A contrast relative to noise needs noise: give a --sigma of {SMALLEST_SIGMA:g} or more.")
     asked = asked_rows(methods)
     checkpoints = [name_and_checkpoint(text) for text in trained or []]
     check_outputs(json_file, markdown_file, inputs=[weights, Path(split), *(path for _, path in checkpoints)])

@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 import typer
 
-# Numbers are bounded above since infinity would pass a lower bound alone.
-LARGEST_SEED = 2**32 - 1
-LARGEST_RATE = 1.0
+# Infinity would pass a lower bound alone.
 LARGEST_SIGMA = 1.0
+SMALLEST_SIGMA = 1e-4
+"""Of what is measured relative to the noise: far below a grey level, where 32-bit floats round it away."""
 
 Data = Annotated[Path, typer.Option(help="Folder that holds the Br35H classes 'no' and 'yes'.")]
 SplitName = Annotated[str, typer.Option(help="original, grouped, or a split file.")]

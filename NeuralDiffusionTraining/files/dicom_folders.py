@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -76,17 +77,26 @@ def find_series(folder: Path) -> list[Series]:
     with _naming(folder), silent_libraries:
         for place, _, names in os.walk(folder):
             for name in names:
-                if not os.path.isfile(os.path.join(place, name)):
-                    # The library would list no file after it.
-                    raise CommandError(
-                        f"{shown(Path(place, name))} is no file, but a link to nothing or a pipe: remove it from there."
-                    )
+                _check_is_file(Path(place, name))
             if names:
                 check_name(Path(place))
                 for uid in sitk.ImageSeriesReader.GetGDCMSeriesIDs(place):
                     found = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(place, uid)
                     files.setdefault(uid, []).extend(map(Path, found))
         return sorted((_describe(uid, found) for uid, found in files.items()), key=_order)
+
+
+def _check_is_file(path: Path) -> None:
+    """Refuse what is none: the library would list no file after it."""
+    try:
+        is_file = stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        is_file = False
+    except OSError as error:
+        message = f"{shown(path)} cannot be read ({error.strerror}): ask for the permission to read it."
+        raise CommandError(message) from error
+    if not is_file:
+        raise CommandError(f"{shown(path)} is no file, but a link to nothing or a pipe: remove it from there.")
 
 
 def _check_left_out(folder: Path, series: Series, taken: set[Path]) -> None:

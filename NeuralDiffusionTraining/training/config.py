@@ -10,11 +10,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..files.command_error import CommandError
+from .limits import LARGEST_RATE, LARGEST_SEED
 
 CONFIGS = Path(__file__).parent / "configs"
-
-_LARGEST_RATE = 1.0
-_LARGEST_SEED = 2**32 - 1
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -84,10 +82,10 @@ class OptimiserConfig(Part):
     """
 
     name: Literal["muon", "adamw", "adam"] = "muon"
-    learning_rate: float = Field(2e-3, gt=0, le=_LARGEST_RATE)
-    kernel_rate: float = Field(6e-3, gt=0, le=_LARGEST_RATE)
-    guidance_rate: float | None = Field(None, gt=0, le=_LARGEST_RATE)
-    final_rate: float = Field(1e-5, ge=0, le=_LARGEST_RATE)
+    learning_rate: float = Field(2e-3, gt=0, le=LARGEST_RATE)
+    kernel_rate: float = Field(6e-3, gt=0, le=LARGEST_RATE)
+    guidance_rate: float | None = Field(None, gt=0, le=LARGEST_RATE)
+    final_rate: float = Field(1e-5, ge=0, le=LARGEST_RATE)
     warm_up: int = Field(100, ge=0)
     weight_decay: float = Field(1e-4, ge=0)
     clip: float = Field(1.0, gt=0)
@@ -106,7 +104,7 @@ class TrainingConfig(Part):
     split: str = "original"
     epochs: int = Field(130, ge=1)
     batch_size: int = Field(16, ge=1)
-    seed: int = Field(0, ge=0, le=_LARGEST_SEED)
+    seed: int = Field(0, ge=0, le=LARGEST_SEED)
     precision: Literal["fast", "bf16-mixed", "32-true"] = "fast"
     limit: int = Field(0, ge=0)
     validate_every: int = Field(5, ge=1)

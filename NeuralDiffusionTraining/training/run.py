@@ -214,8 +214,11 @@ def _same_run(newest: Path, config: TrainingConfig, split: Split) -> TrainedNetw
     # An option that came later had its default then.
     before = TrainingConfig.model_validate(begun.config)
     started, now = _flat(before.model_dump(mode="json")), _flat(config.model_dump(mode="json"))
-    # "fast" leaves the precision to the device, wherever the run began.
-    other = [name for name in now if started.get(name) != now[name] and (name, now[name]) != ("precision", "fast")]
+    # "fast" was called by what it is on most devices before.
+    started["precision"], now["precision"] = (
+        "fast" if one["precision"] == "bf16-mixed" else one["precision"] for one in (started, now)
+    )
+    other = [name for name in now if started.get(name) != now[name]]
     if other:
         name = other[0]
         raise CommandError(
