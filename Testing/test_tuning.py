@@ -18,7 +18,7 @@ from NeuralDiffusionTraining.benchmark.tunable_filters import FILTERS, TunableFi
 from NeuralDiffusionTraining.benchmark.tuned import tuned
 from NeuralDiffusionTraining.benchmark.tuning import tune
 from NeuralDiffusionTraining.commands.tune import tune as tune_command
-from NeuralDiffusionTraining.data import splits
+from NeuralDiffusionTraining.data import loaded_part, splits
 from NeuralDiffusionTraining.files.command_error import CommandError
 
 
@@ -91,7 +91,7 @@ def data(tmp_path, monkeypatch) -> Path:
     test = [name for name in names if name[-5] == "3"]
     groups = {name: number for number, name in enumerate(names)}
     split = splits.Split("original", tuple(train), tuple(validation), tuple(test), groups)
-    monkeypatch.setattr(splits, "load_split", lambda name, folder: split)
+    monkeypatch.setattr(loaded_part, "load_split", lambda name, folder: split)
     return tmp_path
 
 
