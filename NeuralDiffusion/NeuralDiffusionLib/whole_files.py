@@ -65,17 +65,13 @@ def write_whole(
 
 def _move_all(moves: Sequence[_Move], replace: bool) -> None:
     *first, last = moves
+    move = os.replace if replace else _move_to_free_place
     try:
         for new, path, old in first:
             if replace:
                 _keep(path, old)
-                os.replace(new, path)
-            else:
-                _move_to_free_place(new, path)
-        if replace:
-            os.replace(last.new, last.path)
-        else:
-            _move_to_free_place(last.new, last.path)
+            move(new, path)
+        move(last.new, last.path)
     except BaseException:
         # The folders themselves tell how far it came, even if an interrupt fell between two lines.
         if not _in_place(last):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.models import OptionInfo
 
 from ..files.result_files import check_folder_of, write_text
 from .options import MarkdownFile
@@ -16,6 +17,10 @@ _VOXELS_PER_GPU_SECOND = 7.9e7
 _STORAGE = 1000.0
 # Of what an option gives: products and quotients of two are still numbers.
 _MOST = 1e9
+
+
+def _instead(least: float, unit: str, words: str) -> OptionInfo:
+    return typer.Option(min=least, max=_MOST, metavar=unit, help=words, rich_help_panel=_INSTEAD)
 
 
 def scale(
@@ -30,73 +35,31 @@ def scale(
     scans: Annotated[int, typer.Option(min=1, max=10**12, metavar="COUNT", help="Scans of the cohort.")] = 100_000,
     core_seconds: Annotated[
         float | None,
-        typer.Option(
-            min=1e-6,
-            max=_MOST,
-            metavar="SECONDS",
-            help="Seconds a scan on one CPU core, all in.",
-            rich_help_panel=_INSTEAD,
-        ),
+        _instead(1e-6, "SECONDS", "Seconds a scan on one CPU core, all in."),
     ] = None,
     host_seconds: Annotated[
         float | None,
-        typer.Option(
-            min=0,
-            max=_MOST,
-            metavar="SECONDS",
-            help="Seconds of one CPU core to read, check and write a scan.",
-            rich_help_panel=_INSTEAD,
-        ),
+        _instead(0, "SECONDS", "Seconds of one CPU core to read, check and write a scan."),
     ] = None,
     gpu_seconds: Annotated[
         float | None,
-        typer.Option(
-            min=1e-6,
-            max=_MOST,
-            metavar="SECONDS",
-            help="Seconds of one GPU to denoise a scan.",
-            rich_help_panel=_INSTEAD,
-        ),
+        _instead(1e-6, "SECONDS", "Seconds of one GPU to denoise a scan."),
     ] = None,
     megabytes: Annotated[
         float | None,
-        typer.Option(
-            min=1e-6,
-            max=_MOST,
-            metavar="MB",
-            help="Read and written for a scan.",
-            rich_help_panel=_INSTEAD,
-        ),
+        _instead(1e-6, "MB", "Read and written for a scan."),
     ] = None,
     start_up: Annotated[
         float | None,
-        typer.Option(
-            min=0,
-            max=_MOST,
-            metavar="SECONDS",
-            help="Until a worker is ready.",
-            rich_help_panel=_INSTEAD,
-        ),
+        _instead(0, "SECONDS", "Until a worker is ready."),
     ] = None,
     storage: Annotated[
         float | None,
-        typer.Option(
-            min=1e-6,
-            max=_MOST,
-            metavar="MB",
-            help=f"Megabytes a second of the storage that all workers share; {_STORAGE:g} is assumed.",
-            rich_help_panel=_INSTEAD,
-        ),
+        _instead(1e-6, "MB", f"Megabytes a second of the storage that all workers share; {_STORAGE:g} is assumed."),
     ] = None,
     tasks: Annotated[
         float | None,
-        typer.Option(
-            min=1e-6,
-            max=_MOST,
-            metavar="COUNT",
-            help="Tasks a second that the scheduler hands out.",
-            rich_help_panel=_INSTEAD,
-        ),
+        _instead(1e-6, "COUNT", "Tasks a second that the scheduler hands out."),
     ] = None,
     markdown_file: MarkdownFile = None,
 ) -> None:

@@ -8,7 +8,6 @@ images is not learned.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +26,7 @@ from NeuralDiffusionLib.noise_model import TYPES, clipped_gaussian_mean, rice_me
 from .config import OptimiserConfig
 from .divergence import DivergenceStop
 from .optimisers import make_optimiser
-from .progress import RunProgress
+from .progress import RunProgress, silence_lightning
 
 _CROP = 96
 _HIDDEN_SHARE = 0.03
@@ -131,8 +130,7 @@ def adapt(
     CommandError
         If the training diverges.
     """
-    for library in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(library).setLevel(logging.WARNING)
+    silence_lightning()
     L.seed_everything(options.seed, verbose=False)
     crops = NoisyCrops(volumes, options.steps * options.batch_size, options.seed)
     trainer = L.Trainer(

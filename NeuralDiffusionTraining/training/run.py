@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import subprocess
 import sys
@@ -33,7 +32,7 @@ from .curves import FOLDER as CURVES
 from .curves import PICTURE, TABLE, CurveFiles
 from .denoising_task import DenoisingTask
 from .divergence import DivergenceStop
-from .progress import RunProgress
+from .progress import RunProgress, silence_lightning
 from .training_data import SliceData
 from .whole_checkpoints import WholeCheckpoints
 
@@ -80,8 +79,7 @@ def run_training(config: TrainingConfig, place: Place) -> Path:
     _check_shares(config, split, place.devices * place.nodes)
     newest = place.output / NEWEST
     begun = _same_run(newest, config, split)
-    for library in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(library).setLevel(logging.WARNING)
+    silence_lightning()
     L.seed_everything(config.seed, verbose=False)
     module = _data(config, place.data, split)
     steps = module.batches * config.epochs
