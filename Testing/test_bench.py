@@ -23,7 +23,7 @@ from NeuralDiffusionTraining.speed.levers import lever_rows, without_levers
 from NeuralDiffusionTraining.speed.machine_share import machine_share
 from NeuralDiffusionTraining.speed.scaling import scaling
 from NeuralDiffusionTraining.speed.subjects import Subject, classical, network, ours
-from NeuralDiffusionTraining.speed.tables import to_markdown
+from NeuralDiffusionTraining.speed.tables import summary, to_markdown
 from NeuralDiffusionTraining.speed.timing import in_turns
 from NeuralDiffusionTraining.speed.where_time_goes import AROUND, where_time_goes
 
@@ -280,6 +280,13 @@ def test_the_table_says_what_was_measured(tmp_path):
     # The same stands in a README between its markers.
     (tmp_path / "bench.json").write_text(json.dumps(content | {"kind": "bench", "command": "neural-diffusion bench"}))
     assert text in with_figures("<!-- figures: speed -->\n<!-- end -->", read_results(tmp_path))
+    # And in short, without levers and without how it scales.
+    lever = {**row, "method": "Lever", "group": "lever"}
+    short = summary(content | {"rows": [row, lever, slow]})
+    assert "| Ours | 6 (5-7) | 34.00 | 30.00 | 1.00 |" in short
+    assert "| Slow | 60, from 4 slices | 30.00 | 27.00 | 10.00 |" in short
+    assert "Lever" not in short
+    assert "guidance" not in short
     # An interrupted run has rows only.
     assert "guidance" not in to_markdown(content | {"parts": {}, "machine": {}, "scaling": {}, "large": {}})
 

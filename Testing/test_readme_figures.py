@@ -78,6 +78,26 @@ def test_comparison_shows_every_row_with_its_interval(results, folder):
         assert shown[2] == f"{psnr['mean']:.2f} ({psnr['low']:.2f} to {psnr['high']:.2f})"
 
 
+def test_headline_leaves_out_the_filters_that_another_of_their_kind_surpasses(folder, tmp_path):
+    content = json.loads((folder / "rician.json").read_text())
+    _, median, *others = content["rows"]
+    worse = {**median, "psnr_db": {**median["psnr_db"], "mean": median["psnr_db"]["mean"] - 1}}
+    content["rows"] += [
+        {**worse, "method": "Box (as published)"},
+        {**worse, "method": "Median (tuned)", "group": "tuned, bias-corrected"},
+        {**worse, "method": "Curvature (its defaults)", "group": "peer", "sigma": "none"},
+    ]
+    (tmp_path / "rician.json").write_text(json.dumps(content))
+    results = read_results(tmp_path)
+
+    lines = block(results, "headline").splitlines()[4:]
+
+    shown = [line.split("|")[1].strip() for line in lines if line]
+    best = ["Noisy input", median["method"], *(row["method"] for row in others), "Median (tuned)"]
+    assert shown == [*best, "Original network, as published", "Original's U-Net, as published"]
+    assert len(block(results, "comparison").splitlines()) == len(block(results, "headline").splitlines()) + 2
+
+
 def test_sweep_is_set_against_the_original_project(results, folder):
     cell = next(
         one
@@ -155,12 +175,24 @@ def test_a_marker_that_is_wrong_is_refused(results, text, sentence):
         with_figures(text, results)
 
 
-def test_command_rewrites_a_readme_in_its_place(folder, results, tmp_path):
-    readme = tmp_path / "README.md"
-    readme.write_text(README.format(name="sweep"))
-    done = CliRunner().invoke(app, ["report", str(folder), "--readme", str(readme)])
+def test_command_rewrites_pages_in_their_place(folder, results, tmp_path):
+    pages = {name: tmp_path / f"{name}.md" for name in ("sweep", "checks")}
+    for name, page in pages.items():
+        page.write_text(README.format(name=name))
+    options = [word for page in pages.values() for word in ("--readme", str(page))]
+    done = CliRunner().invoke(app, ["report", str(folder), *options])
     assert done.exit_code == 0, done.output
-    assert readme.read_text() == with_figures(README.format(name="sweep"), results)
+    for name, page in pages.items():
+        assert page.read_text() == with_figures(README.format(name=name), results)
+
+
+def test_a_wrong_marker_in_one_page_leaves_the_others_as_they_were(folder, tmp_path):
+    good, bad = tmp_path / "good.md", tmp_path / "bad.md"
+    good.write_text(README.format(name="sweep"))
+    bad.write_text(README.format(name="prices"))
+    done = CliRunner().invoke(app, ["report", str(folder), "--readme", str(good), "--readme", str(bad)])
+    assert isinstance(done.exception, CommandError)
+    assert good.read_text() == README.format(name="sweep")
 
 
 def test_card_shows_every_table_and_refuses_results_of_other_weights(folder, tmp_path):

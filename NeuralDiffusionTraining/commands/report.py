@@ -1,4 +1,4 @@
-"""`neural-diffusion report`: everything that was measured as one page, and the figures of the README."""
+"""`neural-diffusion report`: everything that was measured as one page, and the figures in Markdown pages."""
 
 from __future__ import annotations
 
@@ -28,28 +28,31 @@ def report(
     ] = None,
     weights: Weights = None,
     readme: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Markdown file whose marked tables are written anew.")
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Markdown file whose marked tables are written anew; repeat."),
     ] = None,
 ) -> None:
-    """Write the report, a page that needs no other file, or bring a README's tables up to date, or both.
+    """Write the report, a page that needs no other file, or bring the tables of Markdown files up to date, or both.
 
     Tables, plots and the command behind each come from the JSON files, and learning curves from files whose names end
-    in curves.csv; what is missing is said to be missing. In the README, what stands between `<!-- figures: NAME -->`
-    and `<!-- end -->` is replaced: benchmark, comparison, sweep, ablation, checks, volumes or speed.
+    in curves.csv; what is missing is said to be missing. In Markdown, what stands between `<!-- figures: NAME -->` and
+    `<!-- end -->` is replaced: benchmark, headline, comparison, sweep, ablation, checks, volumes, rivals or speed.
     """
     from ..reporting.readme_figures import with_figures
     from ..reporting.results import files_of_results, read_results
 
-    if output is None and readme is None:
+    pages = readme or []
+    if output is None and not pages:
         raise CommandError("Nothing to write: name an HTML file, or a README with --readme.")
-    for path in (example, readme):
+    for path in (example, *pages):
         if path is not None and not path.is_file():
             raise CommandError(f"File '{path}' does not exist.")
     checkpoints = [name_and_checkpoint(one) for one in trained or []]
     read = [example, weights, *(path for _, path in checkpoints), *files_of_results(results)]
-    check_outputs(output, readme, inputs=read)
-    text = None if readme is None else _read_text(readme)
+    check_outputs(output, *pages, inputs=read)
+    texts = [_read_text(path) for path in pages]
     measured = read_results(results)
+    written = [with_figures(text, measured) for text in texts]
     if output is not None:
         from NeuralDiffusionLib import Denoiser
         from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS
@@ -61,9 +64,9 @@ def report(
         html = page(measured, Denoiser("cpu", weights or BUNDLED_WEIGHTS), example, networks)
         write_text(output, html)
         typer.echo(f"Report of {len(measured.files)} files of results written to {output}.")
-    if readme is not None and text is not None:
-        write_text(readme, with_figures(text, measured))
-        typer.echo(f"Tables of {readme} brought up to date.")
+    for path, text in zip(pages, written, strict=True):
+        write_text(path, text)
+        typer.echo(f"Tables of {path} brought up to date.")
 
 
 def _read_text(path: Path) -> str:

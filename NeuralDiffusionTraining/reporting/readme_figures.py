@@ -1,4 +1,4 @@
-"""The figures in the README: written between markers, from the results and nothing else."""
+"""The figures in Markdown pages: written between markers, from the results and nothing else."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from ..files.command_error import CommandError
+from ..speed.tables import summary as bench_summary
 from ..speed.tables import to_markdown as bench_tables
 from .result_tables import (
     NOT_MEASURED,
@@ -15,12 +16,18 @@ from .result_tables import (
     comparison_table,
     evaluation_title,
     first_sweep_table,
+    headline_table,
     noise_table,
     volumes_summary,
 )
 from .results import Results
 
 _BLOCK = re.compile(r"<!-- figures: (?P<name>[a-z]+) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL)
+
+
+def _headline(results: Results) -> str:
+    found = results.headline()
+    return f"{evaluation_title(found.content)}.\n\n{headline_table(results)}" if found else NOT_MEASURED
 
 
 def _comparison(results: Results) -> str:
@@ -47,6 +54,12 @@ def speed_tables(results: Results) -> str:
     return "\n\n".join(bench_tables(one.content).rstrip() for one in results.of("bench")) or NOT_MEASURED
 
 
+def _rivals(results: Results) -> str:
+    """The table of `bench.json`, or whatever comes first, in short."""
+    found = results.of("bench")
+    return bench_summary(found[0].content).rstrip() if found else NOT_MEASURED
+
+
 def _first_speed_table(results: Results) -> str:
     """What it measured in `bench.json`, or whatever comes first: the report has the others."""
     found = results.of("bench")
@@ -55,11 +68,13 @@ def _first_speed_table(results: Results) -> str:
 
 BLOCKS: dict[str, Callable[[Results], str]] = {
     "benchmark": noise_table,
+    "headline": _headline,
     "comparison": _comparison,
     "sweep": first_sweep_table,
     "ablation": _ablation,
     "checks": checks_summary,
     "volumes": volumes_summary,
+    "rivals": _rivals,
     "speed": _first_speed_table,
 }
 """What may stand between `<!-- figures: NAME -->` and `<!-- end -->`."""

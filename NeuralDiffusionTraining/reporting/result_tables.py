@@ -13,6 +13,7 @@ from ..benchmark.tables import STAR, STAR_MEANS, mean_text, to_markdown
 from .results import Result, Results, best_row, is_default, noisy_row, our_rows
 
 NOT_MEASURED = "Not measured."
+_CLASSICAL = ("as published", "tuned, bias-corrected")
 _CONTRASTS, _RADII = (3, 1), (1, 2, 4)
 _TITLES = {"rician": "Rician", "gaussian": "Gaussian", "speckle": "Speckle", "mixed": "Mixed, type not told"}
 _DECIMALS = {"psnr_db": 2, "psnr_head_db": 2, "ssim": 3, "edge_mse": 4, "hfen": 3}
@@ -41,7 +42,7 @@ def noise_table(results: Results) -> str:
             ours = our_rows(rows)
             cells = [
                 _three(noisy_row(rows)),
-                _three(best_row(rows, "as published", "tuned, bias-corrected"), named=True),
+                _three(best_row(rows, *_CLASSICAL), named=True),
                 _three(best_row(rows, "peer", sigma="estimated"), named=True),
                 _three(next((row for row in ours if "no refinement" in row["method"]), None)),
                 _three(ours[0] if ours else None),
@@ -54,15 +55,32 @@ def noise_table(results: Results) -> str:
 def comparison_table(results: Results) -> str:
     """Every row of the headline table, with fewer columns than `full_table`."""
     found = results.headline()
+    return _comparison(found.content, found.content["rows"]) if found else NOT_MEASURED
+
+
+def headline_table(results: Results) -> str:
+    """`comparison_table` without the classical filters that another one of their kind surpasses."""
+    found = results.headline()
     if found is None:
         return NOT_MEASURED
+    rows = found.content["rows"]
+    best = [best_row(rows, group) for group in _CLASSICAL]
+    return _comparison(found.content, [row for row in rows if not _is_classical(row) or row in best])
+
+
+def _is_classical(row: dict[str, Any]) -> bool:
+    """Whether it is a filter, as published, tuned, or with the defaults of the program it is from."""
+    return row["group"] in _CLASSICAL or (row["group"] == "peer" and row["sigma"] == "none")
+
+
+def _comparison(content: dict[str, Any], rows: list[dict[str, Any]]) -> str:
     headings = ["Method", "Sigma", "PSNR dB (95 % CI)", "in head dB", "SSIM", "Edge MSE", "Parameters", "MAC / pixel"]
     lines = []
-    for row in found.content["rows"]:
+    for row in rows:
         cells = [_interval(row["psnr_db"], 2), *(figure(row[name], name) for name in ("psnr_head_db", "ssim"))]
         cells += [figure(row["edge_mse"], "edge_mse"), _count(row["parameters"]), _count(row["macs_per_pixel"])]
         lines.append([row["method"], row["sigma"], *cells])
-    if _is_published(found.content):
+    if _is_published(content):
         # What was published has neither intervals nor figures of the head.
         for name, row in ORIGINAL_ROWS.items():
             cells = [_number(row["psnr_db"], 2), "", _number(row["ssim"], 3), _number(row["edge_mse"], 3)]

@@ -23,18 +23,13 @@ _AXES = {
 
 def to_markdown(content: dict[str, Any]) -> str:
     """The table of the subjects, where the time goes, and the scaling, of what `neural-diffusion bench` writes."""
-    slices, rows, columns = content["shape"]
     parts = [
-        f"{columns} x {rows} x {slices} voxels ({content['volume']}), {100 * content['sigma']:g} % Rician noise, "
-        f"{content['device']} ({content['hardware']}), {content['threads']} threads: median of the runs, and their "
-        "range. Memory is what a run needs beyond its input, its results included. Levers are compared with ours on "
-        "their own slices.",
-        _subjects(content["rows"], slices),
+        f"{_title(content)} Memory is what a run needs beyond its input, its results included. Levers are compared "
+        "with ours on their own slices.",
+        _subjects(content["rows"], content["shape"][0]),
         *content["skipped"],
+        *_aims(content),
     ]
-    if reached := aims(content):
-        lines = [f"- {aim}: {found}." for aim, found in reached]
-        parts.append("\n".join(["What was to be reached, and what was found:", "", *lines]))
     if content["parts"]:
         parts += ["Where the time of one run goes:", _parts(content["parts"])]
     if content["machine"]:
@@ -43,6 +38,41 @@ def to_markdown(content: dict[str, Any]) -> str:
     if content["large"]:
         parts.append(_large(content["large"]))
     return "\n\n".join(parts) + "\n"
+
+
+def summary(content: dict[str, Any]) -> str:
+    """Ours and its rivals with fewer columns and without the levers, and what of the aims was reached."""
+    lines = [
+        [row["method"], _seconds_of(row, content["shape"][0]), *_decibels(row), f"{row['ratio']:.2f}"]
+        for row in content["rows"]
+        if row["group"] != "lever"
+    ]
+    headings = ["Method", "Seconds", "PSNR dB", "in head dB", "Time / ours"]
+    return "\n\n".join([_title(content), _table(headings, lines), *_aims(content)]) + "\n"
+
+
+def _title(content: dict[str, Any]) -> str:
+    slices, rows, columns = content["shape"]
+    return (
+        f"{columns} x {rows} x {slices} voxels ({content['volume']}), {100 * content['sigma']:g} % Rician noise, "
+        f"{content['device']} ({content['hardware']}), {content['threads']} threads: median of the runs, and their "
+        "range."
+    )
+
+
+def _aims(content: dict[str, Any]) -> list[str]:
+    lines = [f"- {aim}: {found}." for aim, found in aims(content)]
+    return ["\n".join(["What was to be reached, and what was found:", "", *lines])] if lines else []
+
+
+def _seconds_of(row: dict[str, Any], slices: int) -> str:
+    low, high = min(row["seconds"]), max(row["seconds"])
+    seconds = _seconds(row["median"]) + (f" ({_seconds(low)}-{_seconds(high)})" if len(row["seconds"]) > 1 else "")
+    return f"{seconds}, from {row['slices']} slices" if row["slices"] < slices else seconds
+
+
+def _decibels(row: dict[str, Any]) -> list[str]:
+    return ["" if row[name] is None else f"{row[name]:.2f}" for name in ("psnr_db", "psnr_head_db")]
 
 
 def _subjects(rows: list[dict[str, Any]], slices: int) -> str:
@@ -62,16 +92,14 @@ def _subjects(rows: list[dict[str, Any]], slices: int) -> str:
         if row["group"] != group:
             group = row["group"]
             lines.append([f"*{_GROUPS[group]}*", *[""] * len(headings)])
-        low, high = min(row["seconds"]), max(row["seconds"])
-        seconds = _seconds(row["median"]) + (f" ({_seconds(low)}-{_seconds(high)})" if len(row["seconds"]) > 1 else "")
         lines.append(
             [
                 row["method"],
                 str(len(row["seconds"])),
-                f"{seconds}, from {row['slices']} slices" if row["slices"] < slices else seconds,
+                _seconds_of(row, slices),
                 f"{row['voxels_per_second'] / 1e6:.3g}",
                 "" if row["peak_bytes"] is None else f"{row['peak_bytes'] / 2**20:.0f}",
-                *("" if row[name] is None else f"{row[name]:.2f}" for name in ("psnr_db", "psnr_head_db")),
+                *_decibels(row),
                 "" if row["above_ours_db"] is None else f"{row['above_ours_db']:+.2f}",
                 f"{row['ratio']:.2f}",
             ]

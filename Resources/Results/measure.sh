@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measure the bundled weights, and write the model card, the README's tables and the report.
+# Measure the bundled weights, and write the model card, the report, and the tables of the README and of the pages here.
 # A result that is there already is kept: delete what shall be measured again.
 #
 #   Resources/Results/measure.sh BR35H_FOLDER SCAN...
@@ -171,4 +171,5 @@ bench_networks=()
 once bench bench --compile --plot "$results/plots/scaling.png" "${bench_networks[@]}"
 
 neural-diffusion card "$results" "$root/NeuralDiffusion/NeuralDiffusionLib/weights/README.md"
-neural-diffusion report "$results" "$results/report.html" --readme "$root/README.md" "${examples[@]}"
+neural-diffusion report "$results" "$results/report.html" --readme "$root/README.md" \
+    --readme "$results/quality.md" --readme "$results/speed.md" "${examples[@]}"
