@@ -15,10 +15,10 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadab
 from slicer.util import VTKObservationMixin
 
 from NeuralDiffusionLib import InvalidVolumeError
-from NeuralDiffusionLib.mrml_logic import NeuralDiffusionLogic
-from NeuralDiffusionLib.mrml_noisy_copy import add_noisy_copy
-from NeuralDiffusionLib.mrml_parameters import NeuralDiffusionParameterNode
-from NeuralDiffusionLib.mrml_self_test import NeuralDiffusionTest  # noqa: F401 - Slicer looks for it here
+from NeuralDiffusionLib.mrml.logic import NeuralDiffusionLogic
+from NeuralDiffusionLib.mrml.noisy_copy import add_noisy_copy
+from NeuralDiffusionLib.mrml.parameters import NeuralDiffusionParameterNode
+from NeuralDiffusionLib.mrml.self_test import NeuralDiffusionTest  # noqa: F401 - Slicer looks for it here
 from NeuralDiffusionLib.translation import set_translator
 
 _MR_HEAD = "https://github.com/Slicer/SlicerTestingData/releases/download/SHA256/"

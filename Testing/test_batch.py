@@ -21,7 +21,7 @@ from distributed import LocalCluster
 from shell import command, environment
 
 from NeuralDiffusionLib import DenoiseSettings, __version__
-from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS
+from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS
 from NeuralDiffusionTraining.cohort import cluster as cluster_module
 from NeuralDiffusionTraining.cohort.cluster import connected
 from NeuralDiffusionTraining.cohort.record import Order

@@ -13,7 +13,7 @@ import pytest
 from batch_runs import run_here, write_scan
 from shell import command, environment, without_privileges
 
-from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS
+from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS
 from NeuralDiffusionTraining.cohort import bids
 from NeuralDiffusionTraining.cohort.bids import bids_fields, bids_output, write_derivative_description
 from NeuralDiffusionTraining.cohort.leftovers import remove_leftovers

@@ -10,9 +10,9 @@ from batch_runs import run_here
 from shell import run
 
 from NeuralDiffusionLib import Denoiser
-from NeuralDiffusionLib.network import NeuralDiffusionNetwork
-from NeuralDiffusionLib.noise_model import BiasInversion, rice_mean
-from NeuralDiffusionLib.weights import load_weights
+from NeuralDiffusionLib.engine.weights import load_weights
+from NeuralDiffusionLib.network.neural_diffusion import NeuralDiffusionNetwork
+from NeuralDiffusionLib.network.noise_model import BiasInversion, rice_mean
 from NeuralDiffusionTraining.training.blind_spot import BlindSpotOptions, NoisyCrops, adapt, expectation
 
 RICIAN = torch.tensor([[0.0, 1.0, 0.0]])

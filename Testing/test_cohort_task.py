@@ -11,7 +11,7 @@ import pytest
 from batch_runs import write_scan
 
 from NeuralDiffusionLib import DenoiseSettings, whole_files
-from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS
+from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS
 from NeuralDiffusionTraining.cohort import task
 from NeuralDiffusionTraining.cohort.record import Order, read_record
 from NeuralDiffusionTraining.cohort.scans import find_cohort, sidecar_of

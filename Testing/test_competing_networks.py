@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from NeuralDiffusionLib.network import NeuralDiffusionNetwork
-from NeuralDiffusionLib.noise_level import NoiseLevelEstimator
-from NeuralDiffusionLib.noise_model import TYPES
+from NeuralDiffusionLib.network.neural_diffusion import NeuralDiffusionNetwork
+from NeuralDiffusionLib.network.noise_level import NoiseLevelEstimator
+from NeuralDiffusionLib.network.noise_model import TYPES
 from NeuralDiffusionTraining.files.command_error import CommandError
 from NeuralDiffusionTraining.networks.registry import NETWORKS, build_network
 

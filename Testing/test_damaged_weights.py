@@ -15,8 +15,8 @@ from shell_in_process import refused
 
 from NeuralDiffusion import NeuralDiffusionLogic
 from NeuralDiffusionLib import Denoiser, WeightsError
-from NeuralDiffusionLib.network import Architecture, NeuralDiffusionNetwork
-from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS, load_weights, save_weights
+from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS, load_weights, save_weights
+from NeuralDiffusionLib.network.neural_diffusion import Architecture, NeuralDiffusionNetwork
 
 
 class _Payload:

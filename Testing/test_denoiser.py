@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from NeuralDiffusionLib import DenoiseCancelled, Denoiser, DenoiseSettings, DeviceError, InvalidVolumeError
-from NeuralDiffusionLib import denoiser as engine
-from NeuralDiffusionLib.devices import fast_dtype
+from NeuralDiffusionLib.engine import denoiser as engine
+from NeuralDiffusionLib.engine.devices import fast_dtype
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings, DeviceError, devices
-from NeuralDiffusionLib.device_report import list_devices, memory_need, torch_build
+from NeuralDiffusionLib.engine.device_report import list_devices, memory_need, torch_build
 
 GIGABYTE = 2**30
 

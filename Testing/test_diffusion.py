@@ -9,9 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from NeuralDiffusionLib import exported_diffusion
-from NeuralDiffusionLib.diffusion import conduction_map, differences, diffuse
-from NeuralDiffusionLib.neighbourhood import EDGE_WEIGHTS, directions, largest_step
+from NeuralDiffusionLib.network import exported_diffusion
+from NeuralDiffusionLib.network.diffusion import conduction_map, differences, diffuse
+from NeuralDiffusionLib.network.neighbourhood import EDGE_WEIGHTS, directions, largest_step
 
 pytestmark = pytest.mark.filterwarnings("error")
 

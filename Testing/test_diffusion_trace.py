@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from NeuralDiffusionLib import DenoiseCancelled, Denoiser, DenoiseSettings, InvalidVolumeError
-from NeuralDiffusionLib import denoiser as engine
-from NeuralDiffusionLib.diffusion_trace import trace_bytes, trace_diffusion
+from NeuralDiffusionLib.engine import denoiser as engine
+from NeuralDiffusionLib.engine.diffusion_trace import trace_bytes, trace_diffusion
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from NeuralDiffusionLib import DenoiseCancelled, Denoiser, DenoiseSettings, InvalidVolumeError
-from NeuralDiffusionLib import denoiser as engine
-from NeuralDiffusionLib.direction_maps import DIRECTIONS, direction_maps
+from NeuralDiffusionLib.engine import denoiser as engine
+from NeuralDiffusionLib.engine.direction_maps import DIRECTIONS, direction_maps
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import pytest
 from scipy.ndimage import zoom
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
-from NeuralDiffusionLib.domain_checks import TRAINED_SIGMA, domain_warnings
-from NeuralDiffusionLib.intensity import estimate_range
+from NeuralDiffusionLib.engine.domain_checks import TRAINED_SIGMA, domain_warnings
+from NeuralDiffusionLib.engine.intensity import estimate_range
 from NeuralDiffusionTraining.training.config import SamplingConfig
 
 ISOTROPIC = (1.0, 1.0, 1.0)

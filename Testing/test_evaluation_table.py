@@ -16,7 +16,7 @@ from torch import nn
 from training_slices import make_slices
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
-from NeuralDiffusionLib.network import NetworkOutput
+from NeuralDiffusionLib.network.neural_diffusion import NetworkOutput
 from NeuralDiffusionTraining.benchmark import tables
 from NeuralDiffusionTraining.benchmark.cost import count_parameters, diffusion_macs_per_pixel, macs_per_pixel
 from NeuralDiffusionTraining.benchmark.evaluation import corrupt_all, evaluate, noisy_input

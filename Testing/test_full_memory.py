@@ -19,9 +19,9 @@ from shell import environment, head, voxels_of, write
 
 from NeuralDiffusion import NeuralDiffusionLogic
 from NeuralDiffusionLib import Denoiser, DenoiseSettings, DeviceError, slice_run
-from NeuralDiffusionLib import denoiser as engine
-from NeuralDiffusionLib.scalar_types import cast_to
-from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS, load_weights
+from NeuralDiffusionLib.engine import denoiser as engine
+from NeuralDiffusionLib.engine.scalar_types import cast_to
+from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS, load_weights
 from NeuralDiffusionTraining.cohort import task
 from NeuralDiffusionTraining.cohort.record import Order, read_record
 from NeuralDiffusionTraining.cohort.scans import find_cohort, sidecar_of
@@ -357,7 +357,7 @@ def test_a_file_needs_memory_for_its_voxels_before_and_after_and_for_no_other_fo
     program = (
         "import pathlib, sys\n"
         "from NeuralDiffusionLib import DenoiseSettings\n"
-        "from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS, load_weights\n"
+        "from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS, load_weights\n"
         "from NeuralDiffusionTraining.cli import app\n"
         "from NeuralDiffusionTraining.cohort.record import Order\n"
         "from NeuralDiffusionTraining.cohort.scans import find_cohort\n"

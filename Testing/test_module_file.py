@@ -12,13 +12,13 @@ import pytest
 
 import NeuralDiffusion as module_file
 from NeuralDiffusionLib import NOISE_TYPES, DenoiseSettings
-from NeuralDiffusionLib.mrml_parameters import NoiseType
+from NeuralDiffusionLib.mrml.parameters import NoiseType
 
 TESTING = Path(__file__).resolve().parent
 MODULE = TESTING.parent / "NeuralDiffusion"
-LIBRARY = sorted((MODULE / "NeuralDiffusionLib").glob("*.py"))
+LIBRARY = sorted((MODULE / "NeuralDiffusionLib").rglob("*.py"))
 PANEL = sorted((MODULE / "NeuralDiffusionPanel").glob("*.py"))
-SLICER_FILES = [path for path in LIBRARY if path.name.startswith(("mrml_", "slicer_"))]
+SLICER_FILES = [path for path in LIBRARY if path.parent.name == "mrml"]
 TRANSLATED = [MODULE / "NeuralDiffusion.py", *LIBRARY, *PANEL]
 
 # What a programmer meets, and never the user: the panel says itself that a run was cancelled.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from NeuralDiffusionLib.slicer_torch import MINIMUM_VERSION, ensure_torch, torch_installed
+from NeuralDiffusionLib.mrml.slicer_torch import MINIMUM_VERSION, ensure_torch, torch_installed
 
 TESTING = Path(__file__).resolve().parent
 
@@ -110,7 +110,7 @@ sys.path.insert(0, {testing!r})
 import slicer_host
 slicer_host.install()
 from NeuralDiffusion import NeuralDiffusionLogic
-from NeuralDiffusionLib.slicer_torch import ensure_torch, import_torch, torch_installed
+from NeuralDiffusionLib.mrml.slicer_torch import ensure_torch, import_torch, torch_installed
 sys.path[:] = [{folder!r}, *(path for path in sys.path if "site-packages" not in path)]
 {first}
 print(torch_installed())

@@ -263,7 +263,7 @@ class TestCancel:
         assert [path.name for path in (tmp_path / "clean").iterdir()] == ["a.nrrd"]
 
     def test_a_volume_is_given_up_between_two_batches_of_slices(self, run, scene, add_volume, monkeypatch):
-        monkeypatch.setattr("NeuralDiffusionLib.denoiser.batch_size", lambda *_: 1)
+        monkeypatch.setattr("NeuralDiffusionLib.engine.denoiser.batch_size", lambda *_: 1)
         done = []
         table_rows = run(
             [add_volume(name="First"), add_volume(name="Second")],

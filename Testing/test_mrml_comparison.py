@@ -12,9 +12,9 @@ from mrml_segments import add_mask
 
 from NeuralDiffusionLib import DenoiseCancelled, InvalidVolumeError
 from NeuralDiffusionLib.classical_filters import estimate_sigma, gradient_anisotropic_diffusion, non_local_means
-from NeuralDiffusionLib.mrml_comparison import Comparison, compare
-from NeuralDiffusionLib.mrml_filtered import Filter, find_filtered
-from NeuralDiffusionLib.mrml_provenance import PREFIX
+from NeuralDiffusionLib.mrml.comparison import Comparison, compare
+from NeuralDiffusionLib.mrml.filtered import Filter, find_filtered
+from NeuralDiffusionLib.mrml.provenance import PREFIX
 from NeuralDiffusionLib.similarity import psnr, ssim
 
 NAMES = {

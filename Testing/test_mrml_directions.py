@@ -8,9 +8,9 @@ import slicer
 from mrml_geometries import GEOMETRIES, ijk_to_ras, place, put_into_study
 
 from NeuralDiffusionLib import Denoiser, InvalidVolumeError
-from NeuralDiffusionLib.direction_maps import DIRECTIONS, direction_maps
-from NeuralDiffusionLib.mrml_directions import add_direction_volumes, direction_volumes
-from NeuralDiffusionLib.mrml_overlay import DEFAULT_COLOUR_TABLE
+from NeuralDiffusionLib.engine.direction_maps import DIRECTIONS, direction_maps
+from NeuralDiffusionLib.mrml.directions import add_direction_volumes, direction_volumes
+from NeuralDiffusionLib.mrml.overlay import DEFAULT_COLOUR_TABLE
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import slicer
 import slicer_host
 from looks_scene import layers
 
-from NeuralDiffusionLib.mrml_looks import Looks
+from NeuralDiffusionLib.mrml.looks import Looks
 
 pytest_plugins = ["looks_scene"]
 

@@ -7,8 +7,8 @@ import pytest
 import slicer
 from vtk.util.numpy_support import vtk_to_numpy
 
-from NeuralDiffusionLib.mrml_looks import Looks
-from NeuralDiffusionLib.mrml_overlay import (
+from NeuralDiffusionLib.mrml.looks import Looks
+from NeuralDiffusionLib.mrml.overlay import (
     COLOUR_TABLES,
     hide_legend,
     recolour_conduction,

@@ -11,13 +11,13 @@ from mrml_geometries import GEOMETRIES, ijk_to_ras, place
 from mrml_segments import add_mask
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings, InvalidVolumeError
-from NeuralDiffusionLib.mrml_looks import Looks
-from NeuralDiffusionLib.mrml_planes import SlicesAlong
-from NeuralDiffusionLib.mrml_preview import PreviewReader
-from NeuralDiffusionLib.mrml_preview_text import preview_text
-from NeuralDiffusionLib.mrml_preview_volume import PreviewVolume
-from NeuralDiffusionLib.mrml_run import VolumeRun
-from NeuralDiffusionLib.mrml_shown_slice import SliceInView
+from NeuralDiffusionLib.mrml.looks import Looks
+from NeuralDiffusionLib.mrml.planes import SlicesAlong
+from NeuralDiffusionLib.mrml.preview import PreviewReader
+from NeuralDiffusionLib.mrml.preview_text import preview_text
+from NeuralDiffusionLib.mrml.preview_volume import PreviewVolume
+from NeuralDiffusionLib.mrml.run import VolumeRun
+from NeuralDiffusionLib.mrml.shown_slice import SliceInView
 
 FEW_STEPS = DenoiseSettings(iterations=2)
 

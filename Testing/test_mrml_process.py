@@ -10,9 +10,9 @@ from mrml_geometries import GEOMETRIES, ijk_to_ras
 
 from NeuralDiffusion import NeuralDiffusionLogic
 from NeuralDiffusionLib import DenoiseCancelled, DenoiseSettings, DeviceError, InvalidVolumeError, __version__, denoiser
-from NeuralDiffusionLib.mrml_overlay import DEFAULT_COLOUR_TABLE
-from NeuralDiffusionLib.mrml_provenance import read_provenance
-from NeuralDiffusionLib.mrml_volumes import check_input
+from NeuralDiffusionLib.mrml.overlay import DEFAULT_COLOUR_TABLE
+from NeuralDiffusionLib.mrml.provenance import read_provenance
+from NeuralDiffusionLib.mrml.volumes import check_input
 
 QUICK = DenoiseSettings(iterations=2)
 

@@ -9,7 +9,7 @@ import vtk
 from mrml_geometries import GEOMETRIES, ijk_to_ras, place, put_into_study
 
 from NeuralDiffusionLib import InvalidVolumeError
-from NeuralDiffusionLib.mrml_removed import make_removed
+from NeuralDiffusionLib.mrml.removed import make_removed
 
 
 @pytest.fixture

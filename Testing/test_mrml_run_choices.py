@@ -11,9 +11,9 @@ from vtk.util.numpy_support import numpy_to_vtk
 
 from NeuralDiffusion import NeuralDiffusionLogic
 from NeuralDiffusionLib import DenoiseCancelled, Denoiser, DenoiseSettings, InvalidVolumeError
-from NeuralDiffusionLib.mrml_provenance import read_provenance
-from NeuralDiffusionLib.mrml_sequences import browser_and_sequence_of, frames_of, read_frames
-from NeuralDiffusionLib.slice_planes import denoise_three_planes
+from NeuralDiffusionLib.engine.slice_planes import denoise_three_planes
+from NeuralDiffusionLib.mrml.provenance import read_provenance
+from NeuralDiffusionLib.mrml.sequences import browser_and_sequence_of, frames_of, read_frames
 
 pytest_plugins = ["sequence_scenes"]
 

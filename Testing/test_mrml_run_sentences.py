@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from NeuralDiffusionLib.mrml_run_sentences import estimate_text, noise_level_text, run_text
-from NeuralDiffusionLib.noise_estimate import NoiseEstimate
+from NeuralDiffusionLib.engine.noise_estimate import NoiseEstimate
+from NeuralDiffusionLib.mrml.run_sentences import estimate_text, noise_level_text, run_text
 
 RUN = {
     "InputVolume": "T1",

@@ -9,9 +9,9 @@ import slicer_host
 
 from NeuralDiffusion import NeuralDiffusionLogic
 from NeuralDiffusionLib import DenoiseSettings
-from NeuralDiffusionLib.mrml_overlay import DEFAULT_COLOUR_TABLE
-from NeuralDiffusionLib.mrml_parameters import NoiseType
-from NeuralDiffusionLib.mrml_provenance import read_provenance
+from NeuralDiffusionLib.mrml.overlay import DEFAULT_COLOUR_TABLE
+from NeuralDiffusionLib.mrml.parameters import NoiseType
+from NeuralDiffusionLib.mrml.provenance import read_provenance
 
 
 def save_mrml(scene, folder):

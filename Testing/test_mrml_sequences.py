@@ -9,9 +9,9 @@ import vtk
 from sequence_scenes import FRAMES, VALUES, geometry, make_frame, make_sequence, matrix_of, voxels_of
 
 from NeuralDiffusionLib import InvalidVolumeError
-from NeuralDiffusionLib.mrml_provenance import PREFIX, read_provenance
-from NeuralDiffusionLib.mrml_sequences import browser_and_sequence_of, frames_of, read_frames, write_frames
-from NeuralDiffusionLib.mrml_volumes import make_image
+from NeuralDiffusionLib.mrml.provenance import PREFIX, read_provenance
+from NeuralDiffusionLib.mrml.sequences import browser_and_sequence_of, frames_of, read_frames, write_frames
+from NeuralDiffusionLib.mrml.volumes import make_image
 
 pytest_plugins = ["sequence_scenes"]
 

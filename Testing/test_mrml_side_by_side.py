@@ -7,8 +7,8 @@ import pytest
 import slicer
 
 from NeuralDiffusionLib import InvalidVolumeError
-from NeuralDiffusionLib.mrml_looks import Looks
-from NeuralDiffusionLib.mrml_side_by_side import SideBySide, views_in_layout
+from NeuralDiffusionLib.mrml.looks import Looks
+from NeuralDiffusionLib.mrml.side_by_side import SideBySide, views_in_layout
 
 ORIENTATIONS = {"Red": "Axial", "Green": "Coronal", "Yellow": "Sagittal", "Slice4": "Axial"}
 

@@ -8,8 +8,8 @@ import slicer
 from mrml_geometries import GEOMETRIES, ijk_to_ras, place, put_into_study
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings, InvalidVolumeError
-from NeuralDiffusionLib.diffusion_trace import trace_diffusion
-from NeuralDiffusionLib.mrml_trace import add_trace
+from NeuralDiffusionLib.engine.diffusion_trace import trace_diffusion
+from NeuralDiffusionLib.mrml.trace import add_trace
 
 
 @pytest.fixture(scope="module")

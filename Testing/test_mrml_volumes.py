@@ -10,7 +10,7 @@ from vtk.util.numpy_support import vtk_to_numpy
 
 from NeuralDiffusion import NeuralDiffusionLogic
 from NeuralDiffusionLib import InvalidVolumeError
-from NeuralDiffusionLib.mrml_volumes import check_input, check_outputs, copy_display, make_image, read_volume
+from NeuralDiffusionLib.mrml.volumes import check_input, check_outputs, copy_display, make_image, read_volume
 
 SCALAR_TYPES = {
     vtk.VTK_CHAR: np.int8,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from NeuralDiffusionLib.neighbourhood import largest_step
-from NeuralDiffusionLib.network import NeuralDiffusionNetwork
-from NeuralDiffusionLib.noise_model import TYPES
+from NeuralDiffusionLib.network.neighbourhood import largest_step
+from NeuralDiffusionLib.network.neural_diffusion import NeuralDiffusionNetwork
+from NeuralDiffusionLib.network.noise_model import TYPES
 
 SETTINGS = ("gaussian", "rician", "speckle", "mixed")
 

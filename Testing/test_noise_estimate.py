@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings, InvalidVolumeError
-from NeuralDiffusionLib.noise_estimate import SAMPLED_SLICES, estimate_noise
+from NeuralDiffusionLib.engine.noise_estimate import SAMPLED_SLICES, estimate_noise
 
 
 @pytest.fixture(scope="module")

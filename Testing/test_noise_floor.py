@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from NeuralDiffusionLib.network import NeuralDiffusionNetwork
-from NeuralDiffusionLib.noise_floor import NoiseFloorShrinkage, share_with_floor
+from NeuralDiffusionLib.network.neural_diffusion import NeuralDiffusionNetwork
+from NeuralDiffusionLib.network.noise_floor import NoiseFloorShrinkage, share_with_floor
 
 RAMP = torch.linspace(0, 1, 4001).view(1, 1, 1, -1)
 

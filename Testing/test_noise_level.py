@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from NeuralDiffusionLib.noise_level import NoiseLevelEstimator, local_statistics
+from NeuralDiffusionLib.network.noise_level import NoiseLevelEstimator, local_statistics
 
 
 def test_local_deviation_of_white_noise_is_its_sigma():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from NeuralDiffusionLib.noise_model import TYPES, BiasInversion, clipped_gaussian_mean, rice_mean
+from NeuralDiffusionLib.network.noise_model import TYPES, BiasInversion, clipped_gaussian_mean, rice_mean
 
 
 def one_hot(noise: str, batch: int = 1) -> torch.Tensor:

@@ -11,8 +11,8 @@ from sample_results import write_results
 from typer.testing import CliRunner
 
 from NeuralDiffusionLib import DenoiseSettings, diffusion
-from NeuralDiffusionLib.network import NeuralDiffusionNetwork
-from NeuralDiffusionLib.weights import load_weights
+from NeuralDiffusionLib.engine.weights import load_weights
+from NeuralDiffusionLib.network.neural_diffusion import NeuralDiffusionNetwork
 from NeuralDiffusionTraining.cli import app
 from NeuralDiffusionTraining.commands.export import figures_to_keep
 from NeuralDiffusionTraining.files.command_error import CommandError

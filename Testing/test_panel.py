@@ -10,7 +10,7 @@ import slicer_host
 from panel_scenes import layers, parameters, volumes, wait_for_the_end
 
 from NeuralDiffusionLib import Denoiser
-from NeuralDiffusionLib.mrml_parameters import Frames, NoiseType, SlicesAlong
+from NeuralDiffusionLib.mrml.parameters import Frames, NoiseType, SlicesAlong
 
 pytest_plugins = ["panel_host.fixtures", "panel_scenes"]
 

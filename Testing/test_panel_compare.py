@@ -12,8 +12,8 @@ from mrml_segments import add_mask
 from panel_scenes import layers, load, parameters, save, volumes, wait_for_the_end
 
 from NeuralDiffusionLib import classical_filters
-from NeuralDiffusionLib.mrml_filtered import find_filtered
-from NeuralDiffusionLib.mrml_parameters import NoiseType
+from NeuralDiffusionLib.mrml.filtered import find_filtered
+from NeuralDiffusionLib.mrml.parameters import NoiseType
 from NeuralDiffusionLib.similarity import psnr
 
 pytest_plugins = ["panel_host.fixtures", "panel_scenes"]

@@ -14,7 +14,7 @@ import torch
 from panel_scenes import parameters, volumes
 from sequence_scenes import FRAMES
 
-from NeuralDiffusionLib.mrml_parameters import Frames, SlicesAlong
+from NeuralDiffusionLib.mrml.parameters import Frames, SlicesAlong
 
 pytest_plugins = ["panel_host.fixtures", "panel_scenes", "sequence_scenes"]
 
@@ -194,7 +194,7 @@ def test_memory_follows_the_input_and_the_device(scan, unfold, two_gpus, add_vol
 
 
 def test_memory_follows_planes_and_frames(scan, unfold, proxy, monkeypatch):
-    from NeuralDiffusionLib import device_report
+    from NeuralDiffusionLib.engine import device_report
 
     asked = []
     need = device_report.memory_need
@@ -218,7 +218,7 @@ def test_memory_follows_planes_and_frames(scan, unfold, proxy, monkeypatch):
 def test_little_memory_is_said_with_what_follows(scan, unfold, two_gpus, add_volume, monkeypatch, device, free, said):
     import numpy as np
 
-    from NeuralDiffusionLib import device_report
+    from NeuralDiffusionLib.engine import device_report
 
     monkeypatch.setattr(device_report, "free_memory", lambda place: int(free * GIGABYTE))
     widget = unfold()

@@ -8,7 +8,7 @@ import slicer
 import vtk
 from panel_scenes import parameters
 
-from NeuralDiffusionLib.mrml_parameters import DEFAULTS, Frames, NoiseType, SlicesAlong
+from NeuralDiffusionLib.mrml.parameters import DEFAULTS, Frames, NoiseType, SlicesAlong
 
 pytest_plugins = ["panel_host.fixtures", "panel_scenes"]
 

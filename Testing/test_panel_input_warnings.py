@@ -9,9 +9,9 @@ import slicer
 from panel_scenes import parameters, wait_for_the_end
 
 from NeuralDiffusionLib import DenoiseSettings
-from NeuralDiffusionLib.domain_checks import domain_warnings
-from NeuralDiffusionLib.mrml_input_warnings import InputWarnings
-from NeuralDiffusionLib.mrml_parameters import NoiseType, SlicesAlong
+from NeuralDiffusionLib.engine.domain_checks import domain_warnings
+from NeuralDiffusionLib.mrml.input_warnings import InputWarnings
+from NeuralDiffusionLib.mrml.parameters import NoiseType, SlicesAlong
 
 pytest_plugins = ["panel_host.fixtures", "panel_scenes"]
 

@@ -13,8 +13,8 @@ from panel_scenes import parameters, wait_for_the_end
 from sequence_scenes import FRAMES
 
 from NeuralDiffusionLib import DenoiseSettings
-from NeuralDiffusionLib.mrml_parameters import MAX_SIGMA, NoiseType, SlicesAlong
-from NeuralDiffusionLib.noise_estimate import estimate_noise, sampled_places
+from NeuralDiffusionLib.engine.noise_estimate import estimate_noise, sampled_places
+from NeuralDiffusionLib.mrml.parameters import MAX_SIGMA, NoiseType, SlicesAlong
 
 pytest_plugins = ["panel_host.fixtures", "panel_scenes", "sequence_scenes"]
 

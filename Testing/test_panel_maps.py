@@ -15,8 +15,8 @@ from panel_host.pythonqt import unwrap
 from panel_scenes import layers, parameters, volumes
 
 from NeuralDiffusionLib import Denoiser
-from NeuralDiffusionLib.network import Architecture, NeuralDiffusionNetwork
-from NeuralDiffusionLib.weights import load_weights, save_weights
+from NeuralDiffusionLib.engine.weights import load_weights, save_weights
+from NeuralDiffusionLib.network.neural_diffusion import Architecture, NeuralDiffusionNetwork
 
 pytest_plugins = ["panel_host.fixtures", "panel_scenes"]
 

@@ -24,7 +24,7 @@ from preview_panel import (
     wait_for_preview,
 )
 
-from NeuralDiffusionLib.mrml_parameters import SlicesAlong
+from NeuralDiffusionLib.mrml.parameters import SlicesAlong
 
 pytest_plugins = ["panel_host.fixtures", "panel_scenes", "preview_panel"]
 

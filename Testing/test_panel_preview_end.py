@@ -21,7 +21,7 @@ from preview_panel import (
     wait,
 )
 
-from NeuralDiffusionLib import slicer_torch
+from NeuralDiffusionLib.mrml import slicer_torch
 
 pytest_plugins = ["panel_host.fixtures", "panel_scenes", "preview_panel"]
 

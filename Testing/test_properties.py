@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from shell import head
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
-from NeuralDiffusionLib import denoiser as engine
+from NeuralDiffusionLib.engine import denoiser as engine
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -8,7 +8,7 @@ import pytest
 from sample_results import write_results
 from typer.testing import CliRunner
 
-from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS, load_weights
+from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS, load_weights
 from NeuralDiffusionTraining.cli import app
 from NeuralDiffusionTraining.files.command_error import CommandError
 from NeuralDiffusionTraining.reporting.model_card import model_card

@@ -14,7 +14,7 @@ from sample_results import METHODS, clean_slices, write_results
 from typer.testing import CliRunner
 
 from NeuralDiffusionLib import Denoiser
-from NeuralDiffusionLib.weights import load_weights
+from NeuralDiffusionLib.engine.weights import load_weights
 from NeuralDiffusionTraining.benchmark.methods import Method
 from NeuralDiffusionTraining.cli import app
 from NeuralDiffusionTraining.files.command_error import CommandError

@@ -9,7 +9,7 @@ import torch
 from committed_results import RESULTS, ROOT, SPLITS, committed_results, psnr, table
 from torch.utils.flop_counter import FlopCounterMode
 
-from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS, load_weights
+from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS, load_weights
 from NeuralDiffusionTraining.data.splits import read_split
 from NeuralDiffusionTraining.reporting.readme_figures import BLOCKS, with_figures
 from NeuralDiffusionTraining.reporting.results import Results, our_rows

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from committed_results import RESULTS, SPLITS, committed_results, psnr, table
 
-from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS, load_weights
+from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS, load_weights
 from NeuralDiffusionTraining.benchmark.published import ORIGINAL_PSNR_DB
 from NeuralDiffusionTraining.data.splits import read_split
 from NeuralDiffusionTraining.reporting.model_card import model_card

@@ -10,7 +10,7 @@ import pytest
 import SimpleITK as sitk
 from shell import assert_same_geometry, denoise, head, image, run, voxels_of, write
 
-from NeuralDiffusionLib.scalar_types import cast_to
+from NeuralDiffusionLib.engine.scalar_types import cast_to
 from NeuralDiffusionTraining.files.image_files import read_scan, write_map
 
 FORMATS = (".nii.gz", ".nii", ".nrrd", ".mha")

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from NeuralDiffusionLib import DenoiseCancelled, Denoiser, DenoiseSettings, InvalidVolumeError
-from NeuralDiffusionLib import denoiser as engine
-from NeuralDiffusionLib.intensity import estimate_range
-from NeuralDiffusionLib.slice_planes import acquisition_axis, denoise_three_planes, plane_axes, plane_name
+from NeuralDiffusionLib.engine import denoiser as engine
+from NeuralDiffusionLib.engine.intensity import estimate_range
+from NeuralDiffusionLib.engine.slice_planes import acquisition_axis, denoise_three_planes, plane_axes, plane_name
 from NeuralDiffusionTraining.files.image_files import Scan
 from NeuralDiffusionTraining.files.scan_denoising import with_slice_axis
 

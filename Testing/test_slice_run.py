@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from NeuralDiffusionLib import DenoiseSettings, InvalidVolumeError
-from NeuralDiffusionLib.slice_run import SliceRun
+from NeuralDiffusionLib.engine.slice_run import SliceRun
 
 CPU = torch.device("cpu")
 

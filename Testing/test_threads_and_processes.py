@@ -15,8 +15,8 @@ from shell import ROOT, environment, head
 
 from NeuralDiffusion import NeuralDiffusionLogic
 from NeuralDiffusionLib import DenoiseCancelled, Denoiser, DenoiseSettings
-from NeuralDiffusionLib import denoiser as engine
 from NeuralDiffusionLib.background import Worker
+from NeuralDiffusionLib.engine import denoiser as engine
 
 QUICK = DenoiseSettings(iterations=2)
 MOST_GROWTH_KB = 4096
@@ -38,7 +38,7 @@ RUNS = {
     ),
     "batch": (
         "import pathlib, tempfile, SimpleITK\n"
-        "from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS, load_weights\n"
+        "from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS, load_weights\n"
         "from NeuralDiffusionTraining.cohort.record import Order\n"
         "from NeuralDiffusionTraining.cohort.scans import find_cohort\n"
         "from NeuralDiffusionTraining.cohort.task import ScanTask, run_task\n"

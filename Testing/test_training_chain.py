@@ -11,7 +11,7 @@ from shell import run
 from training_slices import make_slices
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
-from NeuralDiffusionLib.weights import load_weights
+from NeuralDiffusionLib.engine.weights import load_weights
 from NeuralDiffusionTraining.data.corruption import benchmark_corruption
 from NeuralDiffusionTraining.data.slices import load_slices
 from NeuralDiffusionTraining.data.splits import load_split

@@ -11,9 +11,9 @@ import torch
 from shell import head
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
-from NeuralDiffusionLib import denoiser as engine
-from NeuralDiffusionLib.network import NeuralDiffusionNetwork
-from NeuralDiffusionLib.transfers import _stream, download, upload
+from NeuralDiffusionLib.engine import denoiser as engine
+from NeuralDiffusionLib.engine.transfers import _stream, download, upload
+from NeuralDiffusionLib.network.neural_diffusion import NeuralDiffusionNetwork
 
 CPU = torch.device("cpu")
 SLICES = 7

@@ -10,15 +10,15 @@ import pytest
 import slicer.i18n
 
 from NeuralDiffusionLib import DeviceError, WeightsError
-from NeuralDiffusionLib.devices import resolve_device
+from NeuralDiffusionLib.engine.devices import resolve_device
+from NeuralDiffusionLib.engine.weights import load_weights
 from NeuralDiffusionLib.translation import set_translator
-from NeuralDiffusionLib.weights import load_weights
 
 GERMAN = {
-    ("NeuralDiffusionLib.devices", "Device '{name}' is not known: choose auto, cpu, cuda, cuda:N or mps."): (
+    ("NeuralDiffusionLib.engine.devices", "Device '{name}' is not known: choose auto, cpu, cuda, cuda:N or mps."): (
         "Das Gerät '{name}' ist unbekannt."
     ),
-    ("NeuralDiffusionLib.weights", "Weights '{path}' cannot be read ({reason}): reinstall the extension."): (
+    ("NeuralDiffusionLib.engine.weights", "Weights '{path}' cannot be read ({reason}): reinstall the extension."): (
         "Die Gewichte '{pfad}' sind nicht lesbar ({reason})."
     ),
 }
@@ -57,8 +57,8 @@ def test_the_module_has_them_translated_by_slicer_also_after_a_reload(then):
         "import NeuralDiffusion\n"
         f"{then}\n"
         "import NeuralDiffusion\n"
-        "from NeuralDiffusionLib.domain_checks import shape_warnings\n"
+        "from NeuralDiffusionLib.engine.domain_checks import shape_warnings\n"
         "print(*shape_warnings((9, 9, 99), (1, 1, 1), 2))"
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert run.stdout.startswith("[NeuralDiffusionLib.domain_checks] The slices have 9 x 9 pixels"), run.stderr
+    assert run.stdout.startswith("[NeuralDiffusionLib.engine.domain_checks] The slices have 9 x 9 pixels"), run.stderr

@@ -11,9 +11,9 @@ import torch
 from shell import denoise, head, refused
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings, WeightsError
-from NeuralDiffusionLib.network import Architecture, NeuralDiffusionNetwork
-from NeuralDiffusionLib.uncertainty import sample_uncertainty
-from NeuralDiffusionLib.weights import load_weights, save_weights
+from NeuralDiffusionLib.engine.uncertainty import sample_uncertainty
+from NeuralDiffusionLib.engine.weights import load_weights, save_weights
+from NeuralDiffusionLib.network.neural_diffusion import Architecture, NeuralDiffusionNetwork
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_the_same_samples_are_drawn_every_time(denoiser):
 def test_neither_the_batches_nor_others_who_draw_numbers_change_the_samples(denoiser, monkeypatch):
     scan = head(np.float32, (5, 32, 32))
     expected = sample_uncertainty(denoiser, scan, samples=3).deviation
-    monkeypatch.setattr("NeuralDiffusionLib.denoiser.batch_size", lambda *_: 1)
+    monkeypatch.setattr("NeuralDiffusionLib.engine.denoiser.batch_size", lambda *_: 1)
     alone = sample_uncertainty(denoiser, scan, samples=3, progress=lambda *_: torch.rand(7)).deviation
     # In bfloat16 batches matter in the third digit; other samples differ by as much as the deviation itself.
     np.testing.assert_allclose(alone, expected, atol=0.05 * expected.max())

@@ -20,7 +20,7 @@ from rich.progress import Progress
 from shell import command, environment, head, image, raw_file, rest, voxels_of, without_privileges, write
 from shell_in_process import denoised, refused, run
 
-from NeuralDiffusionLib import denoiser as engine
+from NeuralDiffusionLib.engine import denoiser as engine
 from NeuralDiffusionLib.image_headers import is_sound
 
 pytest_plugins = ("small_disk",)

@@ -24,7 +24,7 @@ from shell_in_process import denoised
 
 from NeuralDiffusion import NeuralDiffusionLogic
 from NeuralDiffusionLib import DenoiseSettings, InvalidVolumeError
-from NeuralDiffusionLib import denoiser as engine
+from NeuralDiffusionLib.engine import denoiser as engine
 from NeuralDiffusionTraining.files.image_files import read_scan
 
 pytest_plugins = ("small_disk",)

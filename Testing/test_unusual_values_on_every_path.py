@@ -12,7 +12,7 @@ from shell_in_process import denoised, refused
 
 from NeuralDiffusion import NeuralDiffusionLogic
 from NeuralDiffusionLib import Denoiser, DenoiseSettings, InvalidVolumeError
-from NeuralDiffusionLib.mrml_volumes import make_image
+from NeuralDiffusionLib.mrml.volumes import make_image
 
 pytestmark = pytest.mark.filterwarnings("error")
 

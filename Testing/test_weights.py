@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from NeuralDiffusionLib import WeightsError
-from NeuralDiffusionLib.network import NeuralDiffusionNetwork
-from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS, load_weights, save_weights
+from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS, load_weights, save_weights
+from NeuralDiffusionLib.network.neural_diffusion import NeuralDiffusionNetwork
 
 
 def test_bundled_file_is_under_four_megabytes_and_says_how_it_was_made():

@@ -94,7 +94,7 @@ def _add_library_path() -> None:
 def _denoise(chosen: argparse.Namespace) -> DenoiseResult:
     try:
         from NeuralDiffusionLib import DenoiseSettings
-        from NeuralDiffusionLib.slice_planes import acquisition_axis
+        from NeuralDiffusionLib.engine.slice_planes import acquisition_axis
     except ImportError as error:
         raise RunError(f"{LIBRARY} is not where it was installed ({error}): install the extension again.") from error
     try:

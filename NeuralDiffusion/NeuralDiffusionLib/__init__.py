@@ -8,12 +8,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from .engine.settings import MAX_ITERATIONS, NEIGHBOURHOODS, NOISE_TYPES, DenoiseSettings
 from .errors import DenoiseCancelled, DeviceError, InvalidVolumeError, WeightsError
-from .settings import MAX_ITERATIONS, NEIGHBOURHOODS, NOISE_TYPES, DenoiseSettings
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .denoiser import Denoiser, DenoiseResult
+    from .engine.denoiser import Denoiser, DenoiseResult
 
 __all__ = [
     "MAX_ITERATIONS",
@@ -32,5 +32,5 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     if name in ("Denoiser", "DenoiseResult"):
-        return getattr(import_module(f"{__name__}.denoiser"), name)
+        return getattr(import_module(f"{__name__}.engine.denoiser"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 
 Translate = Callable[[str, str], str]
-"""Takes the name of a module, such as ``"NeuralDiffusionLib.weights"``, and a sentence of it; from any thread."""
+"""Takes the name of a module (``"NeuralDiffusionLib.engine.weights"``) and a sentence of it; from any thread."""
 
 _installed: list[Translate] = []
 

@@ -6,13 +6,13 @@ import slicer
 from slicer.i18n import tr as _
 
 from NeuralDiffusionLib import InvalidVolumeError
-from NeuralDiffusionLib.mrml_parameters import NeuralDiffusionParameterNode
-from NeuralDiffusionLib.mrml_provenance import read_provenance
-from NeuralDiffusionLib.mrml_run import BackgroundRun
-from NeuralDiffusionLib.mrml_run_checks import check_run
-from NeuralDiffusionLib.mrml_run_sentences import run_text
-from NeuralDiffusionLib.mrml_sequences import frames_of
-from NeuralDiffusionLib.slicer_torch import ensure_torch
+from NeuralDiffusionLib.mrml.parameters import NeuralDiffusionParameterNode
+from NeuralDiffusionLib.mrml.provenance import read_provenance
+from NeuralDiffusionLib.mrml.run import BackgroundRun
+from NeuralDiffusionLib.mrml.run_checks import check_run
+from NeuralDiffusionLib.mrml.run_sentences import run_text
+from NeuralDiffusionLib.mrml.sequences import frames_of
+from NeuralDiffusionLib.mrml.slicer_torch import ensure_torch
 
 from .section import Panel, Section
 

@@ -7,12 +7,12 @@ from slicer.i18n import tr as _
 
 from NeuralDiffusionLib import InvalidVolumeError
 from NeuralDiffusionLib.background import Job
-from NeuralDiffusionLib.mrml_comparison import Compared, Comparison, Stored
-from NeuralDiffusionLib.mrml_filtered import Filter, find_filtered
-from NeuralDiffusionLib.mrml_parameters import NoiseType
-from NeuralDiffusionLib.mrml_removed import check_pair
-from NeuralDiffusionLib.mrml_side_by_side import SideBySide, views_in_layout
-from NeuralDiffusionLib.mrml_volumes import check_input
+from NeuralDiffusionLib.mrml.comparison import Compared, Comparison, Stored
+from NeuralDiffusionLib.mrml.filtered import Filter, find_filtered
+from NeuralDiffusionLib.mrml.parameters import NoiseType
+from NeuralDiffusionLib.mrml.removed import check_pair
+from NeuralDiffusionLib.mrml.side_by_side import SideBySide, views_in_layout
+from NeuralDiffusionLib.mrml.volumes import check_input
 
 from .section import Panel, Section
 

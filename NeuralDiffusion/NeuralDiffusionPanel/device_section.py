@@ -10,14 +10,14 @@ import slicer
 from slicer.i18n import tr as _
 
 from NeuralDiffusionLib import DeviceError, InvalidVolumeError
-from NeuralDiffusionLib.mrml_sequences import frames_of
-from NeuralDiffusionLib.mrml_volumes import check_input
-from NeuralDiffusionLib.slicer_torch import ensure_torch, import_torch, torch_installed, torch_loaded
+from NeuralDiffusionLib.mrml.sequences import frames_of
+from NeuralDiffusionLib.mrml.slicer_torch import ensure_torch, import_torch, torch_installed, torch_loaded
+from NeuralDiffusionLib.mrml.volumes import check_input
 
 from .section import Panel, Section
 
 if TYPE_CHECKING:
-    from NeuralDiffusionLib.device_report import Device, MemoryNeed
+    from NeuralDiffusionLib.engine.device_report import Device, MemoryNeed
 
 # Bytes; a volume that needs next to nothing still needs something.
 _LEAST_SHOWN = 2**30 // 10
@@ -103,7 +103,7 @@ class DeviceSection(Section):
         except RuntimeError as error:
             self._torchNote = str(error)
             return
-        from NeuralDiffusionLib.device_report import list_devices, torch_build
+        from NeuralDiffusionLib.engine.device_report import list_devices, torch_build
 
         self._installable, self._torchNote = False, torch_build()
         try:
@@ -133,7 +133,7 @@ class DeviceSection(Section):
     def _automatic(self, labels: dict[str, str]) -> str:
         if not self._devices:
             return _("Automatic")
-        from NeuralDiffusionLib.devices import resolve_device
+        from NeuralDiffusionLib.engine.devices import resolve_device
 
         return _("Automatic ({device})").format(device=labels[str(resolve_device("auto"))])
 
@@ -141,7 +141,7 @@ class DeviceSection(Section):
         """Return the name under which a device is listed: a script may have chosen "cuda" for the first GPU."""
         if not self._devices or chosen == "auto":
             return chosen
-        from NeuralDiffusionLib.devices import resolve_device
+        from NeuralDiffusionLib.engine.devices import resolve_device
 
         try:
             return str(resolve_device(chosen))
@@ -152,7 +152,7 @@ class DeviceSection(Section):
         """Say what the input volume needs on the chosen device, or why that is not known."""
         if not self._devices:
             return _("Known once PyTorch is installed.") if self._installable else ""
-        from NeuralDiffusionLib.device_report import memory_need
+        from NeuralDiffusionLib.engine.device_report import memory_need
 
         node = self.parameterNode
         try:

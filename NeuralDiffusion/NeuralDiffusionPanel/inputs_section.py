@@ -9,11 +9,11 @@ import vtk
 from slicer.i18n import tr as _
 
 from NeuralDiffusionLib import InvalidVolumeError
-from NeuralDiffusionLib.mrml_input_warnings import InputWarnings
-from NeuralDiffusionLib.mrml_parameters import MAX_SIGMA, NeuralDiffusionParameterNode, NoiseType
-from NeuralDiffusionLib.mrml_run_sentences import estimate_text
-from NeuralDiffusionLib.mrml_sequences import browser_and_sequence_of, frames_of
-from NeuralDiffusionLib.mrml_volumes import check_input
+from NeuralDiffusionLib.mrml.input_warnings import InputWarnings
+from NeuralDiffusionLib.mrml.parameters import MAX_SIGMA, NeuralDiffusionParameterNode, NoiseType
+from NeuralDiffusionLib.mrml.run_sentences import estimate_text
+from NeuralDiffusionLib.mrml.sequences import browser_and_sequence_of, frames_of
+from NeuralDiffusionLib.mrml.volumes import check_input
 
 from .noise_level_watch import NoiseLevelWatch
 from .section import Panel, Section

@@ -6,9 +6,9 @@ import slicer
 from slicer.i18n import tr as _
 
 from NeuralDiffusionLib import InvalidVolumeError
-from NeuralDiffusionLib.mrml_parameters import BeforeAfter
-from NeuralDiffusionLib.mrml_removed import check_pair
-from NeuralDiffusionLib.mrml_removed_volumes import RemovedVolumes
+from NeuralDiffusionLib.mrml.parameters import BeforeAfter
+from NeuralDiffusionLib.mrml.removed import check_pair
+from NeuralDiffusionLib.mrml.removed_volumes import RemovedVolumes
 
 from .section import Panel, Section
 from .slice_view_watch import SliceViewWatch

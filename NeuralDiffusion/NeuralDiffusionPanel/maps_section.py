@@ -10,13 +10,13 @@ from slicer.i18n import tr as _
 
 from NeuralDiffusionLib import InvalidVolumeError
 from NeuralDiffusionLib.background import IsCancelled, ReportProgress
-from NeuralDiffusionLib.mrml_directions import add_direction_volumes
-from NeuralDiffusionLib.mrml_place import VolumePlace
-from NeuralDiffusionLib.mrml_shown_slice import shown_slice
-from NeuralDiffusionLib.mrml_trace import add_trace
-from NeuralDiffusionLib.mrml_uncertainty import add_uncertainty
-from NeuralDiffusionLib.mrml_volumes import check_input, read_volume
-from NeuralDiffusionLib.slicer_torch import ensure_torch
+from NeuralDiffusionLib.mrml.directions import add_direction_volumes
+from NeuralDiffusionLib.mrml.place import VolumePlace
+from NeuralDiffusionLib.mrml.shown_slice import shown_slice
+from NeuralDiffusionLib.mrml.slicer_torch import ensure_torch
+from NeuralDiffusionLib.mrml.trace import add_trace
+from NeuralDiffusionLib.mrml.uncertainty import add_uncertainty
+from NeuralDiffusionLib.mrml.volumes import check_input, read_volume
 
 from .section import Panel, Section
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from NeuralDiffusionLib import Denoiser, DenoiseSettings
-    from NeuralDiffusionLib.diffusion_trace import DiffusionTrace
+    from NeuralDiffusionLib.engine.diffusion_trace import DiffusionTrace
 
     Compute = Callable[[Denoiser, np.ndarray, DenoiseSettings, ReportProgress, IsCancelled], Any]
 
@@ -54,7 +54,7 @@ class MapsSection(Section):
         volume = node.inputVolume
 
         def compute(denoiser: Denoiser, *run: Any) -> dict[str, np.ndarray]:
-            from NeuralDiffusionLib.direction_maps import direction_maps
+            from NeuralDiffusionLib.engine.direction_maps import direction_maps
 
             return direction_maps(denoiser, *run)
 
@@ -86,7 +86,7 @@ class MapsSection(Section):
             report: ReportProgress,
             cancelled: IsCancelled,
         ) -> np.ndarray:
-            from NeuralDiffusionLib.uncertainty import sample_uncertainty
+            from NeuralDiffusionLib.engine.uncertainty import sample_uncertainty
 
             return sample_uncertainty(denoiser, voxels, settings, progress=report, cancelled=cancelled).deviation
 
@@ -105,7 +105,7 @@ class MapsSection(Section):
             report: ReportProgress,
             cancelled: IsCancelled,
         ) -> DiffusionTrace:
-            from NeuralDiffusionLib.diffusion_trace import trace_diffusion
+            from NeuralDiffusionLib.engine.diffusion_trace import trace_diffusion
 
             return trace_diffusion(denoiser, voxels, settings, index, progress=report, cancelled=cancelled)
 

@@ -13,13 +13,13 @@ from slicer.i18n import tr as _
 
 from NeuralDiffusionLib import InvalidVolumeError
 from NeuralDiffusionLib.background import IsCancelled, Job, ReportProgress
-from NeuralDiffusionLib.mrml_volumes import check_input
+from NeuralDiffusionLib.mrml.volumes import check_input
 
 from .job_timer import JobTimer
 from .section import Panel
 
 if TYPE_CHECKING:
-    from NeuralDiffusionLib.noise_estimate import NoiseEstimate
+    from NeuralDiffusionLib.engine.noise_estimate import NoiseEstimate
 
 _REST_MS = 500
 
@@ -79,7 +79,7 @@ class NoiseLevelWatch:
         if denoiser is None:
             return
         # PyTorch is there: the network is.
-        from NeuralDiffusionLib.noise_estimate import estimate_noise, sampled_places
+        from NeuralDiffusionLib.engine.noise_estimate import estimate_noise, sampled_places
 
         with self._namingErrors():
             voxels, settings = slicer.util.arrayFromVolume(node.inputVolume), node.settings()

@@ -6,9 +6,9 @@ import slicer
 from slicer.i18n import tr as _
 
 from NeuralDiffusionLib import InvalidVolumeError
-from NeuralDiffusionLib.mrml_directions import direction_volumes
-from NeuralDiffusionLib.mrml_overlay import hide_legend, recolour_conduction, show_legend, style_conduction
-from NeuralDiffusionLib.mrml_removed import check_pair
+from NeuralDiffusionLib.mrml.directions import direction_volumes
+from NeuralDiffusionLib.mrml.overlay import hide_legend, recolour_conduction, show_legend, style_conduction
+from NeuralDiffusionLib.mrml.removed import check_pair
 
 from .section import Panel, Section
 from .slice_view_watch import SliceViewWatch

@@ -15,12 +15,12 @@ from slicer.util import VTKObservationMixin
 
 from NeuralDiffusionLib import DenoiseCancelled, InvalidVolumeError
 from NeuralDiffusionLib.background import IsCancelled, Job, ReportProgress
-from NeuralDiffusionLib.mrml_preview import PreviewReader, PreviewTask
-from NeuralDiffusionLib.mrml_preview_text import preview_text
-from NeuralDiffusionLib.mrml_preview_volume import PreviewVolume
-from NeuralDiffusionLib.mrml_shown_slice import slice_in_view
-from NeuralDiffusionLib.mrml_volumes import check_input
-from NeuralDiffusionLib.slicer_torch import ensure_torch
+from NeuralDiffusionLib.mrml.preview import PreviewReader, PreviewTask
+from NeuralDiffusionLib.mrml.preview_text import preview_text
+from NeuralDiffusionLib.mrml.preview_volume import PreviewVolume
+from NeuralDiffusionLib.mrml.shown_slice import slice_in_view
+from NeuralDiffusionLib.mrml.slicer_torch import ensure_torch
+from NeuralDiffusionLib.mrml.volumes import check_input
 
 from .active_slice_view import ActiveSliceView
 from .job_timer import JobTimer

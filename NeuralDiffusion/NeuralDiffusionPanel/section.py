@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from NeuralDiffusionLib.mrml_logic import NeuralDiffusionLogic
-    from NeuralDiffusionLib.mrml_parameters import NeuralDiffusionParameterNode
+    from NeuralDiffusionLib.mrml.logic import NeuralDiffusionLogic
+    from NeuralDiffusionLib.mrml.parameters import NeuralDiffusionParameterNode
 
     from .run_section import RunSection
 

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import torch
 
-from NeuralDiffusionLib.noise_model import BiasInversion
+from NeuralDiffusionLib.network.noise_model import BiasInversion
 
 from .noise_estimates import NoiseEstimate
 

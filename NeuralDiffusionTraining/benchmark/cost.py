@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from NeuralDiffusionLib import DenoiseSettings
-from NeuralDiffusionLib.network import NeuralDiffusionNetwork
+from NeuralDiffusionLib.network.neural_diffusion import NeuralDiffusionNetwork
 
 from .methods import Method
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
-from NeuralDiffusionLib.devices import fast_dtype, resolve_device
+from NeuralDiffusionLib.engine.devices import fast_dtype, resolve_device
 
 from .cost import count_parameters, macs_per_pixel
 from .methods import Method

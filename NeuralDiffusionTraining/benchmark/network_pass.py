@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from NeuralDiffusionLib import DenoiseSettings
-from NeuralDiffusionLib.devices import batch_size, fast_dtype
-from NeuralDiffusionLib.slice_run import within_extremes
+from NeuralDiffusionLib.engine.devices import batch_size, fast_dtype
+from NeuralDiffusionLib.engine.slice_run import within_extremes
 
 
 @dataclass(frozen=True)

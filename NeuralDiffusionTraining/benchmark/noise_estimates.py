@@ -8,9 +8,9 @@ from functools import cache
 import numpy as np
 import torch
 
-from NeuralDiffusionLib.noise_level import NoiseLevelEstimator
-from NeuralDiffusionLib.noise_model import TYPES
-from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS, load_weights
+from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS, load_weights
+from NeuralDiffusionLib.network.noise_level import NoiseLevelEstimator
+from NeuralDiffusionLib.network.noise_model import TYPES
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import SimpleITK as sitk
 import torch
 from torch import nn
 
-from NeuralDiffusionLib.noise_model import TYPES
+from NeuralDiffusionLib.network.noise_model import TYPES
 
 from .classical import each_slice
 from .methods import Method

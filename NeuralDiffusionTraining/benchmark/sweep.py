@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from NeuralDiffusionLib import NOISE_TYPES, DenoiseSettings
-from NeuralDiffusionLib.settings import NEIGHBOURHOODS
+from NeuralDiffusionLib.engine.settings import NEIGHBOURHOODS
 
 from .bootstrap import GroupBootstrap
 from .evaluation import corrupt_all

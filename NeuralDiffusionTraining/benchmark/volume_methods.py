@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
-from NeuralDiffusionLib.slice_planes import denoise_three_planes
+from NeuralDiffusionLib.engine.slice_planes import denoise_three_planes
 
 NOISY_INPUT = "Noisy input"
 OURS = "Neural Diffusion"

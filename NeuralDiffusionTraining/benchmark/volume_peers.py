@@ -15,7 +15,7 @@ import numpy as np
 import SimpleITK as sitk
 from skimage.restoration import denoise_nl_means
 
-from NeuralDiffusionLib.noise_model import TYPES
+from NeuralDiffusionLib.network.noise_model import TYPES
 
 from .bias_correction import correct_bias
 from .noise_estimates import NoiseEstimate

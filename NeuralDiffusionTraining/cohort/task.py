@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from NeuralDiffusionLib import Denoiser, DeviceError, WeightsError
-from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS
+from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS
 
 from ..files.command_error import CommandError
 from ..files.image_files import check_target, scalar_type_in, write_denoised

@@ -36,9 +36,9 @@ def adapt(
     """
     from rich.console import Console
 
-    from NeuralDiffusionLib.devices import resolve_device
-    from NeuralDiffusionLib.intensity import check_volume
-    from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS, load_weights, save_weights
+    from NeuralDiffusionLib.engine.devices import resolve_device
+    from NeuralDiffusionLib.engine.intensity import check_volume
+    from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS, load_weights, save_weights
 
     from ..files.scan_denoising import naming, read_source
     from ..training.blind_spot import BlindSpotOptions, has_content

@@ -105,8 +105,8 @@ def batch(
     # A job scheduler's stop is treated like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
-    from NeuralDiffusionLib.devices import resolve_device
-    from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS, load_weights
+    from NeuralDiffusionLib.engine.devices import resolve_device
+    from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS, load_weights
 
     from ..cohort.record import Order
     from ..cohort.scans import find_cohort

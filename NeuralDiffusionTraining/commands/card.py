@@ -17,7 +17,7 @@ def card(
     weights: Weights = None,
 ) -> None:
     """Write the model card: how the weights were made, and what was measured with them."""
-    from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS
+    from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS
 
     from ..reporting.model_card import model_card
     from ..reporting.results import files_of_results

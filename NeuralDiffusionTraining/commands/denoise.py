@@ -184,8 +184,8 @@ def _denoise(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from NeuralDiffusionLib import Denoiser
-    from NeuralDiffusionLib.uncertainty import sample_uncertainty
-    from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS
+    from NeuralDiffusionLib.engine.uncertainty import sample_uncertainty
+    from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS
 
     from ..files.scan_denoising import naming
 

@@ -63,7 +63,7 @@ def evaluate(
     from rich.progress import Progress
 
     from NeuralDiffusionLib import Denoiser, DenoiseSettings
-    from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS
+    from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS
 
     from ..benchmark import tables
     from ..benchmark.bootstrap import RESAMPLES

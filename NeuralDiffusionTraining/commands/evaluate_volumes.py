@@ -51,7 +51,7 @@ def evaluate_volumes(
     from rich.console import Console
 
     from NeuralDiffusionLib import Denoiser, DenoiseSettings
-    from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS
+    from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS
 
     from ..benchmark.run_facts import run_facts
     from ..benchmark.volume_bm4d import bm4d as bm4d_method

@@ -47,7 +47,7 @@ def export(
     "conduction" of the same shape and "sigma", (batch,), the estimated noise level. Writing it takes a minute and the
     packages of the extra 'onnx'.
     """
-    from NeuralDiffusionLib.weights import save_weights
+    from NeuralDiffusionLib.engine.weights import save_weights
 
     from ..reporting.onnx_export import export_onnx, require_onnx
     from ..training.checkpoints import load_trained

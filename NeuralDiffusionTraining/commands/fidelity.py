@@ -56,7 +56,7 @@ def fidelity(
     from rich.progress import Progress
 
     from NeuralDiffusionLib import Denoiser, DenoiseSettings
-    from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS
+    from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS
 
     from ..benchmark import fidelity_tables
     from ..benchmark.fidelity import RUNS, check_fidelity

@@ -55,7 +55,7 @@ def report(
     written = [with_figures(text, measured) for text in texts]
     if output is not None:
         from NeuralDiffusionLib import Denoiser
-        from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS
+        from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS
 
         from ..benchmark.learned import trained as trained_network
         from ..reporting.report import report as page

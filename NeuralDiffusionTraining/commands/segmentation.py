@@ -45,7 +45,7 @@ def segmentation(
     from rich.progress import Progress
 
     from NeuralDiffusionLib import Denoiser, DenoiseSettings
-    from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS
+    from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS
 
     from ..benchmark.run_facts import run_facts
     from ..benchmark.segmentation import compare, summarise, train_segmenter

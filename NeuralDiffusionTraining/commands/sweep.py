@@ -51,8 +51,8 @@ def sweep(
     from rich.progress import Progress
 
     from NeuralDiffusionLib import NOISE_TYPES, Denoiser, DenoiseSettings
-    from NeuralDiffusionLib.settings import NEIGHBOURHOODS
-    from NeuralDiffusionLib.weights import BUNDLED_WEIGHTS
+    from NeuralDiffusionLib.engine.settings import NEIGHBOURHOODS
+    from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS
 
     from ..benchmark import sweep as swept
     from ..benchmark import sweep_tables

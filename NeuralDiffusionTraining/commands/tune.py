@@ -32,7 +32,7 @@ def tune(
     from rich.table import Table
 
     from NeuralDiffusionLib import NOISE_TYPES
-    from NeuralDiffusionLib.weights import load_weights
+    from NeuralDiffusionLib.engine.weights import load_weights
 
     from ..benchmark.evaluation import corrupt_all
     from ..benchmark.run_facts import run_facts

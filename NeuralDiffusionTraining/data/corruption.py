@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from NeuralDiffusionLib.noise_model import TYPES as NOISE_TYPES
+from NeuralDiffusionLib.network.noise_model import TYPES as NOISE_TYPES
 
 BENCHMARK_SIGMAS = (0.05, 0.20)
 _TEST_SEED = 42

@@ -16,9 +16,9 @@ import nibabel as nib
 import numpy as np
 import SimpleITK as sitk
 
+from NeuralDiffusionLib.engine.scalar_types import cast_into, cast_to
 from NeuralDiffusionLib.file_names import is_text, shown
 from NeuralDiffusionLib.image_headers import is_label_map_by_name, is_sound
-from NeuralDiffusionLib.scalar_types import cast_into, cast_to
 
 from .command_error import CommandError
 from .silent_libraries import silent_libraries

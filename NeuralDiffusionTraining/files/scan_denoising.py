@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from NeuralDiffusionLib import DenoiseSettings, InvalidVolumeError
-from NeuralDiffusionLib.slice_planes import acquisition_axis
+from NeuralDiffusionLib.engine.slice_planes import acquisition_axis
 from NeuralDiffusionLib.whole_files import write_whole
 
 from .command_error import CommandError

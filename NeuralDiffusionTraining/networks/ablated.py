@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from NeuralDiffusionLib.conduction import ConductionNetwork
-from NeuralDiffusionLib.diffusion import differences
-from NeuralDiffusionLib.guidance import WIDTHS, MiniUNet
-from NeuralDiffusionLib.neighbourhood import EDGE_WEIGHTS, OFFSETS, directions
-from NeuralDiffusionLib.network import DiffusionStage, NeuralDiffusionNetwork
-from NeuralDiffusionLib.refinement import Refinement
+from NeuralDiffusionLib.network.conduction import ConductionNetwork
+from NeuralDiffusionLib.network.diffusion import differences
+from NeuralDiffusionLib.network.guidance import WIDTHS, MiniUNet
+from NeuralDiffusionLib.network.neighbourhood import EDGE_WEIGHTS, OFFSETS, directions
+from NeuralDiffusionLib.network.neural_diffusion import DiffusionStage, NeuralDiffusionNetwork
+from NeuralDiffusionLib.network.refinement import Refinement
 
 _ONE_LEVEL = 0.12
 """About the middle of the benchmark's noise levels."""

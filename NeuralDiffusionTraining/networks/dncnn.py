@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from NeuralDiffusionLib.network import NetworkOutput
+from NeuralDiffusionLib.network.neural_diffusion import NetworkOutput
 
 DEPTH = 17
 WIDTH = 32

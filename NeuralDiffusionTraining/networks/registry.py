@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from torch import nn
 
-from NeuralDiffusionLib.network import STAGES, Architecture, NeuralDiffusionNetwork
+from NeuralDiffusionLib.network.neural_diffusion import STAGES, Architecture, NeuralDiffusionNetwork
 
 from ..files.command_error import CommandError
 from .ablated import (

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from NeuralDiffusionLib.network import NetworkOutput
-from NeuralDiffusionLib.padding import pad_to_multiple
+from NeuralDiffusionLib.network.neural_diffusion import NetworkOutput
+from NeuralDiffusionLib.network.padding import pad_to_multiple
 
 _WIDTH = 32
 

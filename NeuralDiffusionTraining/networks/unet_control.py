@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from NeuralDiffusionLib.network import NetworkOutput
-from NeuralDiffusionLib.noise_floor import NoiseFloorShrinkage, share_with_floor
-from NeuralDiffusionLib.noise_level import NoiseLevelEstimator, noise_of
-from NeuralDiffusionLib.noise_model import TYPES, BiasInversion
+from NeuralDiffusionLib.network.neural_diffusion import NetworkOutput
+from NeuralDiffusionLib.network.noise_floor import NoiseFloorShrinkage, share_with_floor
+from NeuralDiffusionLib.network.noise_level import NoiseLevelEstimator, noise_of
+from NeuralDiffusionLib.network.noise_model import TYPES, BiasInversion
 
 from .unet import ResidualUNet
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from NeuralDiffusionLib.weights import load_weights
+from NeuralDiffusionLib.engine.weights import load_weights
 
 from ..files.command_error import CommandError
 from .near_copies import what_flatters

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from NeuralDiffusionLib import NOISE_TYPES, __version__
-from NeuralDiffusionLib.denoiser import Denoiser
+from NeuralDiffusionLib.engine.denoiser import Denoiser
 
 from ..benchmark.methods import Method
 from . import result_tables as tables

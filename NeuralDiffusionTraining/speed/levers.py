@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
-from NeuralDiffusionLib.intensity import estimate_range
-from NeuralDiffusionLib.network import NeuralDiffusionNetwork
+from NeuralDiffusionLib.engine.intensity import estimate_range
+from NeuralDiffusionLib.network.neural_diffusion import NeuralDiffusionNetwork
 
 from ..benchmark.learned import ours
 from ..benchmark.methods import Method

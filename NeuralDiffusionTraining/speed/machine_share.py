@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
-from NeuralDiffusionLib.devices import fast_dtype
+from NeuralDiffusionLib.engine.devices import fast_dtype
 
 _SIDES = {"cpu": 2048, "cuda": 8192}
 """Side of the square matrices that are multiplied and copied."""

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
-from NeuralDiffusionLib.devices import fast_dtype
+from NeuralDiffusionLib.engine.devices import fast_dtype
 
 from .bench_volume import in_the_middle
 from .timing import in_turns

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import torch.nn.functional as F
 from torch import Tensor
 
-from NeuralDiffusionLib import exported_diffusion
-from NeuralDiffusionLib.neighbourhood import EDGE_WEIGHTS, OFFSETS, directions, edges_inside
-from NeuralDiffusionLib.network import DiffusionStage, NeuralDiffusionNetwork
+from NeuralDiffusionLib.network import exported_diffusion
+from NeuralDiffusionLib.network.neighbourhood import EDGE_WEIGHTS, OFFSETS, directions, edges_inside
+from NeuralDiffusionLib.network.neural_diffusion import DiffusionStage, NeuralDiffusionNetwork
 
 
 class GatesEveryStep(NeuralDiffusionNetwork):

@@ -18,10 +18,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from NeuralDiffusionLib.intensity import estimate_range
-from NeuralDiffusionLib.network import NeuralDiffusionNetwork
-from NeuralDiffusionLib.noise_level import noise_of
-from NeuralDiffusionLib.noise_model import TYPES, clipped_gaussian_mean, rice_mean
+from NeuralDiffusionLib.engine.intensity import estimate_range
+from NeuralDiffusionLib.network.neural_diffusion import NeuralDiffusionNetwork
+from NeuralDiffusionLib.network.noise_level import noise_of
+from NeuralDiffusionLib.network.noise_model import TYPES, clipped_gaussian_mean, rice_mean
 
 from .config import OptimiserConfig
 from .divergence import DivergenceStop

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from NeuralDiffusionLib.weights import DAMAGED, unpack
+from NeuralDiffusionLib.engine.weights import DAMAGED, unpack
 
 from ..files.command_error import CommandError
 from ..networks.registry import build_network

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
-from NeuralDiffusionLib.settings import MAX_ITERATIONS
+from NeuralDiffusionLib.engine.settings import MAX_ITERATIONS
 
 from ..data.corruption import NOISE_TYPES
 from ..networks.registry import build_network

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from NeuralDiffusionLib.noise_model import BiasInversion
+from NeuralDiffusionLib.network.noise_model import BiasInversion
 
 from ..files.command_error import CommandError
 

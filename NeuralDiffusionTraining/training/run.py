@@ -18,7 +18,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities import rank_zero_only
 
-from NeuralDiffusionLib.devices import fast_dtype, resolve_device
+from NeuralDiffusionLib.engine.devices import fast_dtype, resolve_device
 
 from ..data.slices import load_slices
 from ..data.splits import NAMES, Split, load_split

@@ -30,9 +30,9 @@ from slice_pictures import ORIENTATIONS, SliceView
 
 from NeuralDiffusion import NeuralDiffusionLogic
 from NeuralDiffusionLib import DenoiseSettings
-from NeuralDiffusionLib.mrml_overlay import DEFAULT_OPACITY
-from NeuralDiffusionLib.mrml_removed import make_removed
-from NeuralDiffusionLib.mrml_volumes import copy_display
+from NeuralDiffusionLib.mrml.overlay import DEFAULT_OPACITY
+from NeuralDiffusionLib.mrml.removed import make_removed
+from NeuralDiffusionLib.mrml.volumes import copy_display
 from NeuralDiffusionLib.rician_noise import add_rician_noise
 
 SCENE_FILE = "scene.mrml"

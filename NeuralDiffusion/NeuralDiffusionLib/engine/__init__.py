@@ -1,0 +1,1 @@
+"""The volume engine: a volume in the scanner's units through the network, on any device."""

@@ -1,0 +1,193 @@
+"""What in a volume lies outside of what the network was trained on, said in sentences for the user."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..translation import translator
+from .intensity import estimate_range
+
+_ = translator(__name__)
+
+TRAINED_SIGMA = (0.0, 0.25)
+"""Noise levels of training, as shares of the intensity range (for speckle: of the signal)."""
+
+SQUARE_PIXEL = 1.5
+"""A pixel whose one side is longer than the other by more than this factor no longer counts as square."""
+
+FEWEST_PIXELS = 16
+FEWEST_VOXELS = 1000
+"""With fewer the 99.9th percentile, the top of the intensity range, rests on a single voxel."""
+
+# Undershoot of resampling and noise about zero cancel over a block; the air of CT and the tissue of phase images do
+# not. Noise of the highest trained level puts the mean of one block in a hundred this far below zero.
+_BLOCK = 4
+_FAR_BELOW = -0.15
+_NOTICEABLE_SHARE = 0.02
+_SAMPLED_SLICES = 32
+
+
+def domain_warnings(
+    voxels: np.ndarray,
+    spacing_kji: Sequence[float],
+    axis: int,
+    sigma: float | None = None,
+    sigma_range: tuple[float, float] = TRAINED_SIGMA,
+    components: int = 1,
+    intensity_range: tuple[float, float] | None = None,
+    relative_sigma: bool = False,
+) -> list[str]:
+    """Find what the network was not trained for; an ordinary magnitude MR volume has nothing of it.
+
+    Parameters
+    ----------
+    voxels
+        (K, J, I), integers or real numbers, finite. With several components only these are looked at.
+    spacing_kji
+        Distance of neighbouring voxels along each axis of the array, (3,), in mm.
+    axis
+        Axis of the array along which the slices are stacked, 0 to 2.
+    sigma
+        Noise level, given or estimated, in the units of the voxels (for speckle: relative to the signal); ``None`` is
+        not checked.
+    sigma_range
+        Lowest and highest level of training, as shares of the intensity range (for speckle: of the signal).
+    components
+        Values in each voxel.
+    intensity_range
+        Intensities that count as 0 and 1, in the units of the voxels; estimated as `Denoiser` does if ``None``.
+    relative_sigma
+        Whether `sigma` is relative to the signal, as for speckle.
+
+    Returns
+    -------
+    list of str
+        A sentence for each finding: what it is, why it matters, what to do.
+    """
+    if components > 1:
+        sentence = _(
+            "Each voxel holds {components} values, as in a colour or vector image: the network knows one intensity in "
+            "each voxel, so extract one component or convert the image to grey first."
+        )
+        return [sentence.format(components=components)]
+    low, high = intensity_range or estimate_range(voxels)
+    slices = np.moveaxis(voxels, axis, 0)
+    slices = slices[:: -(-len(slices) // _SAMPLED_SLICES)]
+    found = shape_warnings(voxels.shape, spacing_kji, axis)
+    found += below_zero_warnings(slices, float(voxels.min()), high - low)
+    if sigma is not None:
+        found += sigma_warnings(sigma, low, high, sigma_range, relative_sigma)
+    return found
+
+
+def shape_warnings(shape_kji: Sequence[int], spacing_kji: Sequence[float], axis: int) -> list[str]:
+    """Find what is known of a volume without its voxels: arguments and result as of `domain_warnings`."""
+    found = [_few_voxels(math.prod(shape_kji)), _small_slices(shape_kji, axis), _long_pixels(spacing_kji, axis)]
+    return [sentence for sentence in found if sentence is not None]
+
+
+def below_zero_warnings(slices: np.ndarray, lowest: float, scale: float) -> list[str]:
+    """Find whether magnitude images never look like this.
+
+    Parameters
+    ----------
+    slices
+        Some slices of the volume, (slices, rows, columns).
+    lowest
+        Lowest intensity of the volume.
+    scale
+        Distance of the intensities that count as 0 and 1.
+
+    Returns
+    -------
+    list of str
+        A sentence, or nothing.
+    """
+    if lowest >= 0:
+        return []
+    rows, columns = (min(_BLOCK, size) for size in slices.shape[1:])
+    whole = slices[:, : slices.shape[1] // rows * rows, : slices.shape[2] // columns * columns]
+    blocks = whole.reshape(len(whole), -1, rows, whole.shape[2] // columns, columns).mean(axis=(2, 4), dtype=np.float64)
+    share = float(np.mean(blocks < _FAR_BELOW * scale))
+    if share <= _NOTICEABLE_SHARE:
+        return []
+    sentence = _(
+        "About {share:.0%} of the volume lies far below zero, down to {lowest}, as in CT, phase or difference images: "
+        "the network was trained on magnitude MR images, whose air is dark and never negative, so choose a magnitude "
+        "image, or Gaussian noise and compare the result with the input."
+    )
+    return [sentence.format(share=share, lowest=_number(lowest))]
+
+
+def sigma_warnings(
+    sigma: float,
+    low: float,
+    high: float,
+    sigma_range: tuple[float, float] = TRAINED_SIGMA,
+    relative_sigma: bool = False,
+) -> list[str]:
+    """Find whether a noise level is outside of training; `low` and `high` are the intensities that count as 0 and 1."""
+    unit = 1.0 if relative_sigma else high - low
+    lowest, highest = (share * unit for share in sigma_range)
+    if lowest <= sigma <= highest:
+        return []
+    where = (
+        _("of the signal")
+        if relative_sigma
+        else _("in image units, for intensities from {low} to {high}").format(low=_number(low), high=_number(high))
+    )
+    advice = (
+        _(
+            "detail is lost in such noise and what the network shows instead is a guess, so check the level and the "
+            "noise type, or average repeated scans first"
+        )
+        if sigma > highest
+        else _("the network may take fine anatomy for noise so faint, so compare the result with the input")
+    )
+    sentence = _(
+        "The noise level of {sigma} is outside the range of training, {lowest} to {highest} ({where}): {advice}."
+    )
+    numbers = {"sigma": _number(sigma), "lowest": _number(lowest), "highest": _number(highest)}
+    return [sentence.format(where=where, advice=advice, **numbers)]
+
+
+def _few_voxels(count: int) -> str | None:
+    if count >= FEWEST_VOXELS:
+        return None
+    sentence = _(
+        "The volume has {count} voxels, fewer than the {fewest} from which the intensity range and the noise level can "
+        "be found: denoise the whole scan and crop it afterwards."
+    )
+    return sentence.format(count=count, fewest=FEWEST_VOXELS)
+
+
+def _small_slices(shape_kji: Sequence[int], axis: int) -> str | None:
+    rows, columns = np.delete(shape_kji, axis)
+    if min(rows, columns) >= FEWEST_PIXELS:
+        return None
+    sentence = _(
+        "The slices have {rows} x {columns} pixels: with fewer than {fewest} along a side the network sees too little "
+        "around a pixel to tell noise from anatomy, so slice the volume along another axis, or denoise the whole scan "
+        "and crop it afterwards."
+    )
+    return sentence.format(rows=rows, columns=columns, fewest=FEWEST_PIXELS)
+
+
+def _long_pixels(spacing_kji: Sequence[float], axis: int) -> str | None:
+    short, long = sorted(np.delete(np.asarray(spacing_kji, np.float64), axis))
+    # A little more, for spacings such as 0.6 and 0.9 mm whose ratio is not exactly 1.5.
+    if long <= SQUARE_PIXEL * short * (1 + 1e-6):
+        return None
+    sentence = _(
+        "The pixels of the slices measure {short} x {long} mm: the network was trained on square pixels, and beyond "
+        "1 : {limit:g} stretched anatomy misleads it, so slice the volume along another axis or resample it first."
+    )
+    return sentence.format(short=_number(short), long=_number(long), limit=SQUARE_PIXEL)
+
+
+def _number(value: float) -> str:
+    """Three digits, but never a power of ten for what a scan may hold."""
+    return f"{value:.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.3g}"

@@ -1,0 +1,81 @@
+"""From the scanner's units to the unit range that the network was trained on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import InvalidVolumeError
+from ..translation import translator
+from .settings import LARGEST, SMALLEST_RANGE
+
+_ = translator(__name__)
+
+_LOW_PERCENTILE = 0.05
+_HIGH_PERCENTILE = 99.9
+_ENOUGH_VOXELS = 4_000_000
+
+
+def check_volume(volume: np.ndarray) -> None:
+    """Refuse what cannot be denoised.
+
+    Raises
+    ------
+    InvalidVolumeError
+        If the array is not three-dimensional, is empty, does not hold real numbers, or holds NaN, infinity or numbers
+        beyond 1e38.
+    """
+    if volume.ndim != 3:
+        message = _("The volume has {count} dimensions; pass a three-dimensional array (slices, rows, columns).")
+        raise InvalidVolumeError(message.format(count=volume.ndim))
+    if volume.size == 0:
+        message = _("The volume has no voxels (shape {shape}); pass one that is not empty.")
+        raise InvalidVolumeError(message.format(shape=volume.shape))
+    if volume.dtype.kind not in "iuf":
+        message = _("The volume holds {type} values; pass integers or real numbers.")
+        raise InvalidVolumeError(message.format(type=volume.dtype))
+    if volume.dtype.kind == "f" and not np.isfinite(volume).all():
+        raise InvalidVolumeError(_("The volume holds NaN or infinite values; replace them before denoising."))
+    if volume.dtype.kind == "f" and max(float(volume.max()), -float(volume.min())) > LARGEST:
+        message = _("The volume holds values beyond {limit:g}, more than 32-bit floats can carry; divide them first.")
+        raise InvalidVolumeError(message.format(limit=LARGEST))
+
+
+def estimate_range(volume: np.ndarray) -> tuple[float, float]:
+    """Intensities that count as 0 and 1.
+
+    Percentiles over the whole volume, so that all slices share one scale and single bright voxels do not set it. A
+    volume without negative values, as every magnitude image is, keeps its zero at zero.
+
+    Parameters
+    ----------
+    volume
+        Any shape, finite.
+
+    Returns
+    -------
+    tuple of float
+        (low, high), low < high.
+
+    Raises
+    ------
+    InvalidVolumeError
+        If the intensities differ, but by less than 32-bit floats can tell apart.
+    """
+    stride = -(-volume.size // _ENOUGH_VOXELS)
+    # An odd stride does not fall into step with rows and columns of even length.
+    # A volume whose axes were exchanged would be copied as a whole to be made flat.
+    flat = volume.reshape(-1) if volume.flags.c_contiguous else volume.flat
+    sample = flat[:: stride + (stride % 2 == 0)].astype(np.float64)
+    low = 0.0 if volume.min() >= 0 else np.percentile(sample, _LOW_PERCENTILE)
+    high = np.percentile(sample, _HIGH_PERCENTILE)
+    if high <= low:
+        high = float(volume.max())
+    if high <= low:
+        # More than 1 where 1 is too little to change the number.
+        return float(low), float(low) + max(1.0, abs(float(low)))
+    if high - low < SMALLEST_RANGE:
+        message = _(
+            "The volume's values lie within {distance:.1e}, closer than 32-bit floats can tell apart; multiply them."
+        )
+        raise InvalidVolumeError(message.format(distance=high - low))
+    return float(low), float(high)

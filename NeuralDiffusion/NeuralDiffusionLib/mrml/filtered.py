@@ -1,0 +1,119 @@
+"""The volumes that classical filters made of an input: found again in the scene, written to again."""
+
+from __future__ import annotations
+
+import enum
+import zlib
+from collections.abc import Mapping
+
+import numpy as np
+import slicer
+import vtk
+from slicer.i18n import tr as _
+
+from .geometry import lie_voxel_on_voxel
+from .new_volume import add_volume_beside
+from .provenance import read_provenance
+from .volumes import copy_display, write_volume
+
+_INPUT_ROLE = "NeuralDiffusionFilteredFrom"
+_FILTER = "NeuralDiffusionFilter"
+_CHECKSUMS = "NeuralDiffusionFilteredChecksums"
+
+
+class Filter(enum.Enum):
+    """Classical filters, in the order shown. Scenes store the value: changing one breaks saved scenes."""
+
+    DIFFUSION = "gradient-anisotropic-diffusion"
+    NON_LOCAL_MEANS = "non-local-means"
+
+    def label(self) -> str:
+        return {
+            Filter.DIFFUSION: _("gradient anisotropic diffusion"),
+            Filter.NON_LOCAL_MEANS: _("non-local means slice by slice"),
+        }[self]
+
+
+Filtered = dict[Filter, slicer.vtkMRMLScalarVolumeNode]
+
+
+def find_filtered(input_volume: slicer.vtkMRMLScalarVolumeNode) -> Filtered:
+    """Return the volumes of the scene that the filters made of an input, also after the scene was saved and loaded.
+
+    One that a run of the network has written to since is left out.
+    """
+    scene, found = input_volume.GetScene(), {}
+    kind = "vtkMRMLScalarVolumeNode"
+    for node in (scene.GetNthNodeByClass(n, kind) for n in range(scene.GetNumberOfNodesByClass(kind))):
+        if node.GetNodeReferenceID(_INPUT_ROLE) == input_volume.GetID() and not read_provenance(node):
+            found.setdefault(node.GetAttribute(_FILTER), node)
+    return {each: found[each.value] for each in Filter if each.value in found}
+
+
+def is_up_to_date(
+    volume: slicer.vtkMRMLScalarVolumeNode, input_volume: slicer.vtkMRMLScalarVolumeNode, of: str
+) -> bool:
+    """Return whether a filter's volume still holds what the filter would make, and lies where the input does.
+
+    Parameters
+    ----------
+    volume, input_volume
+        As from `find_filtered`.
+    of
+        `checksum` of what the filter would be given.
+    """
+    if volume.GetImageData() is None or not lie_voxel_on_voxel(volume, input_volume):
+        return False
+    if volume.GetParentTransformNode() is not input_volume.GetParentTransformNode():
+        return False
+    return volume.GetAttribute(_CHECKSUMS) == f"{of} {checksum(slicer.util.arrayFromVolume(volume))}"
+
+
+def checksum(voxels: np.ndarray, *parameters: object) -> str:
+    """Return eight digits that change when voxels or parameters do."""
+    return f"{zlib.crc32(repr(parameters).encode(), zlib.crc32(np.ascontiguousarray(voxels))):08x}"
+
+
+def store_filtered(
+    input_volume: slicer.vtkMRMLScalarVolumeNode,
+    images: Mapping[Filter, vtk.vtkImageData],
+    descriptions: Mapping[Filter, str],
+    of: str,
+) -> Filtered:
+    """Write what the filters made as "<input>, <filter>" beside the input, with its display; all of it or nothing.
+
+    Parameters
+    ----------
+    input_volume
+        Volume that was filtered. Volumes made of it before are written to again.
+    images, descriptions
+        Result of each filter in the scalar type of the input, and its parameters in a sentence.
+    of
+        `checksum` of what the filters were given.
+
+    Returns
+    -------
+    dict
+        The volume of each filter.
+    """
+    volumes = find_filtered(input_volume)
+    added = []
+    try:
+        for each, image in images.items():
+            if each not in volumes:
+                volumes[each] = add_volume_beside(input_volume, f"{input_volume.GetName()}, {each.label()}", image)
+                added.append(volumes[each])
+    except BaseException:
+        for volume in added:
+            volume.GetScene().RemoveNode(volume)
+        raise
+    for each, image in images.items():
+        volume = volumes[each]
+        with slicer.util.NodeModify(volume):
+            write_volume(volume, image, input_volume)
+            volume.SetDescription(descriptions[each])
+            volume.SetAttribute(_FILTER, each.value)
+            volume.SetAttribute(_CHECKSUMS, f"{of} {checksum(slicer.util.arrayFromVolume(volume))}")
+            volume.SetNodeReferenceID(_INPUT_ROLE, input_volume.GetID())
+        copy_display(volume, input_volume)
+    return volumes

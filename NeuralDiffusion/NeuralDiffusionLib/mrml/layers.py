@@ -1,0 +1,94 @@
+"""The layers of slice views, and what they held before a look: kept in the views' nodes, so saved with the scene."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import slicer
+
+from .provenance import PREFIX
+
+
+class Content(NamedTuple):
+    """What lies in one layer of a slice view; the opacity is that of the foreground."""
+
+    volume: str | None
+    opacity: float = 1.0
+
+
+class Layer(NamedTuple):
+    """One of the two lower layers of every slice view."""
+
+    name: str
+    read: Callable[[slicer.vtkMRMLSliceCompositeNode], Content]
+    write: Callable[[slicer.vtkMRMLSliceCompositeNode, Content], None]
+
+
+class Covered(NamedTuple):
+    """What a layer of a view held before, what was put there, and whether that was chosen or lies under an overlay."""
+
+    before: Content
+    shown: Content
+    chosen: bool
+
+
+def _write_foreground(view: slicer.vtkMRMLSliceCompositeNode, content: Content) -> None:
+    with slicer.util.NodeModify(view):
+        view.SetForegroundVolumeID(content.volume)
+        view.SetForegroundOpacity(content.opacity)
+
+
+BACKGROUND = Layer(
+    "Background",
+    read=lambda view: Content(view.GetBackgroundVolumeID()),
+    write=lambda view, content: view.SetBackgroundVolumeID(content.volume),
+)
+FOREGROUND = Layer(
+    "Foreground",
+    read=lambda view: Content(view.GetForegroundVolumeID(), view.GetForegroundOpacity()),
+    write=_write_foreground,
+)
+
+
+def slice_views(scene: slicer.vtkMRMLScene, only: str | None = None) -> Iterator[slicer.vtkMRMLSliceCompositeNode]:
+    """Return the layers of all slice views of a scene, or of one by its identifier."""
+    # Not slicer.util.getNodesByClass, which looks into the application's scene whatever scene it is given.
+    kind = "vtkMRMLSliceCompositeNode"
+    views = (scene.GetNthNodeByClass(n, kind) for n in range(scene.GetNumberOfNodesByClass(kind)))
+    return (view for view in views if only in (None, view.GetID()))
+
+
+def keep(view: slicer.vtkMRMLSliceCompositeNode, layer: Layer, covered: Covered) -> None:
+    """Write into a view's node how one of its layers is covered."""
+    name, before, shown = _names(layer)
+    with slicer.util.NodeModify(view):
+        view.SetAttribute(name, json.dumps([covered.before.opacity, covered.shown.opacity, covered.chosen]))
+        # References, for a scene that is loaded beside another gets new identifiers.
+        view.SetNodeReferenceID(before, covered.before.volume)
+        view.SetNodeReferenceID(shown, covered.shown.volume)
+
+
+def kept(view: slicer.vtkMRMLSliceCompositeNode, layer: Layer) -> Covered | None:
+    """Return how a layer is covered; ``None`` if it is not, or what was put there has been replaced."""
+    name, before, shown = _names(layer)
+    values, volume = view.GetAttribute(name), view.GetNodeReferenceID(shown)
+    if values is None or volume is None or layer.read(view).volume != volume:
+        return None
+    opacity_before, opacity, chosen = json.loads(values)
+    return Covered(Content(view.GetNodeReferenceID(before), opacity_before), Content(volume, opacity), chosen)
+
+
+def drop(view: slicer.vtkMRMLSliceCompositeNode, layer: Layer) -> None:
+    """Take out of a view's node what `keep` has written there."""
+    name, *roles = _names(layer)
+    with slicer.util.NodeModify(view):
+        view.RemoveAttribute(name)
+        for role in roles:
+            view.SetNodeReferenceID(role, None)
+
+
+def _names(layer: Layer) -> tuple[str, str, str]:
+    name = f"{PREFIX}{layer.name}"
+    return name, f"{name}Before", f"{name}Shown"

@@ -1,0 +1,64 @@
+"""What a volume node says about how it was made: node attributes, which are saved with the scene."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import slicer
+
+from ..engine.settings import DenoiseSettings
+from ..version import __version__
+
+if TYPE_CHECKING:
+    from ..engine.denoiser import DenoiseResult
+
+PREFIX = "NeuralDiffusion."
+
+
+def provenance(
+    input_name: str,
+    settings: DenoiseSettings,
+    result: DenoiseResult,
+    weights_sha256: str,
+    slice_axes: Sequence[int],
+    mask_name: str | None = None,
+) -> dict[str, str | None]:
+    """Put settings, outcome, software version and weights into words, by name of the attribute.
+
+    Noise level and intensity range are in the units of the input. `slice_axes` are the axes of the array across which
+    slices were denoised; the results of several were averaged. What there is nothing to say about is ``None``.
+    """
+    return {
+        "InputVolume": input_name,
+        "Mask": mask_name,
+        "Noise": settings.noise,
+        "Iterations": str(settings.iterations),
+        "Neighbours": str(settings.neighbours),
+        "Refinement": "on" if settings.refine else "off",
+        "SliceAxis": " ".join(str(axis) for axis in slice_axes),
+        "IntensityRange": " ".join(f"{bound:.7g}" for bound in result.intensity_range),
+        "IntensityRangeSource": "estimated" if settings.intensity_range is None else "given",
+        "Sigma": f"{result.sigma:.7g}",
+        "SigmaSource": "estimated" if settings.sigma is None else "given",
+        "Device": result.device,
+        "SoftwareVersion": __version__,
+        "WeightsSHA256": weights_sha256,
+        "Notes": " ".join(result.notes) or None,
+    }
+
+
+def write_provenance(node: slicer.vtkMRMLScalarVolumeNode, attributes: Mapping[str, str | None]) -> None:
+    """Write what `provenance` returned to a node as attributes named ``NeuralDiffusion.*``.
+
+    Those of an earlier run are replaced.
+    """
+    with slicer.util.NodeModify(node):
+        for name, value in attributes.items():
+            node.SetAttribute(PREFIX + name, value)
+
+
+def read_provenance(node: slicer.vtkMRMLScalarVolumeNode) -> dict[str, str]:
+    """Return the attributes that `write_provenance` wrote, by name without the prefix; empty when there are none."""
+    names = [name for name in node.GetAttributeNames() if name.startswith(PREFIX)]
+    return {name.removeprefix(PREFIX): node.GetAttribute(name) for name in names}

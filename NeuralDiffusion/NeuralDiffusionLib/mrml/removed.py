@@ -1,0 +1,81 @@
+"""What was removed from a volume: the input minus the output, in grey around zero."""
+
+from __future__ import annotations
+
+import numpy as np
+import slicer
+import vtk
+from slicer.i18n import tr as _
+
+from ..display_range import usual_magnitude
+from ..errors import InvalidVolumeError
+from .geometry import lie_voxel_on_voxel
+from .volumes import check_input, check_outputs, make_image, write_volume
+
+_GREY = "vtkMRMLColorTableNodeGrey"
+
+
+def check_pair(
+    input_volume: slicer.vtkMRMLScalarVolumeNode | None, denoised: slicer.vtkMRMLScalarVolumeNode | None
+) -> None:
+    """Check that two volumes show the same voxels before and after a run, as far as size and place tell.
+
+    Raises
+    ------
+    InvalidVolumeError
+        If one is missing or has no image, both are the same, or they do not lie voxel on voxel.
+    """
+    check_input(input_volume)
+    check_outputs([denoised], input_volume)
+    check_input(denoised)
+    if not lie_voxel_on_voxel(input_volume, denoised):
+        raise InvalidVolumeError(
+            _("'{denoised}' does not lie voxel on voxel over '{name}': choose the result of that volume.").format(
+                denoised=denoised.GetName(), name=input_volume.GetName()
+            )
+        )
+
+
+def make_removed(
+    input_volume: slicer.vtkMRMLScalarVolumeNode,
+    denoised: slicer.vtkMRMLScalarVolumeNode,
+    removed: slicer.vtkMRMLScalarVolumeNode,
+) -> None:
+    """Write the input minus the denoised volume, as float, into a node in the input's place.
+
+    The grey scale is centred: 0 is mid-grey, and black and white are the same distance away, the 99.5th percentile of
+    the absolute difference, so that single bright voxels do not set it.
+
+    Parameters
+    ----------
+    input_volume
+        Volume before the run.
+    denoised
+        Volume after it.
+    removed
+        Node for the difference, in the units of the input.
+
+    Raises
+    ------
+    InvalidVolumeError
+        As from `check_pair`, or if `removed` cannot hold the result.
+    """
+    check_pair(input_volume, denoised)
+    check_outputs([denoised, removed], input_volume)
+    before, after = slicer.util.arrayFromVolume(input_volume), slicer.util.arrayFromVolume(denoised)
+    voxels = np.empty(before.shape, np.float32)
+    for plane, first, second in zip(voxels, before, after, strict=True):
+        # In float64, where no integer type wraps; plane by plane, to hold little of it.
+        plane[...] = first.astype(np.float64) - second
+    write_volume(removed, make_image(voxels, vtk.VTK_FLOAT), input_volume)
+    _show_centred(removed, usual_magnitude(voxels))
+
+
+def _show_centred(volume: slicer.vtkMRMLScalarVolumeNode, extreme: float) -> None:
+    if volume.GetDisplayNode() is None:
+        volume.CreateDefaultDisplayNodes()
+    display = volume.GetDisplayNode()
+    with slicer.util.NodeModify(display):
+        display.AutoWindowLevelOff()
+        display.SetWindowLevelMinMax(-extreme, extreme)
+        display.SetAndObserveColorNodeID(_GREY)

@@ -1,0 +1,165 @@
+"""One run on a volume of the scene: read on the main thread, worked on in any, written on the main thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+import slicer
+from slicer.i18n import tr as _
+
+from ..background import Job, Progress
+from ..engine.settings import DenoiseSettings
+from ..errors import InvalidVolumeError
+from .mask import mask_of_segmentation
+from .new_volume import unused_name
+from .place import VolumePlace
+from .result import store_result
+from .run_checks import check_run
+from .task import VolumeTask
+
+if TYPE_CHECKING:
+    from ..engine.denoiser import Denoiser, DenoiseResult
+
+T = TypeVar("T")
+
+
+def output_name(input_volume: slicer.vtkMRMLScalarVolumeNode) -> str:
+    """Return the name of a new output volume, which no node of the scene has."""
+    return unused_name(input_volume.GetScene(), _("{name} denoised").format(name=input_volume.GetName()))
+
+
+def add_output_volume(input_volume: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLScalarVolumeNode:
+    """Add an empty volume named after the input to its scene."""
+    return input_volume.GetScene().AddNewNodeByClass("vtkMRMLScalarVolumeNode", output_name(input_volume))
+
+
+def check_still_there(volume: slicer.vtkMRMLScalarVolumeNode) -> None:
+    """Check that the input of a run is in the scene still.
+
+    Raises
+    ------
+    InvalidVolumeError
+        If it is not.
+    """
+    if volume.GetScene() is None:
+        raise InvalidVolumeError(
+            _("'{name}' left the scene while it was denoised, so nothing was written: load it again.").format(
+                name=volume.GetName()
+            )
+        )
+
+
+class VolumeRun:
+    """Takes a copy of a volume, denoises it, and writes the result back once it is whole.
+
+    Parameters
+    ----------
+    denoiser, settings
+        What to do, and with what.
+    input_volume
+        Volume to denoise; it is never touched.
+    output
+        Node for the denoised volume; ``None`` adds one at the end.
+    conduction
+        Node for the conduction map, or ``None``.
+    mask
+        Segmentation inside which to denoise; ``None`` is everywhere.
+    three_planes
+        Whether to average over the slices of all three axes.
+    float_output
+        Whether to store the denoised volume as float, instead of the input's scalar type.
+
+    Raises
+    ------
+    InvalidVolumeError
+        If a volume cannot be denoised, or cannot hold a result, or the mask is unsuitable.
+    """
+
+    def __init__(
+        self,
+        denoiser: Denoiser,
+        settings: DenoiseSettings,
+        input_volume: slicer.vtkMRMLScalarVolumeNode,
+        output: slicer.vtkMRMLScalarVolumeNode | None,
+        conduction: slicer.vtkMRMLScalarVolumeNode | None = None,
+        mask: slicer.vtkMRMLSegmentationNode | None = None,
+        three_planes: bool = False,
+        float_output: bool = False,
+    ) -> None:
+        self._denoiser, self._float_output = denoiser, float_output
+        self._input, self._output, self._conduction = input_volume, output, conduction
+        check_run(input_volume, output, conduction, mask)
+        inside = None if mask is None else mask_of_segmentation(mask, input_volume)
+        name = None if mask is None else mask.GetName()
+        self._task = VolumeTask.of(input_volume, settings, three_planes, inside, name)
+        self._place = VolumePlace.of(input_volume)
+
+    def work(
+        self, progress: Callable[[int, int], None] | None = None, cancelled: Callable[[], bool] | None = None
+    ) -> DenoiseResult:
+        """Denoise, without looking at the scene; arguments and errors as of `Denoiser`."""
+        return self._task.work(self._denoiser, progress, cancelled)
+
+    def store(self, result: DenoiseResult) -> slicer.vtkMRMLScalarVolumeNode:
+        """Write a result into the scene, all of it or nothing, and return the denoised volume.
+
+        Raises
+        ------
+        InvalidVolumeError
+            If a volume has left the scene meanwhile, or cannot hold a result any more, or the input has another place,
+            size or scalar type by now, which the result would take over.
+        """
+        check_still_there(self._input)
+        check_run(self._input, self._output, self._conduction)
+        self._place.check(self._input)
+        attributes = self._task.attributes(result, self._denoiser.weights_sha256)
+        output = self._output or add_output_volume(self._input)
+        try:
+            store_result(result, attributes, self._input, output, self._conduction, self._float_output)
+        except BaseException:
+            if self._output is None:
+                output.GetScene().RemoveNode(output)
+            raise
+        return output
+
+
+class Run(Protocol[T]):
+    """A `VolumeRun`, or a `SequenceRun`."""
+
+    def work(self, progress: Callable[[int, int], None] | None, cancelled: Callable[[], bool] | None) -> T: ...
+
+    def store(self, result: T) -> slicer.vtkMRMLScalarVolumeNode: ...
+
+
+class BackgroundRun(Generic[T]):
+    """A run that is worked on in another thread; its methods belong to the main thread."""
+
+    def __init__(self, run: Run[T], job: Job[T]) -> None:
+        self._run, self._job = run, job
+
+    @property
+    def progress(self) -> Progress:
+        return self._job.progress
+
+    @property
+    def finished(self) -> bool:
+        """Whether `store` no longer waits."""
+        return self._job.finished
+
+    def cancel(self) -> None:
+        """Stop before the next batch of slices; nothing is written then."""
+        self._job.cancel()
+
+    def store(self) -> tuple[T, slicer.vtkMRMLScalarVolumeNode]:
+        """Wait for the result, write it into the scene, and return it with the denoised volume.
+
+        Raises
+        ------
+        DenoiseCancelled
+            If the run was cancelled.
+        InvalidVolumeError
+            If a volume has left the scene meanwhile.
+        """
+        result = self._job.result()
+        return result, self._run.store(result)

@@ -1,0 +1,208 @@
+"""Volumes beside each other in the slice views: the same slice in each, and afterwards what the user had."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import slicer
+import vtk
+from slicer.i18n import tr as _
+
+from ..errors import InvalidVolumeError
+from .provenance import PREFIX
+from .volumes import copy_display
+
+VIEWS = ("Red", "Green", "Yellow")
+"""Slice views in the order in which they are filled; the others show the slice of the first."""
+
+_KEPT = PREFIX + "SideBySide"
+_ROLES = (f"{_KEPT}Background", f"{_KEPT}Foreground", f"{_KEPT}Shown")
+
+
+class _Place(NamedTuple):
+    """Where a slice view looks, and how wide: millimetres, and the pixels of its window then."""
+
+    slice_to_ras: vtk.vtkMatrix4x4
+    origin: tuple[float, float, float]
+    field_of_view: tuple[float, float, float]
+    pixels: tuple[int, int]
+
+
+class _Before(NamedTuple):
+    """What a slice view showed, and what was put there."""
+
+    place: _Place
+    background: str | None
+    foreground: str | None
+    linked: int
+    shown: str
+
+
+class SideBySide:
+    """Shows one volume in each of the views Red, Green and Yellow: the slice of Red, window and level of the input.
+
+    The views are linked, so that they scroll and zoom together. The layout is not changed. Once the background of one
+    of them is changed by anybody else, that is what the user wants to see by now: it goes off. What the views showed
+    before is saved with the scene: shown again in the loaded one, it still gives that back.
+
+    Parameters
+    ----------
+    went_off
+        Called when it went off for that reason.
+    """
+
+    def __init__(self, went_off: Callable[[], None] = lambda: None) -> None:
+        self._went_off = went_off
+        self._scene: slicer.vtkMRMLScene | None = None
+        self._before: dict[str, _Before] = {}
+        self._observed: list[tuple[slicer.vtkMRMLSliceCompositeNode, int]] = []
+
+    @property
+    def is_on(self) -> bool:
+        return bool(self._before)
+
+    def show(
+        self, input_volume: slicer.vtkMRMLScalarVolumeNode, volumes: Sequence[slicer.vtkMRMLScalarVolumeNode]
+    ) -> None:
+        """Show three volumes, in the order of `VIEWS`, as the input is shown.
+
+        Raises
+        ------
+        InvalidVolumeError
+            If a volume or a view is not in the scene.
+        """
+        self.hide()
+        scene = input_volume.GetScene()
+        for volume in (input_volume, *volumes):
+            if scene is None or volume.GetScene() is not scene:
+                raise InvalidVolumeError(
+                    _("'{name}' is not in the scene: add it to the scene first.").format(name=volume.GetName())
+                )
+        views = {name: (_node(scene, "vtkMRMLSliceNode", name), _composite(scene, name)) for name in VIEWS}
+        if any(None in nodes for nodes in views.values()):
+            raise InvalidVolumeError(
+                _("The slice views Red, Green and Yellow are not there: choose the layout Four-Up once.")
+            )
+        self._scene = scene
+        wanted = _read_place(views[VIEWS[0]][0])
+        for volume in volumes:
+            copy_display(volume, input_volume)
+        for (name, (view, layers)), volume in zip(views.items(), volumes, strict=True):
+            self._before[name] = (_kept(layers) or _read(view, layers))._replace(shown=volume.GetID())
+            _keep(layers, self._before[name])
+            _write_place(view, wanted)
+            _write_layers(layers, volume.GetID(), None, 1)
+            event = vtk.vtkCommand.ModifiedEvent
+            self._observed.append((layers, layers.AddObserver(event, self._on_layers_changed)))
+
+    def hide(self) -> None:
+        """Give the views back what they showed and where, except layers that were changed meanwhile."""
+        before, scene = self._before, self._scene
+        self.forget()
+        for name, kept in before.items():
+            view, layers = _node(scene, "vtkMRMLSliceNode", name), _composite(scene, name)
+            if view is None or layers is None:
+                continue
+            _drop(layers)
+            _write_place(view, kept.place)
+            # A volume that was deleted has left an empty layer behind.
+            mine = layers.GetBackgroundVolumeID() == _still_there(scene, kept.shown)
+            background = _still_there(scene, kept.background) if mine else layers.GetBackgroundVolumeID()
+            foreground = layers.GetForegroundVolumeID() or _still_there(scene, kept.foreground)
+            _write_layers(layers, background, foreground, kept.linked and layers.GetLinkedControl())
+
+    def forget(self) -> None:
+        """Let go of the views without touching them, as when their scene is closed."""
+        for layers, tag in self._observed:
+            layers.RemoveObserver(tag)
+        self._scene, self._before, self._observed = None, {}, []
+
+    def _on_layers_changed(self, layers: slicer.vtkMRMLSliceCompositeNode, event: str) -> None:
+        shown = _still_there(self._scene, self._before[layers.GetLayoutName()].shown)
+        if layers.GetBackgroundVolumeID() != shown:
+            self.hide()
+            self._went_off()
+
+
+def views_in_layout(scene: slicer.vtkMRMLScene) -> bool:
+    """Return whether the user sees all three views: whether they are in the layout that is shown."""
+    views = [_node(scene, "vtkMRMLSliceNode", name) for name in VIEWS]
+    return all(view is not None and view.IsMappedInLayout() for view in views)
+
+
+def _read(view: slicer.vtkMRMLSliceNode, layers: slicer.vtkMRMLSliceCompositeNode) -> _Before:
+    volumes = layers.GetBackgroundVolumeID(), layers.GetForegroundVolumeID()
+    return _Before(_read_place(view), *volumes, layers.GetLinkedControl(), layers.GetBackgroundVolumeID())
+
+
+def _keep(layers: slicer.vtkMRMLSliceCompositeNode, before: _Before) -> None:
+    """Write into the view's node what it showed before."""
+    matrix, *numbers = before.place
+    values = [slicer.util.arrayFromVTKMatrix(matrix).tolist(), *numbers, before.linked]
+    with slicer.util.NodeModify(layers):
+        layers.SetAttribute(_KEPT, json.dumps(values))
+        for role, volume in zip(_ROLES, (before.background, before.foreground, before.shown), strict=True):
+            layers.SetNodeReferenceID(role, volume)
+
+
+def _kept(layers: slicer.vtkMRMLSliceCompositeNode) -> _Before | None:
+    """Return what `_keep` has written, unless the volume shown then has been replaced."""
+    values = layers.GetAttribute(_KEPT)
+    background, foreground, shown = (layers.GetNodeReferenceID(role) for role in _ROLES)
+    if values is None or shown is None or layers.GetBackgroundVolumeID() != shown:
+        return None
+    matrix, origin, field_of_view, pixels, linked = json.loads(values)
+    place = _Place(slicer.util.vtkMatrixFromArray(np.array(matrix)), tuple(origin), tuple(field_of_view), tuple(pixels))
+    return _Before(place, background, foreground, linked, shown)
+
+
+def _drop(layers: slicer.vtkMRMLSliceCompositeNode) -> None:
+    with slicer.util.NodeModify(layers):
+        layers.RemoveAttribute(_KEPT)
+        for role in _ROLES:
+            layers.SetNodeReferenceID(role, None)
+
+
+def _read_place(view: slicer.vtkMRMLSliceNode) -> _Place:
+    matrix = vtk.vtkMatrix4x4()
+    matrix.DeepCopy(view.GetSliceToRAS())
+    return _Place(matrix, view.GetXYZOrigin(), view.GetFieldOfView(), view.GetDimensions()[:2])
+
+
+def _write_place(view: slicer.vtkMRMLSliceNode, place: _Place) -> None:
+    width, height, depth = place.field_of_view
+    pixels = view.GetDimensions()[:2]
+    if pixels != place.pixels and min(*pixels, *place.pixels) > 0:
+        # Windows differ in size: as many millimetres in a pixel, or the picture would be stretched.
+        width, height = width / place.pixels[0] * pixels[0], height / place.pixels[1] * pixels[1]
+    with slicer.util.NodeModify(view):
+        view.GetSliceToRAS().DeepCopy(place.slice_to_ras)
+        view.UpdateMatrices()
+        view.SetFieldOfView(width, height, depth)
+        view.SetXYZOrigin(*place.origin)
+
+
+def _write_layers(
+    layers: slicer.vtkMRMLSliceCompositeNode, background: str | None, foreground: str | None, linked: int
+) -> None:
+    with slicer.util.NodeModify(layers):
+        layers.SetBackgroundVolumeID(background)
+        layers.SetForegroundVolumeID(foreground)
+        layers.SetLinkedControl(linked)
+
+
+def _still_there(scene: slicer.vtkMRMLScene, volume_id: str | None) -> str | None:
+    return volume_id if volume_id and scene.GetNodeByID(volume_id) else None
+
+
+def _composite(scene: slicer.vtkMRMLScene, name: str) -> slicer.vtkMRMLSliceCompositeNode | None:
+    return _node(scene, "vtkMRMLSliceCompositeNode", name)
+
+
+def _node(scene: slicer.vtkMRMLScene, kind: str, name: str) -> slicer.vtkMRMLNode | None:
+    """Return the node of a view, which carries the view's name in the layout."""
+    nodes = (scene.GetNthNodeByClass(n, kind) for n in range(scene.GetNumberOfNodesByClass(kind)))
+    return next((node for node in nodes if node.GetLayoutName() == name), None)

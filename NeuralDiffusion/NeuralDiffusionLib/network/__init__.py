@@ -1,0 +1,1 @@
+"""The network: noise level, guidance, conduction, diffusion, bias inversion, refinement."""
