@@ -1,4 +1,4 @@
-"""The command line: `neural-diffusion denoise | train | evaluate`."""
+"""The command line: `neural-diffusion COMMAND`, and how it ends."""
 
 from __future__ import annotations
 
@@ -88,6 +88,9 @@ def main() -> None:
         # Names of files may hold what a terminal, or a log, cannot show.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    if "" in sys.argv[1:]:
+        # For a path it would mean the current folder.
+        _fail("One of the arguments is empty: give it a value, or leave it out (was a variable of the shell unset?).")
     try:
         status = app(prog_name=PROGRAM, standalone_mode=False)
     except TyperException as error:

@@ -139,6 +139,8 @@ def test_refuses_what_is_no_scan(unchanged, tmp_path, make, name, words):
         (["clean.nrrd", "--device", "quantum"], "quantum"),
         (["clean.nrrd", "--device", "cuda:99"], "cuda:99"),
         (["clean.nrrd", "--nonsense"], "--nonsense"),
+        ([""], "One of the arguments is empty"),
+        (["clean.nrrd", "--conduction", ""], "One of the arguments is empty"),
         ([], "OUTPUT"),
     ],
 )

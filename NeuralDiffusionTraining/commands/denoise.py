@@ -152,6 +152,7 @@ class _Run:
 
 def _check_paths(source: Path, targets: list[Path], series: str | None, overwrite: bool) -> None:
     from ..files.image_files import OUTPUT_SUFFIXES
+    from ..files.result_files import check_distinct
 
     if not source.exists():
         raise CommandError(f"{source} does not exist: name a scan file or a folder with a DICOM series.")
@@ -171,10 +172,7 @@ def _check_paths(source: Path, targets: list[Path], series: str | None, overwrit
         if os.path.lexists(target) and not overwrite:
             what = "is the input itself" if target.exists() and target.samefile(source) else "exists already"
             raise CommandError(f"{target} {what}: choose another name, or add --overwrite to replace it.")
-    places = [target.resolve() for target in targets]
-    for number, target in enumerate(targets):
-        if places[number] in places[:number]:
-            raise CommandError(f"{target} is named for two of the files to write: choose two names.")
+    check_distinct(targets)
 
 
 def _denoise(
