@@ -156,13 +156,17 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.initializeParameterNode()
 
     def onSceneStartImport(self, caller: vtk.vtkObject, event: str) -> None:
-        """Wait until the nodes of a scene that is being loaded are complete."""
+        """Let go of the parameter node while a scene is loaded: its volumes may come after it.
+
+        Connected, the panel would take the volumes that the selectors find at the end for a choice of the user's.
+        """
         self.restoring = True
+        self.setParameterNode(None)
 
     def onSceneEndImport(self, caller: vtk.vtkObject, event: str) -> None:
         """Show what the loaded scene's parameter node says, if the module is open."""
-        if self._parameterNode:
-            self.restore()
+        if self.parent.isEntered:
+            self.initializeParameterNode()
 
     def initializeParameterNode(self) -> None:
         """Connect the panel to this scene's parameter node; the first volume is the input until one is chosen."""
@@ -189,12 +193,15 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Connect the panel to a parameter node, or to none."""
         if self._parameterNode:
             self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
-            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersChanged)
+            # The node, not its wrapper, which Slicer's mixin would keep alive for good.
+            node = self._parameterNode.parameterNode
+            self.removeObserver(node, vtk.vtkCommand.ModifiedEvent, self.onParametersChanged)
         self._parameterNode = parameterNode
         self._parameterNodeGuiTag = None
         if self._parameterNode:
             self._parameterNodeGuiTag = self._parameterNode.connectGui(self.ui)
-            self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersChanged)
+            node = self._parameterNode.parameterNode
+            self.addObserver(node, vtk.vtkCommand.ModifiedEvent, self.onParametersChanged)
         self.onParametersChanged()
 
     def onParametersChanged(self, caller: vtk.vtkObject | None = None, event: str = "") -> None:

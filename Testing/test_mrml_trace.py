@@ -132,6 +132,15 @@ def test_its_volume_stands_beside_the_input_in_the_subject_hierarchy(scene, add_
     assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(proxy_of(browser))) == study
 
 
+def test_its_volume_is_the_only_one_that_enters_the_scene(scene, add_volume, denoiser):
+    # As in the application, where the Sequences module shows sequences that have no volume.
+    sequences_logic = slicer.vtkSlicerSequencesLogic()
+    sequences_logic.SetMRMLScene(scene)
+    volume = add_volume()
+    browser = add_trace(volume, trace_of(volume, denoiser))
+    assert slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") == [volume, proxy_of(browser)]
+
+
 def test_the_images_are_not_copied_into_the_sequence(add_volume, denoiser):
     volume = add_volume()
     trace = trace_of(volume, denoiser)

@@ -219,6 +219,14 @@ def test_a_parameter_that_the_node_has_lost_is_its_default_again(parameters):
     assert parameters.steps == 16
 
 
+def test_a_parameter_is_read_anew_only_when_the_node_says_that_it_changed(parameters):
+    node = parameters.parameterNode
+    with slicer.util.NodeModify(node):
+        node.SetParameter("steps", "3")
+        assert parameters.steps == 16
+    assert parameters.steps == 3
+
+
 def test_a_widget_class_that_is_not_supplied_is_named(load_ui):
     with pytest.raises(NotImplementedError, match="ctkDirectoryButton in the"):
         load_ui({"volume": "ctkDirectoryButton"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import panel_host
 import pytest
 import slicer
-from panel_scenes import layers, load, parameters, save, volumes
+from panel_scenes import add_like, layers, load, parameters, save, volumes
 
 pytest_plugins = ["panel_host.fixtures", "panel_scenes"]
 
@@ -207,3 +207,25 @@ def test_a_scene_that_does_not_say_what_was_there_before_can_be_switched_off(don
     load(scene, tmp_path)
     click(done, REMOVED, OVERLAY)
     assert [(behind, front) for behind, front, _ in names()] == [("Scan denoised", None)] * 3
+
+
+@pytest.mark.parametrize("opened_first", [True, False])
+def test_the_chosen_volumes_are_those_of_the_loaded_scene(slicer_app, add_scan, open_panel, tmp_path, opened_first):
+    widget = open_panel() if opened_first else None
+    first, second = add_scan("First"), add_scan("Second")
+    widget = widget or open_panel()
+    voxels = slicer.util.arrayFromVolume(second)
+    chosen = parameters(widget)
+    chosen.inputVolume, chosen.referenceVolume = second, first
+    chosen.outputVolume = add_like("Second denoised", voxels - 7, second)
+
+    save_and_load(widget, tmp_path)
+
+    found = parameters(widget)
+    assert [node.GetName() for node in (found.inputVolume, found.referenceVolume, found.outputVolume)] == [
+        "Second",
+        "First",
+        "Second denoised",
+    ]
+    assert widget.ui.inputSelector.currentNode() is found.inputVolume
+    assert widget.ui.outputSelector.currentNode() is found.outputVolume

@@ -15,10 +15,10 @@ from NeuralDiffusionLib.engine.weights import load_weights
 from NeuralDiffusionLib.translation import set_translator
 
 GERMAN = {
-    ("NeuralDiffusionLib.engine.devices", "Device '{name}' is not known: choose auto, cpu, cuda, cuda:N or mps."): (
+    ("engine.devices", "Device '{name}' is not known: choose auto, cpu, cuda, cuda:N or mps."): (
         "Das Gerät '{name}' ist unbekannt."
     ),
-    ("NeuralDiffusionLib.engine.weights", "Weights '{path}' cannot be read ({reason}): reinstall the extension."): (
+    ("engine.weights", "Weights '{path}' cannot be read ({reason}): reinstall the extension."): (
         "Die Gewichte '{pfad}' sind nicht lesbar ({reason})."
     ),
 }
@@ -61,4 +61,4 @@ def test_the_module_has_them_translated_by_slicer_also_after_a_reload(then):
         "print(*shape_warnings((9, 9, 99), (1, 1, 1), 2))"
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert run.stdout.startswith("[NeuralDiffusionLib.engine.domain_checks] The slices have 9 x 9 pixels"), run.stderr
+    assert run.stdout.startswith("[engine.domain_checks] The slices have 9 x 9 pixels"), run.stderr

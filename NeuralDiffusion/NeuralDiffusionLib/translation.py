@@ -2,7 +2,7 @@
 
 A module of the library has ``_ = translator(__name__)`` and puts each sentence into ``_("...")``, as a literal whose
 values are filled in afterwards. That is the form in which Slicer's tools find sentences, filed under the name of the
-module.
+module and of the folder that it lies in.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 
 Translate = Callable[[str, str], str]
-"""Takes the name of a module (``"NeuralDiffusionLib.engine.weights"``) and a sentence of it; from any thread."""
+"""Takes a module by folder and name, such as ``"engine.weights"``, and a sentence of it; from any thread."""
 
 _installed: list[Translate] = []
 
@@ -21,8 +21,10 @@ def set_translator(translate: Translate) -> None:
     _installed[:] = [translate]
 
 
-def translator(context: str) -> Callable[[str], str]:
-    """Return what translates the sentences of a module, whose name is the context."""
+def translator(module: str) -> Callable[[str], str]:
+    """Return what translates the sentences of a module, given its full name."""
+    # The context under which Slicer files them (`slicer.i18n.getContext`).
+    context = ".".join(module.split(".")[-2:])
 
     def translated(text: str) -> str:
         found = _installed[0](context, text) if _installed else text

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 import typing
+import weakref
 from collections.abc import Callable
 
 import slicer
@@ -44,21 +45,23 @@ def parameter_node_wrapper(cls: type) -> type:
 
     As there, each value is a parameter of the node (text; an enumeration by member name) or a node reference, is
     checked on writing, and has its default written when the node is first wrapped, so all of it is saved with the
-    scene. A value that the node has lost, as when the scene is closed, is its default again.
+    scene. A value that the node has lost, as when the scene is closed, is its default again. As there, too, values are
+    kept and read anew only when the node says that it was modified.
     """
     members = typing.get_type_hints(cls, include_extras=True)
     parameters = {}
     for name, annotation in members.items():
         value_type, *validators = typing.get_args(annotation) if hasattr(annotation, "__metadata__") else (annotation,)
         parameters[name] = Parameter(name, value_type, validators, getattr(cls, name, None))
-        setattr(cls, name, property(parameters[name].read, parameters[name].write))
+        setattr(cls, name, property(parameters[name].kept, parameters[name].write))
 
     def wrap(self: typing.Any, node: slicer.vtkMRMLScriptedModuleNode) -> None:
         self.parameterNode = node
         self._bindings, self._writing_gui = {}, False
+        self._kept, self._being_written = {}, set()
         for parameter in parameters.values():
-            if not node.HasParameter(parameter.name):
-                parameter.write(self, parameter.default)
+            self._kept[parameter.name] = parameter.read(self)
+        node.AddObserver(vtk.vtkCommand.ModifiedEvent, _reader(weakref.ref(self)))
 
     cls.__init__ = wrap
     cls.allParameters = parameters
@@ -122,6 +125,16 @@ def _to_gui(self: typing.Any) -> None:
         self._writing_gui = False
 
 
+def _reader(wrapper: weakref.ref) -> Callable:
+    def read(caller: object, event: str) -> None:
+        # A wrapper that is gone has no observer in Slicer.
+        if (self := wrapper()) is not None:
+            for name in self.allParameters.keys() - self._being_written:
+                self._kept[name] = self.allParameters[name].read(self)
+
+    return read
+
+
 def _forwarded(method: str) -> Callable:
     return lambda self, *arguments: getattr(self.parameterNode, method)(*arguments)
 
@@ -135,6 +148,9 @@ class Parameter:
         if default is None and not self.is_node:
             default = next(iter(value_type)) if issubclass(value_type, enum.Enum) else value_type()
         self.default = default
+
+    def kept(self, wrapper: typing.Any) -> object:
+        return wrapper._kept[self.name]
 
     def read(self, wrapper: typing.Any) -> object:
         if not wrapper.parameterNode.HasParameter(self.name):
@@ -153,8 +169,15 @@ class Parameter:
         for validator in self.validators:
             validator.validate(value)
         node = wrapper.parameterNode
-        if self.is_node:
-            node.SetParameter(self.name, "")
-            node.SetNodeReferenceID(self.name, value.GetID() if value is not None else None)
-        else:
-            node.SetParameter(self.name, value.name if isinstance(value, enum.Enum) else str(value))
+        wrapper._being_written.add(self.name)
+        try:
+            # Those who hear of the change find the new value.
+            with slicer.util.NodeModify(node):
+                if self.is_node:
+                    node.SetParameter(self.name, "")
+                    node.SetNodeReferenceID(self.name, value.GetID() if value is not None else None)
+                else:
+                    node.SetParameter(self.name, value.name if isinstance(value, enum.Enum) else str(value))
+                wrapper._kept[self.name] = self.read(wrapper)
+        finally:
+            wrapper._being_written.discard(self.name)

@@ -46,7 +46,7 @@ class SceneNodes:
     """Follows a scene for a widget: calls `changed(leaving)` when nodes come, go or are modified.
 
     As Slicer's `qMRMLSceneModel`, it hears of a node just before it is removed (`leaving`), and while the scene closes
-    it hears nothing, but once afterwards. The observers do not keep the widget alive.
+    or is loaded it hears nothing, but once afterwards. The observers do not keep the widget alive.
     """
 
     def __init__(self, changed: Callable[[slicer.vtkMRMLNode | None], None]) -> None:
@@ -95,7 +95,11 @@ class SceneNodes:
 def _teller(method: weakref.WeakMethod) -> Callable:
     def tell(scene: slicer.vtkMRMLScene, leaving: slicer.vtkMRMLNode | None) -> None:
         changed = method()
-        if changed is not None and shiboken6.isValid(changed.__self__) and not scene.IsClosing():
+        if (
+            changed is not None
+            and shiboken6.isValid(changed.__self__)
+            and not (scene.IsClosing() or scene.IsImporting())
+        ):
             changed(leaving)
 
     return tell

@@ -74,11 +74,13 @@ def _add_browser(
     browser = slicer.vtkMRMLSequenceBrowserNode()
     browser.SetName(unused_name(scene, _("{name} browser").format(name=proxy.GetName())))
     scene.AddNode(browser)
-    browser.SetAndObserveMasterSequenceNodeID(sequence.GetID())
-    # The items are whole numbers, without the two decimals of Slicer's default.
-    browser.SetIndexDisplayFormat("%.0f")
-    browser.AddProxyNode(proxy, sequence, False)
-    browser.SetSelectedItemNumber(0)
+    # At once: in between, the Sequences module would add a volume of its own to show the sequence.
+    with slicer.util.NodeModify(browser):
+        browser.SetAndObserveMasterSequenceNodeID(sequence.GetID())
+        # The items are whole numbers, without the two decimals of Slicer's default.
+        browser.SetIndexDisplayFormat("%.0f")
+        browser.AddProxyNode(proxy, sequence, False)
+        browser.SetSelectedItemNumber(0)
     return browser
 
 
