@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from NeuralDiffusionLib import Denoiser, DenoiseSettings, DeviceError, devices
+from NeuralDiffusionLib import Denoiser, DenoiseSettings, DeviceError
+from NeuralDiffusionLib.engine import devices
 from NeuralDiffusionLib.engine.device_report import list_devices, memory_need, torch_build
 
 GIGABYTE = 2**30

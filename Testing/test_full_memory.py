@@ -18,8 +18,9 @@ import torch
 from shell import environment, head, voxels_of, write
 
 from NeuralDiffusion import NeuralDiffusionLogic
-from NeuralDiffusionLib import Denoiser, DenoiseSettings, DeviceError, slice_run
+from NeuralDiffusionLib import Denoiser, DenoiseSettings, DeviceError
 from NeuralDiffusionLib.engine import denoiser as engine
+from NeuralDiffusionLib.engine import slice_run
 from NeuralDiffusionLib.engine.scalar_types import cast_to
 from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS, load_weights
 from NeuralDiffusionTraining.cohort import task

@@ -176,7 +176,7 @@ class TestMistakes:
     @pytest.mark.parametrize(
         "missing",
         [
-            "NeuralDiffusion/NeuralDiffusionLib/settings.py",
+            "NeuralDiffusion/NeuralDiffusionLib/engine/settings.py",
             "NeuralDiffusion/Resources/UI/NeuralDiffusion.ui",
             "NeuralDiffusion/CommandLine/NeuralDiffusionCommandLine.xml",
             "NeuralDiffusionTraining/cli.py",

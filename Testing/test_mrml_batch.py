@@ -13,7 +13,8 @@ from mrml_geometries import GEOMETRIES
 from shell import ROOT
 
 from NeuralDiffusion import NeuralDiffusionLogic
-from NeuralDiffusionLib import DenoiseSettings, DeviceError, InvalidVolumeError, mrml_batch
+from NeuralDiffusionLib import DenoiseSettings, DeviceError, InvalidVolumeError
+from NeuralDiffusionLib.mrml import batch as mrml_batch
 
 QUICK = DenoiseSettings(iterations=2)
 FORMATS = (".nrrd", ".nii", ".nii.gz", ".mha")

@@ -9,7 +9,8 @@ import vtk
 from mrml_geometries import GEOMETRIES, ijk_to_ras
 
 from NeuralDiffusion import NeuralDiffusionLogic
-from NeuralDiffusionLib import DenoiseCancelled, DenoiseSettings, DeviceError, InvalidVolumeError, __version__, denoiser
+from NeuralDiffusionLib import DenoiseCancelled, DenoiseSettings, DeviceError, InvalidVolumeError, __version__
+from NeuralDiffusionLib.engine import denoiser
 from NeuralDiffusionLib.mrml.overlay import DEFAULT_COLOUR_TABLE
 from NeuralDiffusionLib.mrml.provenance import read_provenance
 from NeuralDiffusionLib.mrml.volumes import check_input

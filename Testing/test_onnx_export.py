@@ -10,8 +10,9 @@ import torch
 from sample_results import write_results
 from typer.testing import CliRunner
 
-from NeuralDiffusionLib import DenoiseSettings, diffusion
+from NeuralDiffusionLib import DenoiseSettings
 from NeuralDiffusionLib.engine.weights import load_weights
+from NeuralDiffusionLib.network import diffusion
 from NeuralDiffusionLib.network.neural_diffusion import NeuralDiffusionNetwork
 from NeuralDiffusionTraining.cli import app
 from NeuralDiffusionTraining.commands.export import figures_to_keep
