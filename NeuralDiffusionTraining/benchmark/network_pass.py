@@ -33,7 +33,7 @@ class NetworkPass:
     device
         Where it is.
     precision
-        ``"fast"`` computes convolutions in bfloat16 or float16 where that is faster, ``"float32"`` never does.
+        ``"fast"`` computes convolutions in bfloat16 where that is faster, ``"float32"`` never does.
     """
 
     network: nn.Module

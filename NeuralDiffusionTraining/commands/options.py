@@ -25,9 +25,7 @@ Iterations = Annotated[int, typer.Option(help="Number of diffusion steps, 1 to 6
 Neighbours = Annotated[int, typer.Option(help="Neighbourhood of our diffusion, 4 or 8.")]
 Weights = Annotated[Path | None, typer.Option(help="File of weights; the bundled one if left out.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
-Precision = Annotated[
-    Literal["fast", "float32"], typer.Option(help="fast computes in bfloat16 or float16 where that is faster.")
-]
+Precision = Annotated[Literal["fast", "float32"], typer.Option(help="fast computes in bfloat16 where that is faster.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the table to this file.")]
 MarkdownFile = Annotated[Path | None, typer.Option("--markdown", help="Write the table to this file.")]
 Rows = Annotated[
