@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from NeuralDiffusionTraining.reporting.results import Results, read_results
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -11,7 +13,8 @@ RESULTS = ROOT / "Resources" / "Results"
 SPLITS = ROOT / "NeuralDiffusionTraining" / "data" / "splits"
 
 
-def committed_results() -> Results:
+@pytest.fixture(scope="module")
+def results() -> Results:
     return read_results(RESULTS)
 
 

@@ -6,21 +6,18 @@ import re
 
 import pytest
 import torch
-from committed_results import RESULTS, ROOT, SPLITS, committed_results, psnr, table
+from committed_results import RESULTS, ROOT, SPLITS, psnr, table
 from torch.utils.flop_counter import FlopCounterMode
 
 from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS, load_weights
 from NeuralDiffusionTraining.data.splits import read_split
 from NeuralDiffusionTraining.reporting.readme_figures import BLOCKS, with_figures
-from NeuralDiffusionTraining.reporting.results import Results, our_rows
+from NeuralDiffusionTraining.reporting.results import our_rows
+
+pytest_plugins = ["committed_results"]
 
 README = ROOT / "README.md"
 PAGES = (README, RESULTS / "quality.md", RESULTS / "speed.md")
-
-
-@pytest.fixture(scope="module")
-def results() -> Results:
-    return committed_results()
 
 
 @pytest.fixture(scope="module")

@@ -5,18 +5,15 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from committed_results import RESULTS, SPLITS, committed_results, psnr, table
+from committed_results import RESULTS, SPLITS, psnr, table
 
 from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS, load_weights
 from NeuralDiffusionTraining.benchmark.published import ORIGINAL_PSNR_DB
 from NeuralDiffusionTraining.data.splits import read_split
 from NeuralDiffusionTraining.reporting.model_card import model_card
-from NeuralDiffusionTraining.reporting.results import Results, names_of, our_rows
+from NeuralDiffusionTraining.reporting.results import names_of, our_rows
 
-
-@pytest.fixture(scope="module")
-def results() -> Results:
-    return committed_results()
+pytest_plugins = ["committed_results"]
 
 
 def test_every_result_is_of_the_bundled_weights(results):

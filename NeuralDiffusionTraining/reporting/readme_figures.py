@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 from ..files.command_error import CommandError
 from ..speed.tables import summary as bench_summary
@@ -25,14 +26,17 @@ from .results import Results
 _BLOCK = re.compile(r"<!-- figures: (?P<name>[a-z]+) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL)
 
 
-def _headline(results: Results) -> str:
-    found = results.headline()
-    return f"{evaluation_title(found.content)}.\n\n{headline_table(results)}" if found else NOT_MEASURED
+Block = Callable[[Results], str]
 
 
-def _comparison(results: Results) -> str:
-    found = results.headline()
-    return f"{evaluation_title(found.content)}.\n\n{comparison_table(results)}" if found else NOT_MEASURED
+def _titled(table: Block) -> Block:
+    """A table of the headline evaluation, under what that is of."""
+
+    def block(results: Results) -> str:
+        found = results.headline()
+        return f"{evaluation_title(found.content)}.\n\n{table(results)}" if found else NOT_MEASURED
+
+    return block
 
 
 def _ablation(results: Results) -> str:
@@ -54,28 +58,26 @@ def speed_tables(results: Results) -> str:
     return "\n\n".join(bench_tables(one.content).rstrip() for one in results.of("bench")) or NOT_MEASURED
 
 
-def _rivals(results: Results) -> str:
-    """The table of `bench.json`, or whatever comes first, in short."""
-    found = results.of("bench")
-    return bench_summary(found[0].content).rstrip() if found else NOT_MEASURED
+def _of_first_bench(tables: Callable[[dict[str, Any]], str]) -> Block:
+    """Tables of `bench.json`, or whatever comes first: the report has the others."""
+
+    def block(results: Results) -> str:
+        found = results.of("bench")
+        return tables(found[0].content).rstrip() if found else NOT_MEASURED
+
+    return block
 
 
-def _first_speed_table(results: Results) -> str:
-    """What it measured in `bench.json`, or whatever comes first: the report has the others."""
-    found = results.of("bench")
-    return bench_tables(found[0].content).rstrip() if found else NOT_MEASURED
-
-
-BLOCKS: dict[str, Callable[[Results], str]] = {
+BLOCKS: dict[str, Block] = {
     "benchmark": noise_table,
-    "headline": _headline,
-    "comparison": _comparison,
+    "headline": _titled(headline_table),
+    "comparison": _titled(comparison_table),
     "sweep": first_sweep_table,
     "ablation": _ablation,
     "checks": checks_summary,
     "volumes": volumes_summary,
-    "rivals": _rivals,
-    "speed": _first_speed_table,
+    "rivals": _of_first_bench(bench_summary),
+    "speed": _of_first_bench(bench_tables),
 }
 """What may stand between `<!-- figures: NAME -->` and `<!-- end -->`."""
 

@@ -172,7 +172,7 @@ def _comparison_in_words(rows: Sequence[dict]) -> str:
     if noisy:
         words.append(f"The noisy slices: {tables.figure(noisy['psnr_db'], 'psnr_db')} dB.")
     rivals = [
-        ("best classical filter", best_row(rows, "as published", "tuned, bias-corrected")),
+        ("best classical filter", best_row(rows, *tables.CLASSICAL)),
         ("best other program, noise level estimated", best_row(rows, "peer", sigma="estimated")),
         ("best other program, true noise level given", best_row(rows, "peer", sigma="true")),
         ("best other network trained here", best_row(others, "trained here")),

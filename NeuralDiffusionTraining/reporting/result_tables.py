@@ -13,7 +13,9 @@ from ..benchmark.tables import STAR, STAR_MEANS, mean_text, to_markdown
 from .results import Result, Results, best_row, is_default, noisy_row, our_rows
 
 NOT_MEASURED = "Not measured."
-_CLASSICAL = ("as published", "tuned, bias-corrected")
+CLASSICAL = ("as published", "tuned, bias-corrected")
+"""Groups of rows that are classical filters."""
+
 _CONTRASTS, _RADII = (3, 1), (1, 2, 4)
 _TITLES = {"rician": "Rician", "gaussian": "Gaussian", "speckle": "Speckle", "mixed": "Mixed, type not told"}
 _DECIMALS = {"psnr_db": 2, "psnr_head_db": 2, "ssim": 3, "edge_mse": 4, "hfen": 3}
@@ -42,7 +44,7 @@ def noise_table(results: Results) -> str:
             ours = our_rows(rows)
             cells = [
                 _three(noisy_row(rows)),
-                _three(best_row(rows, *_CLASSICAL), named=True),
+                _three(best_row(rows, *CLASSICAL), named=True),
                 _three(best_row(rows, "peer", sigma="estimated"), named=True),
                 _three(next((row for row in ours if "no refinement" in row["method"]), None)),
                 _three(ours[0] if ours else None),
@@ -64,13 +66,13 @@ def headline_table(results: Results) -> str:
     if found is None:
         return NOT_MEASURED
     rows = found.content["rows"]
-    best = [best_row(rows, group) for group in _CLASSICAL]
+    best = [best_row(rows, group) for group in CLASSICAL]
     return _comparison(found.content, [row for row in rows if not _is_classical(row) or row in best])
 
 
 def _is_classical(row: dict[str, Any]) -> bool:
     """Whether it is a filter, as published, tuned, or with the defaults of the program it is from."""
-    return row["group"] in _CLASSICAL or (row["group"] == "peer" and row["sigma"] == "none")
+    return row["group"] in CLASSICAL or (row["group"] == "peer" and row["sigma"] == "none")
 
 
 def _comparison(content: dict[str, Any], rows: list[dict[str, Any]]) -> str:
