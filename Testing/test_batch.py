@@ -91,6 +91,11 @@ def wait_for_scans(output, count, process):
         time.sleep(0.01)
 
 
+def wait_until(condition):
+    while not condition():
+        time.sleep(0.001)
+
+
 def assert_whole(output):
     """Nothing unfinished is left, and each scan has the sidecar that belongs to it."""
     assert not [path for path in output.iterdir() if path.name.startswith(".")]
@@ -259,6 +264,24 @@ def test_a_task_that_kills_every_worker_fails_alone():
     assert set(failed) == {"poisoned", "faulty"}
     assert "killed every worker" in failed["poisoned"]
     assert failed["faulty"] == "RuntimeError: a fault"
+
+
+def test_results_that_die_with_their_workers_before_they_are_fetched_are_made_anew():
+    tasks = [NamedTask(name) for name in "abcd"]
+    told = []
+
+    def kill_once(outcome):
+        told.append(outcome.name)
+        if len(told) == 1:
+            wait_until(lambda: all(future.status == "finished" for future in client.futures.values()))
+            for pid in client.run(os.getpid).values():
+                os.kill(pid, signal.SIGKILL)
+            wait_until(lambda: not any(future.status == "finished" for future in client.futures.values()))
+
+    with connected(None, 2) as client:
+        run_all(client, kill_if_poisoned, tasks, kill_once)
+
+    assert sorted(told) == ["a", "b", "c", "d"]
 
 
 def test_a_scheduler_that_goes_away_is_said_in_one_sentence():

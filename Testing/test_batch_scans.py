@@ -314,7 +314,7 @@ def test_an_empty_name_as_of_an_unset_variable_is_refused(folder):
     done = run_here("batch", "", folder / "clean")
 
     assert done.status == 2
-    assert done.err.startswith("The name of the scans is empty, as that of an unset variable: give a pattern")
+    assert done.err.startswith("One of the arguments is empty: give it a value")
     assert not (folder / "clean").exists()
 
 

@@ -13,6 +13,9 @@ from .outcome import Outcome
 # Tasks in one message to the scheduler, and those that it is to know beyond: some 10 kB of its memory each.
 _MESSAGE = 1000
 _IN_FLIGHT = 10_000
+_KILLS = (
+    "It killed every worker that tried it, alone at last: the memory may be too small, or the file is made to do harm."
+)
 
 
 class Task(Protocol):
@@ -53,13 +56,16 @@ def run_all(
     """
     suspects = []
     for task, future in _completed(client, work, tasks):
-        if _killed(future):
-            suspects.append(task)
-        else:
+        try:
             tell(_outcome(task, future))
+        except KilledWorker:
+            suspects.append(task)
     for suspect in suspects:
         for task, future in _completed(client, work, [suspect]):
-            tell(_outcome(task, future))
+            try:
+                tell(_outcome(task, future))
+            except KilledWorker:
+                tell(Outcome(task.name, "failed", _KILLS))
 
 
 def _completed(
@@ -80,22 +86,18 @@ def _completed(
             yield waiting.pop(future.key), future
 
 
-def _killed(future: Future) -> bool:
-    return future.status == "error" and isinstance(future.exception(), KilledWorker)
-
-
 def _outcome(task: Task, future: Future) -> Outcome:
-    if future.status == "finished":
+    """What came of a task; KilledWorker is raised if several workers died on it.
+
+    The status of a future that is done is no answer: it is "lost" again if the worker dies before its result is
+    fetched. The result itself is waited for while Dask runs the task anew.
+    """
+    try:
         return future.result()
-    if future.status != "error":
-        # Cancelled or lost, and by nobody here.
-        raise CommClosedError("the scheduler has gone with its tasks")
-    error = future.exception()
-    if isinstance(error, KilledWorker):
-        return Outcome(
-            task.name,
-            "failed",
-            "It killed every worker that tried it, alone at last: the memory may be too small, or the file is "
-            "made to do harm.",
-        )
-    return Outcome(task.name, "failed", f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
+    except Exception as error:
+        if isinstance(error, KilledWorker):
+            raise
+        if future.status != "error":
+            # Cancelled or out of reach, and by nobody here.
+            raise CommClosedError("the scheduler has gone with its tasks") from error
+        return Outcome(task.name, "failed", f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}")

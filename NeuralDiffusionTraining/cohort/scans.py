@@ -67,13 +67,8 @@ def find_cohort(given: str, folder: Path) -> Cohort:
     Raises
     ------
     CommandError
-        If nothing is given, there is no scan, or an output would replace a scan or the output of another one.
+        If there is no scan, or an output would replace a scan or the output of another one.
     """
-    if not given:
-        raise CommandError(
-            "The name of the scans is empty, as that of an unset variable: give a pattern in quotes, such as "
-            "'scans/*.nii.gz', or the folder of a BIDS dataset."
-        )
     # Patterns are quoted, so no shell has done it.
     given = os.path.expanduser(given)
     folder = Path(os.path.abspath(folder))
