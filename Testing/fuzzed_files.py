@@ -24,9 +24,9 @@ from NeuralDiffusionTraining.data.slices import load_slices
 from NeuralDiffusionTraining.data.splits import Split, read_split, write_splits
 from NeuralDiffusionTraining.files.dicom_folders import read_dicom_folder
 from NeuralDiffusionTraining.files.image_files import read_scan
+from NeuralDiffusionTraining.networks.checkpoints import load_trained
 from NeuralDiffusionTraining.networks.registry import build_network
 from NeuralDiffusionTraining.reporting.results import read_result
-from NeuralDiffusionTraining.training.checkpoints import load_trained
 from NeuralDiffusionTraining.training.config import CONFIGS, read_config
 
 _SHAPE = (3, 9, 8)

@@ -10,7 +10,7 @@ from training_slices import make_slices
 
 from NeuralDiffusionTraining.commands.ablate import ablate as ablate_here
 from NeuralDiffusionTraining.files.command_error import CommandError
-from NeuralDiffusionTraining.training.checkpoints import load_trained
+from NeuralDiffusionTraining.networks.checkpoints import load_trained
 
 NOISE = "speckle"
 U_NET, ALONE = "Plain U-Net", "Full, without refinement"

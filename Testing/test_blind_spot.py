@@ -43,14 +43,13 @@ def test_noisy_scans_alone_teach_an_untrained_network_to_denoise():
     clean = phantom()
     noisy = magnitude(clean, 0.12)
     denoiser = Denoiser("cpu")
-    estimator = denoiser.network.noise_level.state_dict()
     torch.manual_seed(0)
-    denoiser.network = NeuralDiffusionNetwork().eval()
-    denoiser.network.noise_level.load_state_dict(estimator)
-    untrained = psnr(denoiser(noisy).image, clean)
+    network = NeuralDiffusionNetwork().eval()
+    network.noise_level.load_state_dict(denoiser.network.noise_level.state_dict())
+    untrained = psnr(denoiser.with_network(network)(noisy).image, clean)
     options = BlindSpotOptions(steps=40, batch_size=4, learning_rate=2e-3)
-    denoiser.network = adapt(denoiser.network, [noisy], options, torch.device("cpu"))
-    adapted = psnr(denoiser(noisy).image, clean)
+    network = adapt(network, [noisy], options, torch.device("cpu"))
+    adapted = psnr(denoiser.with_network(network)(noisy).image, clean)
     assert adapted > untrained + 0.5
     assert adapted > psnr(noisy, clean) + 3
 

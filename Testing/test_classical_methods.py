@@ -10,7 +10,7 @@ import pytest
 from NeuralDiffusionTraining.benchmark.bias_correction import correct_bias
 from NeuralDiffusionTraining.benchmark.classical import as_published, published_noise_level
 from NeuralDiffusionTraining.benchmark.methods import Method
-from NeuralDiffusionTraining.benchmark.noise_estimates import estimate_noise
+from NeuralDiffusionTraining.benchmark.slice_noise import judge_noise
 from NeuralDiffusionTraining.benchmark.tunable_filters import FILTERS
 from NeuralDiffusionTraining.benchmark.tuned import PARAMETERS, tuned
 from NeuralDiffusionTraining.data.corruption import corrupt
@@ -130,7 +130,7 @@ def test_bias_in_air_is_gone_from_the_tuned_rows():
 
 @pytest.mark.parametrize(("noise", "mean"), [("rician", 1.2533), ("gaussian", 0.3989), ("speckle", 0.0)])
 def test_means_of_air_become_zero_and_bright_tissue_stays(noise, mean):
-    estimate = estimate_noise(noisy_head(), noise, np.array([0.1]))
+    estimate = judge_noise(noisy_head(), noise, np.array([0.1]))
     corrected = correct_bias(np.array([[[0.1 * mean, 1.0]]]), estimate)
     assert corrected[0, 0, 0] == pytest.approx(0, abs=6e-3)
     assert corrected[0, 0, 1] == pytest.approx(1, abs=6e-3)
@@ -138,10 +138,10 @@ def test_means_of_air_become_zero_and_bright_tissue_stays(noise, mean):
 
 def test_judged_types_add_up_and_given_levels_are_taken():
     noisy = np.concatenate([noisy_head("rician"), noisy_head("speckle")])
-    judged = estimate_noise(noisy, "mixed", np.array([0.1, 0.2]))
+    judged = judge_noise(noisy, "mixed", np.array([0.1, 0.2]))
     np.testing.assert_allclose(judged.types.sum(axis=1), 1, rtol=1e-5)
     np.testing.assert_allclose(judged.sigma, [0.1, 0.2], rtol=1e-6)
-    blind = estimate_noise(noisy, "rician")
+    blind = judge_noise(noisy, "rician")
     assert blind.sigma[0] == pytest.approx(0.1, rel=0.25)
 
 

@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from NeuralDiffusionLib.network.neural_diffusion import NeuralDiffusionNetwork
 from NeuralDiffusionLib.network.noise_level import NoiseLevelEstimator
-from NeuralDiffusionLib.network.noise_model import TYPES
+from NeuralDiffusionLib.network.noise_model import PURE_TYPES
 from NeuralDiffusionTraining.files.command_error import CommandError
 from NeuralDiffusionTraining.networks.registry import NETWORKS, build_network
 
@@ -170,12 +170,12 @@ def test_the_noise_level_is_taken_as_told_else_estimated(name, slices):
     made = network(name)
     assert isinstance(made.noise_level, NoiseLevelEstimator)
     assert torch.equal(made(slices, sigma=torch.tensor([0.1, 0.2])).sigma, torch.tensor([0.1, 0.2]))
-    rician = made.noise_level(slices)[0][:, TYPES.index("rician")]
+    rician = made.noise_level(slices)[0][:, PURE_TYPES.index("rician")]
     torch.testing.assert_close(made(slices, "rician").sigma, rician)
 
 
 @pytest.mark.parametrize("name", TOLD)
-@pytest.mark.parametrize("noise", [*TYPES, "mixed"])
+@pytest.mark.parametrize("noise", [*PURE_TYPES, "mixed"])
 @torch.no_grad()
 def test_without_noise_the_slice_passes_unchanged(name, noise, slices):
     assert torch.equal(network(name, shake=0.03)(slices, noise, sigma=torch.zeros(2)).image, slices)

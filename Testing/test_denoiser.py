@@ -8,7 +8,8 @@ import torch
 
 from NeuralDiffusionLib import DenoiseCancelled, Denoiser, DenoiseSettings, DeviceError, InvalidVolumeError
 from NeuralDiffusionLib.engine import denoiser as engine
-from NeuralDiffusionLib.engine.devices import fast_dtype
+from NeuralDiffusionLib.engine import devices
+from NeuralDiffusionLib.network.neural_diffusion import NeuralDiffusionNetwork
 
 
 @pytest.fixture(scope="module")
@@ -246,12 +247,22 @@ def test_settings_can_be_shown_without_importing_torch():
 )
 def test_no_card_computes_in_float16_which_is_too_short_for_the_features(monkeypatch, capability, dtype):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
-    assert fast_dtype(torch.device("cuda")) == dtype
+    assert devices.fast_dtype(torch.device("cuda")) == dtype
+
+
+def test_the_same_denoiser_with_another_network_claims_no_weights_and_leaves_the_first_as_it_was(denoiser):
+    noisy = magnitude_noise(head(1, 32), 90)
+    before = denoiser(noisy).image
+    other = denoiser.with_network(NeuralDiffusionNetwork(), "fast")
+    assert (other.device, other.precision, other.weights_sha256, other.weights_metadata) == ("cpu", "fast", "", {})
+    assert np.abs(other(noisy).image - before).max() > 1
+    np.testing.assert_array_equal(denoiser(noisy).image, before)
+    assert denoiser.weights_sha256
 
 
 def test_half_precision_hardly_differs_from_float32(denoiser, monkeypatch):
     # Where a CPU has no instructions for it, it is emulated.
-    monkeypatch.setattr(engine, "fast_dtype", lambda device: torch.bfloat16)
+    monkeypatch.setattr(devices, "fast_dtype", lambda device: torch.bfloat16)
     noisy = magnitude_noise(head(2, 64), 90)
     exact, fast = denoiser(noisy).image, Denoiser(device="cpu")(noisy).image
     assert mean_square(fast - exact) < (0.05 * 90) ** 2

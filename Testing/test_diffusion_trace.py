@@ -7,7 +7,7 @@ import pytest
 
 from NeuralDiffusionLib import DenoiseCancelled, Denoiser, DenoiseSettings, InvalidVolumeError
 from NeuralDiffusionLib.engine import denoiser as engine
-from NeuralDiffusionLib.engine.diffusion_trace import trace_bytes, trace_diffusion
+from NeuralDiffusionLib.engine.diffusion_trace import trace_diffusion
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,6 @@ def test_a_slice_that_is_not_there_is_refused(denoiser, index):
 class TestMemory:
     def test_a_trace_above_the_limit_is_refused_in_a_sentence_that_offers_one_slice(self, denoiser):
         needed = 5 * discs().size * 4
-        assert trace_bytes(denoiser, discs().shape, DenoiseSettings()) == needed
         started = []
         with pytest.raises(InvalidVolumeError, match=r"5 images of .* trace one slice instead") as refusal:
             trace_diffusion(denoiser, discs(), memory_limit=needed - 1, progress=lambda *_: started.append(True))
@@ -107,7 +106,6 @@ class TestMemory:
         trace_diffusion(denoiser, discs(), memory_limit=needed)
 
     def test_every_step_counts(self, denoiser):
-        assert trace_bytes(denoiser, (2, 3, 4), DenoiseSettings(iterations=24), every_step=True) == 25 * 24 * 4
         with pytest.raises(InvalidVolumeError, match="17 images"):
             trace_diffusion(denoiser, discs(), every_step=True, memory_limit=5 * discs().size * 4)
 

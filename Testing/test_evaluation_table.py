@@ -17,7 +17,7 @@ from training_slices import make_slices
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
 from NeuralDiffusionLib.network.neural_diffusion import NetworkOutput
-from NeuralDiffusionTraining.benchmark import tables
+from NeuralDiffusionTraining.benchmark import learned, tables
 from NeuralDiffusionTraining.benchmark.cost import count_parameters, diffusion_macs_per_pixel, macs_per_pixel
 from NeuralDiffusionTraining.benchmark.evaluation import corrupt_all, evaluate, noisy_input
 from NeuralDiffusionTraining.benchmark.learned import diffusion_alone, ours, trained
@@ -27,8 +27,7 @@ from NeuralDiffusionTraining.commands.table_rows import asked_rows, name_and_che
 from NeuralDiffusionTraining.data.corruption import benchmark_corruption
 from NeuralDiffusionTraining.files.command_error import CommandError
 from NeuralDiffusionTraining.files.result_files import write_json
-from NeuralDiffusionTraining.training import checkpoints
-from NeuralDiffusionTraining.training.checkpoints import TrainedNetwork
+from NeuralDiffusionTraining.networks.checkpoints import TrainedNetwork
 
 CONTRACT_OF_A_ROW = {
     "method",
@@ -227,7 +226,7 @@ def test_a_trained_network_is_a_row_that_says_what_it_was_given(monkeypatch, cle
             return NetworkOutput(image, image, image, torch.full((len(slices),), 0.07))
 
     loaded = TrainedNetwork(Network(), "unet", {}, {}, {})
-    monkeypatch.setattr(checkpoints, "load_trained", lambda path: loaded)
+    monkeypatch.setattr(learned, "load_trained", lambda path: loaded)
     settings = DenoiseSettings(noise="speckle", neighbours=4)
     method = trained("U-Net", Path("any.ckpt"), settings, "cpu", "float32")
     np.testing.assert_allclose(method.denoise(clean, np.full(6, np.nan)), clean / 2)
@@ -239,7 +238,7 @@ def test_a_trained_network_is_a_row_that_says_what_it_was_given(monkeypatch, cle
 
 def test_diffusion_alone_is_a_weighted_mean_of_the_input(denoiser, clean):
     noisy, levels = corrupt_all(clean[:2], "rician", 0.15)
-    alone = diffusion_alone(denoiser, DenoiseSettings(), "float32").denoise(noisy, levels)
+    alone = diffusion_alone(denoiser, DenoiseSettings()).denoise(noisy, levels)
     np.testing.assert_allclose(alone.mean(axis=(1, 2)), noisy.mean(axis=(1, 2)), atol=1e-5)
     assert np.all(alone.max(axis=(1, 2)) <= noisy.max(axis=(1, 2)) + 1e-6)
     assert np.all(alone.min(axis=(1, 2)) >= noisy.min(axis=(1, 2)) - 1e-6)

@@ -7,7 +7,7 @@ import torch
 
 from NeuralDiffusionLib.network.neighbourhood import largest_step
 from NeuralDiffusionLib.network.neural_diffusion import NeuralDiffusionNetwork
-from NeuralDiffusionLib.network.noise_model import TYPES
+from NeuralDiffusionLib.network.noise_model import PURE_TYPES
 
 SETTINGS = ("gaussian", "rician", "speckle", "mixed")
 
@@ -160,8 +160,8 @@ def test_conduction_lies_between_zero_and_one(network, slices):
 @torch.no_grad()
 def test_a_type_that_is_told_overrides_the_judgement(network, slices):
     told = network(slices, "rician").image
-    weights = torch.zeros(3, len(TYPES))
-    weights[:, TYPES.index("rician")] = 1
+    weights = torch.zeros(3, len(PURE_TYPES))
+    weights[:, PURE_TYPES.index("rician")] = 1
     assert torch.equal(network(slices, weights).image, told)
 
 

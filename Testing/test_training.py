@@ -21,7 +21,7 @@ from training_slices import make_slices
 
 from NeuralDiffusionTraining.files.command_error import CommandError
 from NeuralDiffusionTraining.files.folder_lock import alone_in
-from NeuralDiffusionTraining.training.checkpoints import load_trained
+from NeuralDiffusionTraining.networks.checkpoints import load_trained
 from NeuralDiffusionTraining.training.config import CONFIGS, SamplingConfig, bundled_config, parse_settings, read_config
 from NeuralDiffusionTraining.training.denoising_task import DenoisingTask
 from NeuralDiffusionTraining.training.run import Place, run_training

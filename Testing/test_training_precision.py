@@ -8,8 +8,8 @@ import pytest
 import torch
 from training_slices import make_slices
 
+from NeuralDiffusionTraining.networks.checkpoints import load_trained
 from NeuralDiffusionTraining.training import run
-from NeuralDiffusionTraining.training.checkpoints import load_trained
 from NeuralDiffusionTraining.training.config import parse_settings, read_config
 from NeuralDiffusionTraining.training.denoising_task import DenoisingTask
 from NeuralDiffusionTraining.training.run import Place, run_training

@@ -13,7 +13,7 @@ from PIL import Image
 
 from NeuralDiffusionTraining.benchmark.bias_correction import correct_bias
 from NeuralDiffusionTraining.benchmark.evaluation import corrupt_all
-from NeuralDiffusionTraining.benchmark.noise_estimates import estimate_noise
+from NeuralDiffusionTraining.benchmark.slice_noise import judge_noise
 from NeuralDiffusionTraining.benchmark.tunable_filters import FILTERS, TunableFilter
 from NeuralDiffusionTraining.benchmark.tuned import tuned
 from NeuralDiffusionTraining.benchmark.tuning import tune
@@ -47,7 +47,7 @@ def test_the_search_finds_the_best_of_the_whole_grid(monkeypatch, name):
     clean = blocks(3)
     noisy, _ = corrupt_all(clean, "rician", None)
     found = tune(clean, noisy, "rician")[name]
-    estimate = estimate_noise(noisy, "rician")
+    estimate = judge_noise(noisy, "rician")
     scores = []
     for values in product(*tunable.grid.values()):
         parameters = dict(zip(tunable.grid, values, strict=True))

@@ -9,10 +9,10 @@ import torch
 
 from NeuralDiffusionLib.network.noise_model import BiasInversion
 
-from .noise_estimates import NoiseEstimate
+from .slice_noise import SliceNoise
 
 
-def correct_bias(smooth: np.ndarray, estimate: NoiseEstimate) -> np.ndarray:
+def correct_bias(smooth: np.ndarray, estimate: SliceNoise) -> np.ndarray:
     """Turn means of noisy pixels into estimates of the signal.
 
     Rician noise: the Rice mean is inverted; Gaussian noise that was cut off at zero: the mean of the clipped normal

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
-from NeuralDiffusionLib.engine.devices import fast_dtype, resolve_device
+from NeuralDiffusionLib.engine.devices import precision_on, resolve_device
 
+from ..networks.checkpoints import load_trained
 from .cost import count_parameters, macs_per_pixel
 from .methods import Method
 from .network_pass import NetworkPass
@@ -45,15 +46,14 @@ def ours(denoiser: Denoiser, settings: DenoiseSettings, neighbourhoods: Sequence
     ]
 
 
-def diffusion_alone(denoiser: Denoiser, settings: DenoiseSettings, precision: str = "fast") -> Method:
+def diffusion_alone(denoiser: Denoiser, settings: DenoiseSettings) -> Method:
     """The diffusion steps of Neural Diffusion and nothing after them: no bias inversion, no refinement."""
     device = torch.device(denoiser.device)
-    dtype = torch.float32 if precision == "float32" else fast_dtype(device)
 
     @torch.inference_mode()
     def denoise(noisy: np.ndarray, _: np.ndarray) -> np.ndarray:
         inputs = torch.from_numpy(noisy).unsqueeze(1).to(device)
-        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+        with precision_on(device, denoiser.precision):
             for stage in denoiser.network.stages(inputs, settings.noise, settings.iterations, settings.neighbours):
                 state = stage.state
         return state[:, 0].float().cpu().numpy()
@@ -87,8 +87,6 @@ def trained(
     CommandError
         If the file is no checkpoint of this program.
     """
-    from ..training.checkpoints import load_trained
-
     settings = settings or DenoiseSettings()
     place = resolve_device(device)
     network = load_trained(checkpoint).network.eval().to(place)

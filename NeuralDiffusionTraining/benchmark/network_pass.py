@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from NeuralDiffusionLib import DenoiseSettings
-from NeuralDiffusionLib.engine.devices import batch_size, fast_dtype
+from NeuralDiffusionLib.engine.devices import batch_size, precision_on
 from NeuralDiffusionLib.engine.slice_run import within_extremes
 
 
@@ -45,11 +45,10 @@ class NetworkPass:
         """Denoise (slices, rows, columns) float32 blindly; of the settings, intensity range and sigma do not count."""
         parts = []
         batch = batch_size(self.device, noisy[0].size)
-        dtype = torch.float32 if self.precision == "float32" else fast_dtype(self.device)
         for first in range(0, len(noisy), batch):
             inputs = torch.from_numpy(np.ascontiguousarray(noisy[first : first + batch], np.float32))
             inputs = inputs.unsqueeze(1).to(self.device)
-            with torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32):
+            with precision_on(self.device, self.precision):
                 output = self.network(
                     inputs,
                     settings.noise,

@@ -16,11 +16,11 @@ import SimpleITK as sitk
 import torch
 from torch import nn
 
-from NeuralDiffusionLib.network.noise_model import TYPES
+from NeuralDiffusionLib.network.noise_model import PURE_TYPES
 
 from .classical import each_slice
 from .methods import Method
-from .noise_estimates import NoiseEstimate, estimate_noise
+from .slice_noise import SliceNoise, judge_noise
 from .slicer_diffusion import slicer_gradient_diffusion, why_missing
 from .stabilisation import stabilise
 
@@ -35,7 +35,7 @@ def peers(noise: str) -> tuple[list[Method], list[str]]:
 
     Slicer's gradient and SimpleITK's curvature anisotropic diffusion run with their defaults. BM3D and FFDNet get
     slices with stabilised variance (see `stabilise`) and each the true noise level in one row and the estimated one
-    (see `estimate_noise`) in another; for mixed noise the type is judged in both.
+    (see `judge_noise`) in another; for mixed noise the type is judged in both.
 
     Parameters
     ----------
@@ -144,10 +144,10 @@ def _both_levels(
     macs_per_pixel: float | None = None,
 ) -> list[Method]:
     def blind(noisy: np.ndarray, _: np.ndarray) -> np.ndarray:
-        return _remove_stabilised(remove, noisy, estimate_noise(noisy, noise))
+        return _remove_stabilised(remove, noisy, judge_noise(noisy, noise))
 
     def told(noisy: np.ndarray, levels: np.ndarray) -> np.ndarray:
-        return _remove_stabilised(remove, noisy, estimate_noise(noisy, noise, levels))
+        return _remove_stabilised(remove, noisy, judge_noise(noisy, noise, levels))
 
     title = f"{name} + {PREPARATION[noise]}"
     return [
@@ -159,13 +159,13 @@ def _both_levels(
             blind,
             parameters,
             macs_per_pixel,
-            lambda noisy: estimate_noise(noisy, noise).sigma,
+            lambda noisy: judge_noise(noisy, noise).sigma,
         ),
     ]
 
 
-def _remove_stabilised(remove: RemoveWhiteNoise, noisy: np.ndarray, estimate: NoiseEstimate) -> np.ndarray:
-    kinds = [TYPES[index] for index in estimate.types.argmax(axis=1)]
+def _remove_stabilised(remove: RemoveWhiteNoise, noisy: np.ndarray, estimate: SliceNoise) -> np.ndarray:
+    kinds = [PURE_TYPES[index] for index in estimate.types.argmax(axis=1)]
     stable = [stabilise(*one) for one in zip(noisy, estimate.sigma, kinds, strict=True)]
     smooth = remove(np.stack([one.picture for one in stable]), np.array([one.sigma for one in stable], np.float32))
     return np.stack([one.restore(picture) for one, picture in zip(stable, smooth, strict=True)])

@@ -12,7 +12,7 @@ from scipy.integrate import cumulative_trapezoid
 from scipy.special import ive
 
 from .bias_correction import correct_bias
-from .noise_estimates import NoiseEstimate
+from .slice_noise import SliceNoise
 
 _LARGEST_SIGNAL = 24.0
 _SIGNAL_STEP = 0.03
@@ -121,7 +121,7 @@ def _rician(picture: np.ndarray, sigma: float) -> Stabilised:
 
 
 def _gaussian(picture: np.ndarray, sigma: float) -> Stabilised:
-    estimate = NoiseEstimate(np.array([sigma], np.float32), np.array([[1, 0, 0]], np.float32))
+    estimate = SliceNoise(np.array([sigma], np.float32), np.array([[1, 0, 0]], np.float32))
     return Stabilised(picture, sigma, lambda smooth: correct_bias(smooth[None], estimate)[0])
 
 

@@ -12,7 +12,7 @@ from ..files.result_files import read_json
 from .bias_correction import correct_bias
 from .classical import each_slice
 from .methods import Method
-from .noise_estimates import estimate_noise
+from .slice_noise import judge_noise
 from .tunable_filters import FILTERS, Parameters, TunableFilter
 
 GROUP = "tuned, bias-corrected"
@@ -22,7 +22,7 @@ PARAMETERS = Path(__file__).with_name("tuned_parameters.json")
 def tuned(noise: str, file: Path = PARAMETERS) -> list[Method]:
     """The filters of `tunable_filters.FILTERS` with the parameters that `neural-diffusion tune` found.
 
-    All are as blind as ours: the noise level, and for mixed noise the type, come from `estimate_noise`.
+    All are as blind as ours: the noise level, and for mixed noise the type, come from `judge_noise`.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def tuned(noise: str, file: Path = PARAMETERS) -> list[Method]:
 
     # One function for all rows, so that the error of the estimate is measured once.
     def estimate(noisy: np.ndarray) -> np.ndarray:
-        return estimate_noise(noisy, noise).sigma
+        return judge_noise(noisy, noise).sigma
 
     return [_row(name, FILTERS[name], parameters, noise, estimate) for name, parameters in chosen.items()]
 
@@ -59,7 +59,7 @@ def _row(
     estimate: Callable[[np.ndarray], np.ndarray],
 ) -> Method:
     def denoise(noisy: np.ndarray, _: np.ndarray) -> np.ndarray:
-        found = estimate_noise(noisy, noise)
+        found = judge_noise(noisy, noise)
         smooth = each_slice(lambda picture, sigma: tunable(picture, sigma, parameters), noisy, found.sigma)
         return correct_bias(smooth, found)
 

@@ -10,7 +10,7 @@ import numpy as np
 from skimage.metrics import peak_signal_noise_ratio
 
 from .bias_correction import correct_bias
-from .noise_estimates import NoiseEstimate, estimate_noise
+from .slice_noise import SliceNoise, judge_noise
 from .tunable_filters import FILTERS, Parameters, TunableFilter
 
 # Perona-Malik, for one, has two good settings far apart: few strong steps, and many weak ones.
@@ -61,7 +61,7 @@ def tune(
     progress
         Called with the name of each filter before its search.
     """
-    estimate = estimate_noise(noisy, noise)
+    estimate = judge_noise(noisy, noise)
     outcome = {}
     for name, tunable in FILTERS.items():
         if progress is not None:
@@ -70,7 +70,7 @@ def tune(
     return outcome
 
 
-def _climb(tunable: TunableFilter, clean: np.ndarray, noisy: np.ndarray, estimate: NoiseEstimate) -> TunedFilter:
+def _climb(tunable: TunableFilter, clean: np.ndarray, noisy: np.ndarray, estimate: SliceNoise) -> TunedFilter:
     """Uphill from the best places of a coarse scan until no step along one axis, or diagonally two, leads higher."""
     grid = tunable.grid
     known: dict[Place, float] = {}
@@ -134,7 +134,7 @@ def _diagonal(grid: list[tuple], place: Place) -> Iterator[Place]:
 
 
 def _mean_psnr(
-    tunable: TunableFilter, parameters: Parameters, clean: np.ndarray, noisy: np.ndarray, estimate: NoiseEstimate
+    tunable: TunableFilter, parameters: Parameters, clean: np.ndarray, noisy: np.ndarray, estimate: SliceNoise
 ) -> float:
     smooth = np.stack(
         [tunable(picture, sigma, parameters) for picture, sigma in zip(noisy, estimate.sigma, strict=True)]

@@ -15,10 +15,10 @@ import numpy as np
 import SimpleITK as sitk
 from skimage.restoration import denoise_nl_means
 
-from NeuralDiffusionLib.network.noise_model import TYPES
+from NeuralDiffusionLib.network.noise_model import PURE_TYPES
 
 from .bias_correction import correct_bias
-from .noise_estimates import NoiseEstimate
+from .slice_noise import SliceNoise
 from .volume_methods import NoisyVolume, VolumeMethod
 
 Parameters = Mapping[str, Any]
@@ -113,8 +113,8 @@ def _non_local_means_rician(noisy: NoisyVolume, parameters: Parameters) -> np.nd
 
 def invert_rice_mean(mean: np.ndarray, sigma: float) -> np.ndarray:
     """The signal whose Rice mean this volume is (Koay and Basser, J. Magn. Reson. 179, 2006); float32."""
-    types = np.array([name == "rician" for name in TYPES], np.float32)
-    noise = NoiseEstimate(np.full(len(mean), sigma, np.float32), np.tile(types, (len(mean), 1)))
+    types = np.array([name == "rician" for name in PURE_TYPES], np.float32)
+    noise = SliceNoise(np.full(len(mean), sigma, np.float32), np.tile(types, (len(mean), 1)))
     return correct_bias(mean, noise)
 
 

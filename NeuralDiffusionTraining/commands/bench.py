@@ -78,7 +78,7 @@ def bench(
     if compiled:
         subjects.append(with_compiler(device, settings))
     if checkpoints:
-        from ..training.checkpoints import load_trained
+        from ..networks.checkpoints import load_trained
 
         for name, checkpoint in checkpoints:
             subjects.append(network(name, load_trained(checkpoint).network, device, measured=True))

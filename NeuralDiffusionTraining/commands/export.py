@@ -49,8 +49,8 @@ def export(
     """
     from NeuralDiffusionLib.engine.weights import save_weights
 
+    from ..networks.checkpoints import load_trained
     from ..reporting.onnx_export import export_onnx, require_onnx
-    from ..training.checkpoints import load_trained
 
     check_outputs(output, onnx, inputs=(checkpoint, figures))
     settings = None

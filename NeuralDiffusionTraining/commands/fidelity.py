@@ -77,7 +77,7 @@ def fidelity(
     slices = load_part(data, split, part, limit)
     rows, skipped = build_rows(asked, checkpoints, denoiser, settings, neighbours, precision)
     if "ours" in asked:
-        rows.append(diffusion_alone(denoiser, settings, precision))
+        rows.append(diffusion_alone(denoiser, settings))
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=RUNS * len(slices.clean) * len(rows))

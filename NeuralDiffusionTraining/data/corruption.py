@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from NeuralDiffusionLib.network.noise_model import TYPES as NOISE_TYPES
+from NeuralDiffusionLib.network.noise_model import PURE_TYPES
 
 BENCHMARK_SIGMAS = (0.05, 0.20)
 _TEST_SEED = 42
@@ -36,7 +36,7 @@ def corrupt(clean: np.ndarray, noise: str, sigma: float, generator: np.random.Ge
     elif noise == "speckle":
         noisy = clean * (1 + _normal(clean.shape, sigma, generator))
     else:
-        raise ValueError(f"Noise type {noise!r} is not known: choose one of {', '.join(NOISE_TYPES)}.")
+        raise ValueError(f"Noise type {noise!r} is not known: choose one of {', '.join(PURE_TYPES)}.")
     return np.clip(noisy, 0, 1).astype(np.float32)
 
 
@@ -72,7 +72,7 @@ def benchmark_corruption(
     generator = np.random.default_rng((_TEST_SEED, position, draw) if draw else (_TEST_SEED, position))
     drawn = float(generator.uniform(*BENCHMARK_SIGMAS))
     level = drawn if sigma is None else sigma
-    kind = NOISE_TYPES[int(generator.integers(len(NOISE_TYPES)))] if noise == "mixed" else noise
+    kind = PURE_TYPES[int(generator.integers(len(PURE_TYPES)))] if noise == "mixed" else noise
     return corrupt(clean, kind, level, generator), level
 
 

@@ -92,7 +92,7 @@ class PerPixelGatesNetwork(NeuralDiffusionNetwork):
         for stage in self.conduction:
             _give_every_pixel_its_gates(stage)
 
-    def _run_stage(self, state: Tensor, gates: Tensor, sizes: Tensor, neighbours: int, reach: int) -> DiffusionStage:
+    def run_stage(self, state: Tensor, gates: Tensor, sizes: Tensor, neighbours: int, reach: int) -> DiffusionStage:
         gates = gates.unflatten(1, (2, -1))[:, :, : directions(neighbours)]
         weighted = gates * gates.new_tensor(EDGE_WEIGHTS[: directions(neighbours)]).view(-1, 1, 1)
         for step in sizes:

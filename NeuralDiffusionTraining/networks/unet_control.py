@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from NeuralDiffusionLib.network.neural_diffusion import NetworkOutput
 from NeuralDiffusionLib.network.noise_floor import NoiseFloorShrinkage, share_with_floor
 from NeuralDiffusionLib.network.noise_level import NoiseLevelEstimator, noise_of
-from NeuralDiffusionLib.network.noise_model import TYPES, BiasInversion
+from NeuralDiffusionLib.network.noise_model import PURE_TYPES, BiasInversion
 
 from .unet import ResidualUNet
 
@@ -30,7 +30,7 @@ class UNetControl(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.noise_level = NoiseLevelEstimator()
-        self.unet = ResidualUNet(2 + len(TYPES))
+        self.unet = ResidualUNet(2 + len(PURE_TYPES))
         self.inversion = BiasInversion()
         self.floor = NoiseFloorShrinkage(strength=0.3, reach=0.5)
 

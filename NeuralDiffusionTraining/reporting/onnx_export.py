@@ -22,7 +22,6 @@ _OPSET = 18
 # and one that pads by nothing serves multiples too.
 _TRACED_SHAPE = (2, 1, 44, 36)
 _AXES = {0: "batch", 2: "rows", 3: "columns"}
-SMALLEST_SIDE = 8
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,6 @@ class Result:
 class Results:
     """Every file of a folder; `curves` are the CSV files of learning curves."""
 
-    folder: Path
     files: tuple[Result, ...]
     curves: tuple[Path, ...] = ()
     unknown: tuple[str, ...] = field(default=())
@@ -91,7 +90,7 @@ def read_results(folder: Path) -> Results:
             unknown.append(path.name)
         else:
             files.append(result)
-    return Results(folder, tuple(files), tuple(curves), tuple(unknown))
+    return Results(tuple(files), tuple(curves), tuple(unknown))
 
 
 def files_of_results(folder: Path) -> list[Path]:

@@ -117,9 +117,7 @@ def _with(
     """Return a denoiser of the same weights, device and precision that computes with another kind of network."""
     network = kind(denoiser.network.architecture)
     network.load_state_dict(denoiser.network.state_dict())
-    other = Denoiser(denoiser.device, precision=precision or denoiser.precision)
-    other.network = network.eval().to(denoiser.device, memory_format=memory_format)
-    return other
+    return denoiser.with_network(network.to(memory_format=memory_format), precision)
 
 
 def _slice_by_slice(denoiser: Denoiser, noisy: np.ndarray, settings: DenoiseSettings) -> np.ndarray:

@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
-from NeuralDiffusionLib.engine.devices import fast_dtype
+from NeuralDiffusionLib.engine.devices import compute_dtype
 
 _SIDES = {"cpu": 2048, "cuda": 8192}
 """Side of the square matrices that are multiplied and copied."""
@@ -62,7 +62,7 @@ def machine_share(
         denoiser(one, settings)
     with traffic:
         denoiser(one, settings)
-    dtype = torch.float32 if denoiser.precision == "float32" else fast_dtype(device)
+    dtype = compute_dtype(device, denoiser.precision)
     side = _SIDES["cuda" if device.type == "cuda" else "cpu"]
     first, second = (torch.rand(side, side, device=device).to(dtype) for _ in range(2))
     # Far larger than any cache.

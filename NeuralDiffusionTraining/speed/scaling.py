@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
-from NeuralDiffusionLib.engine.devices import fast_dtype
+from NeuralDiffusionLib.engine.devices import precision_on
 
 from .bench_volume import in_the_middle
 from .timing import in_turns
@@ -91,12 +91,11 @@ def _curve(denoiser: Denoiser, values: Sequence[int], works: Sequence[Work]) -> 
 
 def _in_batches(denoiser: Denoiser, volume: np.ndarray, count: int) -> Work:
     device = torch.device(denoiser.device)
-    dtype = fast_dtype(device)
     batches = torch.from_numpy(volume).unsqueeze(1).to(device).split(count)
 
     @torch.inference_mode()
     def run() -> None:
-        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+        with precision_on(device, denoiser.precision):
             for batch in batches:
                 denoiser.network(batch).image.cpu()
 

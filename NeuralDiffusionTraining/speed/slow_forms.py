@@ -24,7 +24,7 @@ class GatesEveryStep(NeuralDiffusionNetwork):
 class StepsPerPixel(NeuralDiffusionNetwork):
     """Sums up over the neighbours of every pixel, so that each edge is computed from both of its ends."""
 
-    def _run_stage(self, state: Tensor, gates: Tensor, sizes: Tensor, neighbours: int, reach: int) -> DiffusionStage:
+    def run_stage(self, state: Tensor, gates: Tensor, sizes: Tensor, neighbours: int, reach: int) -> DiffusionStage:
         count = directions(neighbours)
         gates = gates[:, :count]
         weighted = _around(
@@ -46,7 +46,7 @@ class StepsPerPixel(NeuralDiffusionNetwork):
 class NewBuffers(NeuralDiffusionNetwork):
     """Takes its steps on edges, as convolutions that each write to new memory."""
 
-    def _run_stage(self, state: Tensor, gates: Tensor, sizes: Tensor, neighbours: int, reach: int) -> DiffusionStage:
+    def run_stage(self, state: Tensor, gates: Tensor, sizes: Tensor, neighbours: int, reach: int) -> DiffusionStage:
         gates = gates[:, : directions(neighbours)]
         return DiffusionStage(exported_diffusion.diffuse(state, gates, sizes, reach), gates, len(sizes), reach)
 

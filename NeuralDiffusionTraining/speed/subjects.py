@@ -63,8 +63,7 @@ def ours(denoiser: Denoiser, settings: DenoiseSettings) -> list[Subject]:
 
 def network(name: str, module: nn.Module, device: str, measured: bool) -> Subject:
     """Any network of `NeuralDiffusionTraining.networks` in the engine of ours."""
-    engine = Denoiser(device)
-    engine.network = module.eval().to(engine.device, memory_format=torch.channels_last)
+    engine = Denoiser(device).with_network(module.to(memory_format=torch.channels_last))
     return Subject(name, "network", lambda noisy: engine(noisy).image, engine.device, measured=measured)
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from NeuralDiffusionLib import DenoiseSettings
+from NeuralDiffusionLib.network.noise_model import PURE_TYPES
 
 from ..benchmark.evaluation import evaluate, noisy_input
 from ..benchmark.learned import trained
 from ..benchmark.methods import Method
 from ..benchmark.tables import rows as table_rows
-from ..data.corruption import NOISE_TYPES
 from ..data.loaded_part import load_part
 from ..files.command_error import CommandError
 from .config import TrainingConfig, read_config
@@ -135,7 +135,7 @@ def trained_for(noise: str) -> dict[str, Any]:
     CommandError
         If the type is not known.
     """
-    settings = (*NOISE_TYPES, "mixed")
+    settings = (*PURE_TYPES, "mixed")
     if noise not in settings:
         raise CommandError(f"Noise '{noise}' is not known: choose one of {', '.join(settings)}.")
     return {"sampling.setting_weights": [int(one == noise) for one in settings]}

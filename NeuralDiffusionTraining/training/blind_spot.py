@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 from NeuralDiffusionLib.engine.intensity import estimate_range
 from NeuralDiffusionLib.network.neural_diffusion import NeuralDiffusionNetwork
 from NeuralDiffusionLib.network.noise_level import noise_of
-from NeuralDiffusionLib.network.noise_model import TYPES, clipped_gaussian_mean, rice_mean
+from NeuralDiffusionLib.network.noise_model import PURE_TYPES, clipped_gaussian_mean, rice_mean
 
 from .config import OptimiserConfig
 from .divergence import DivergenceStop
@@ -169,10 +169,10 @@ def expectation(signal: Tensor, sigma: Tensor, types: Tensor) -> Tensor:
     sigma
         Noise level above 0, broadcastable to `signal`.
     types
-        Weight of each of `noise_model.TYPES`, (batch, 3).
+        Weight of each of `noise_model.PURE_TYPES`, (batch, 3).
     """
     ratio = (signal / sigma).clamp_min(0)
-    gaussian, rician, _ = (types[:, number].view(-1, 1, 1, 1) for number in range(len(TYPES)))
+    gaussian, rician, _ = (types[:, number].view(-1, 1, 1, 1) for number in range(len(PURE_TYPES)))
     return signal + sigma * (gaussian * (clipped_gaussian_mean(ratio) - ratio) + rician * (rice_mean(ratio) - ratio))
 
 

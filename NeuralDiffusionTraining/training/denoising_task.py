@@ -12,8 +12,8 @@ from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
 from NeuralDiffusionLib.engine.settings import MAX_ITERATIONS
+from NeuralDiffusionLib.network.noise_model import PURE_TYPES
 
-from ..data.corruption import NOISE_TYPES
 from ..networks.registry import build_network
 from .config import TrainingConfig
 from .losses import denoising_loss, logarithmic_loss
@@ -72,7 +72,7 @@ class DenoisingTask(L.LightningModule):
     def _noise(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Type weights (batch, 3), noise level (batch,) that the network is given, and the estimator's own loss."""
         kind, sigma = batch["kind"], batch["sigma"]
-        types = F.one_hot(kind, len(NOISE_TYPES)).float()
+        types = F.one_hot(kind, len(PURE_TYPES)).float()
         if not hasattr(self.network, "noise_level"):
             return types, sigma, sigma.new_zeros(())
         estimates, logits = self.network.noise_level(batch["noisy"])
@@ -88,7 +88,7 @@ class DenoisingTask(L.LightningModule):
 
     def validation_step(self, batch: dict[str, Tensor], batch_index: int, dataloader_idx: int = 0) -> None:
         sampling = self.config.sampling
-        noise = NOISE_TYPES[dataloader_idx]
+        noise = PURE_TYPES[dataloader_idx]
         told = sampling.setting_weights[:MIXED]
         if any(told) and not told[dataloader_idx]:
             return
@@ -102,7 +102,7 @@ class DenoisingTask(L.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         metrics = self.trainer.callback_metrics
-        known = [metrics[f"psnr_{noise}"] for noise in NOISE_TYPES if f"psnr_{noise}" in metrics]
+        known = [metrics[f"psnr_{noise}"] for noise in PURE_TYPES if f"psnr_{noise}" in metrics]
         self.log("psnr", torch.stack(known).mean())
 
     def configure_optimizers(self) -> dict[str, Any]:

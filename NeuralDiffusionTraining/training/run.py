@@ -26,7 +26,7 @@ from ..files.command_error import CommandError
 from ..files.folder_lock import alone_in
 from ..files.result_files import make_folder
 from ..files.unfinished import remove_unfinished
-from .checkpoints import BEST, NEWEST, TrainedNetwork, load_trained
+from ..networks.checkpoints import BEST, NEWEST, TrainedNetwork, load_trained
 from .config import TrainingConfig
 from .curves import FOLDER as CURVES
 from .curves import PICTURE, TABLE, CurveFiles

@@ -9,11 +9,13 @@ from skimage.transform import resize
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from ..data.corruption import NOISE_TYPES, benchmark_corruption, corrupt
+from NeuralDiffusionLib.network.noise_model import PURE_TYPES
+
+from ..data.corruption import benchmark_corruption, corrupt
 from ..data.slices import BENCHMARK_SIZE
 from .config import SamplingConfig
 
-MIXED = len(NOISE_TYPES)
+MIXED = len(PURE_TYPES)
 """Index of the setting "mixed": the type is not told to the network."""
 
 _AIR = 0.03
@@ -45,9 +47,9 @@ class TrainingSlices(Dataset):
             clean = clean * np.float32(generator.uniform(0.4, 1.0))
         inside = clean > _AIR if generator.random() < self.plan.masked_share else None
         setting = int(generator.choice(len(self.plan.setting_weights), p=self.plan.setting_weights))
-        kind = int(generator.integers(len(NOISE_TYPES))) if setting == MIXED else setting
+        kind = int(generator.integers(len(PURE_TYPES))) if setting == MIXED else setting
         sigma = self._sigma(generator)
-        noisy = corrupt(clean, NOISE_TYPES[kind], sigma, generator)
+        noisy = corrupt(clean, PURE_TYPES[kind], sigma, generator)
         if inside is not None:
             clean, noisy = clean * inside, noisy * inside
         return {
@@ -147,4 +149,4 @@ class SliceData(L.LightningDataModule):
 
     def val_dataloader(self) -> list[DataLoader]:
         """All of the validation part in every process: the figures do not depend on the number of processes."""
-        return [DataLoader(ValidationSlices(self.validation, noise), _VALIDATION_BATCH) for noise in NOISE_TYPES]
+        return [DataLoader(ValidationSlices(self.validation, noise), _VALIDATION_BATCH) for noise in PURE_TYPES]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections import deque
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -17,7 +16,7 @@ from torch import nn
 from ..errors import DenoiseCancelled, DeviceError
 from ..translation import translator
 from .denoise_result import DenoiseResult
-from .devices import batch_size, fast_dtype, out_of_memory, resolve_device
+from .devices import batch_size, out_of_memory, precision_on, resolve_device
 from .scalar_types import cast_into
 from .settings import DenoiseSettings
 from .slice_run import SliceRun, within_extremes
@@ -88,6 +87,22 @@ class Denoiser:
     def device(self) -> str:
         """The device on which a run starts."""
         return str(self._device)
+
+    def with_network(self, network: nn.Module, precision: str | None = None) -> Denoiser:
+        """A denoiser on the same device with another network, which comes from no file of weights.
+
+        Parameters
+        ----------
+        network
+            With the interface of `NeuralDiffusionNetwork`; it is moved to the device, in the memory format that it has.
+        precision
+            As for `Denoiser`; that of this denoiser if left out.
+        """
+        other = copy.copy(self)
+        other.network = network.eval().to(self._device)
+        other.precision = precision or self.precision
+        other.weights_sha256, other.weights_metadata = "", {}
+        return other
 
     def __call__(
         self,
@@ -248,19 +263,12 @@ class Denoiser:
         """Do the work with one batch; None where the memory ran out, and by then holds nothing of it."""
         try:
             inputs = run.inputs(part, place.device)
-            with self._precision_on(place.device):
+            with precision_on(place.device, self.precision):
                 return work(place.network, part, inputs) or (lambda: None)
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
                 raise
             return None
-
-    def _precision_on(self, device: torch.device) -> AbstractContextManager:
-        dtype = torch.float32 if self.precision == "float32" else fast_dtype(device)
-        if dtype != torch.float32:
-            return torch.autocast(device.type, dtype)
-        # Cards from Ampere on would cut the factors of a convolution to 10 bits.
-        return torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if device.type == "cuda" else nullcontext()
 
 
 def _retreat(place: _Place, pixels: int) -> None:

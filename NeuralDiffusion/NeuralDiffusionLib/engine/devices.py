@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
@@ -71,6 +72,20 @@ def fast_dtype(device: torch.device) -> torch.dtype:
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else torch.float32
     return _fast_cpu_dtype() if device.type == "cpu" else torch.float32
+
+
+def compute_dtype(device: torch.device, precision: str) -> torch.dtype:
+    """The type in which convolutions are computed: that of `fast_dtype` for ``"fast"``, float32 for ``"float32"``."""
+    return torch.float32 if precision == "float32" else fast_dtype(device)
+
+
+def precision_on(device: torch.device, precision: str) -> AbstractContextManager:
+    """The context in which a network computes on a device with a precision, ``"fast"`` or ``"float32"``."""
+    dtype = compute_dtype(device, precision)
+    if dtype != torch.float32:
+        return torch.autocast(device.type, dtype)
+    # Cards from Ampere on would cut the factors of a convolution to 10 bits.
+    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if device.type == "cuda" else nullcontext()
 
 
 def _fast_cpu_dtype() -> torch.dtype:

@@ -45,14 +45,6 @@ class DiffusionTrace:
     slice_index: int | None
 
 
-def trace_bytes(
-    denoiser: Denoiser, shape: tuple[int, int, int], settings: DenoiseSettings, every_step: bool = False
-) -> int:
-    """Memory that the trace of a volume of this shape takes, in bytes."""
-    items = 1 + len(_ends(denoiser.network, settings, every_step))
-    return items * shape[0] * shape[1] * shape[2] * _BYTES_PER_VOXEL
-
-
 def trace_diffusion(
     denoiser: Denoiser,
     volume: np.ndarray,

@@ -35,8 +35,6 @@ def domain_warnings(
     spacing_kji: Sequence[float],
     axis: int,
     sigma: float | None = None,
-    sigma_range: tuple[float, float] = TRAINED_SIGMA,
-    components: int = 1,
     intensity_range: tuple[float, float] | None = None,
     relative_sigma: bool = False,
 ) -> list[str]:
@@ -45,7 +43,7 @@ def domain_warnings(
     Parameters
     ----------
     voxels
-        (K, J, I), integers or real numbers, finite. With several components only these are looked at.
+        (K, J, I), integers or real numbers, finite.
     spacing_kji
         Distance of neighbouring voxels along each axis of the array, (3,), in mm.
     axis
@@ -53,10 +51,6 @@ def domain_warnings(
     sigma
         Noise level, given or estimated, in the units of the voxels (for speckle: relative to the signal); ``None`` is
         not checked.
-    sigma_range
-        Lowest and highest level of training, as shares of the intensity range (for speckle: of the signal).
-    components
-        Values in each voxel.
     intensity_range
         Intensities that count as 0 and 1, in the units of the voxels; estimated as `Denoiser` does if ``None``.
     relative_sigma
@@ -67,19 +61,13 @@ def domain_warnings(
     list of str
         A sentence for each finding: what it is, why it matters, what to do.
     """
-    if components > 1:
-        sentence = _(
-            "Each voxel holds {components} values, as in a colour or vector image: the network knows one intensity in "
-            "each voxel, so extract one component or convert the image to grey first."
-        )
-        return [sentence.format(components=components)]
     low, high = intensity_range or estimate_range(voxels)
     slices = np.moveaxis(voxels, axis, 0)
     slices = slices[:: -(-len(slices) // _SAMPLED_SLICES)]
     found = shape_warnings(voxels.shape, spacing_kji, axis)
     found += below_zero_warnings(slices, float(voxels.min()), high - low)
     if sigma is not None:
-        found += sigma_warnings(sigma, low, high, sigma_range, relative_sigma)
+        found += sigma_warnings(sigma, low, high, relative_sigma)
     return found
 
 
@@ -126,12 +114,11 @@ def sigma_warnings(
     sigma: float,
     low: float,
     high: float,
-    sigma_range: tuple[float, float] = TRAINED_SIGMA,
     relative_sigma: bool = False,
 ) -> list[str]:
     """Find whether a noise level is outside of training; `low` and `high` are the intensities that count as 0 and 1."""
     unit = 1.0 if relative_sigma else high - low
-    lowest, highest = (share * unit for share in sigma_range)
+    lowest, highest = (share * unit for share in TRAINED_SIGMA)
     if lowest <= sigma <= highest:
         return []
     where = (

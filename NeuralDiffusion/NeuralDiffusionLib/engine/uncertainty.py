@@ -108,8 +108,7 @@ def sample_uncertainty(
     scalar_type = exact_float(np.asarray(volume).dtype)
     result = denoiser(volume, settings, part(0), cancelled, scalar_type)
     # A copy: somebody else may be denoising with the original, which must not lose any channel.
-    sampler = copy.copy(denoiser)
-    sampler.network = copy.deepcopy(denoiser.network)
+    sampler = denoiser.with_network(copy.deepcopy(denoiser.network))
     dropout = sampler.network.guidance.dropout = _Dropout(denoiser.network.architecture.dropout)
     mean = np.zeros(result.image.shape, np.float64)
     squares = np.zeros(result.image.shape, np.float64)

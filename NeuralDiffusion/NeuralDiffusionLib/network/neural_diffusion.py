@@ -135,7 +135,7 @@ class NeuralDiffusionNetwork(nn.Module):
         slices
             (batch, 1, rows, columns), float32, any size from 1 x 1, intensities about [0, 1].
         noise
-            Noise type, or the weights of `noise_model.TYPES` as a (batch, 3) tensor.
+            Noise type, or the weights of `noise_model.PURE_TYPES` as a (batch, 3) tensor.
         iterations
             Number of diffusion steps, 1 or more.
         neighbours
@@ -210,11 +210,11 @@ class NeuralDiffusionNetwork(nn.Module):
             noise = level * (1 - speckle + speckle * padded.detach().abs())
             reach = self.architecture.reach[number]
             gates = self.conduction[number](padded, self.projection.of_stage(features, number), noise, reach)
-            stage = self._run_stage(state, onset * gates[..., :rows, :columns], sizes[first:last], neighbours, reach)
+            stage = self.run_stage(state, onset * gates[..., :rows, :columns], sizes[first:last], neighbours, reach)
             yield stage
             state = stage.state
 
-    def _run_stage(self, state: Tensor, gates: Tensor, sizes: Tensor, neighbours: int, reach: int) -> DiffusionStage:
+    def run_stage(self, state: Tensor, gates: Tensor, sizes: Tensor, neighbours: int, reach: int) -> DiffusionStage:
         gates = gates[:, : directions(neighbours)]
         return DiffusionStage(diffuse(state, gates, sizes, reach), gates, len(sizes), reach)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .noise_model import TYPES
+from .noise_model import PURE_TYPES
 
 
 def share_with_floor(types: Tensor, clipped: Tensor) -> Tensor:
@@ -14,11 +14,11 @@ def share_with_floor(types: Tensor, clipped: Tensor) -> Tensor:
     Parameters
     ----------
     types
-        Weight of each of `noise_model.TYPES`, (batch, 3).
+        Weight of each of `noise_model.PURE_TYPES`, (batch, 3).
     clipped
         1 where values below zero were cut off, 0 where they were kept, (batch,).
     """
-    return types[:, TYPES.index("rician")] + types[:, TYPES.index("gaussian")] * clipped
+    return types[:, PURE_TYPES.index("rician")] + types[:, PURE_TYPES.index("gaussian")] * clipped
 
 
 class NoiseFloorShrinkage(nn.Module):

@@ -8,13 +8,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .noise_model import TYPES
+from .noise_model import PURE_TYPES
 
 LARGEST_SIGMA = 1.0
 """Highest noise level that the network is told, in units of the intensity range (speckle: of the signal): four times
 that of training. Nothing can be told from such noise, and of much higher levels the guidance overflows."""
 
 _WIDTH = 24
+_WINDOW = 7
 _INPUTS = 4 * 3
 
 
@@ -39,9 +40,9 @@ class NoiseLevelEstimator(nn.Module):
             nn.Conv2d(2 * _WIDTH, 2 * _WIDTH, 3, padding=1),
             nn.ReLU(),
         )
-        self.attention = nn.Conv2d(2 * _WIDTH, len(TYPES), 1)
-        self.factor = nn.Conv2d(2 * _WIDTH, len(TYPES), 1)
-        self.judge = nn.Linear(4 * _WIDTH, len(TYPES))
+        self.attention = nn.Conv2d(2 * _WIDTH, len(PURE_TYPES), 1)
+        self.factor = nn.Conv2d(2 * _WIDTH, len(PURE_TYPES), 1)
+        self.judge = nn.Linear(4 * _WIDTH, len(PURE_TYPES))
         nn.init.zeros_(self.factor.weight)
         nn.init.zeros_(self.factor.bias)
 
@@ -56,8 +57,8 @@ class NoiseLevelEstimator(nn.Module):
         Returns
         -------
         sigma : Tensor
-            (batch, 3): the level under each noise type of `TYPES`, 0 or more, in units of the slices (relative to the
-            signal for speckle).
+            (batch, 3): the level under each noise type of `PURE_TYPES`, 0 or more, in units of the slices (relative to
+            the signal for speckle).
         logits : Tensor
             (batch, 3): unnormalised log probabilities of the types.
         """
@@ -87,7 +88,8 @@ def noise_of(
     estimator
         Asked for what is not given.
     noise
-        One of `TYPES`, ``"mixed"`` for what the estimator judges, or the weights of `TYPES` as a (batch, 3) tensor.
+        One of `PURE_TYPES`, ``"mixed"`` for what the estimator judges, or the weights of `PURE_TYPES` as a (batch, 3)
+        tensor.
     sigma
         (batch,), or ``None``.
 
@@ -111,13 +113,13 @@ def _told(noise: str | Tensor, slices: Tensor) -> Tensor | None:
         return noise
     if noise == "mixed":
         return None
-    types = slices.new_zeros(slices.shape[0], len(TYPES))
-    types[:, TYPES.index(noise)] = 1
+    types = slices.new_zeros(slices.shape[0], len(PURE_TYPES))
+    types[:, PURE_TYPES.index(noise)] = 1
     return types
 
 
-def local_statistics(slices: Tensor, window: int = 7) -> tuple[Tensor, Tensor]:
-    """Local mean, and local standard deviation of the noise-like part, over square windows.
+def local_statistics(slices: Tensor) -> tuple[Tensor, Tensor]:
+    """Local mean, and local standard deviation of the noise-like part, over windows of 7 x 7 pixels.
 
     The noise-like part is the response to the mask [[1, -2, 1], [-2, 4, -2], [1, -2, 1]] / 6, blind to planes and to
     straight edges along rows and columns, of unit gain for white noise (Immerkaer, Comput. Vis. Image Underst. 64,
@@ -135,7 +137,7 @@ def local_statistics(slices: Tensor, window: int = 7) -> tuple[Tensor, Tensor]:
     """
     noise = _sliding(_sliding(slices, (1.0, -2.0, 1.0), 2), (1.0, -2.0, 1.0), 3)
     images = torch.cat([slices, (noise / 6).square()], dim=1)
-    share = (1 / window,) * window
+    share = (1 / _WINDOW,) * _WINDOW
     mean, energy = _sliding(_sliding(images, share, 2), share, 3).split(1, dim=1)
     return mean, energy.sqrt()
 

@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-TYPES = ("gaussian", "rician", "speckle")
+PURE_TYPES = ("gaussian", "rician", "speckle")
 """Order of the noise types in every tensor of type weights; "mixed" is a soft weighting of these."""
 
 _RATIO_MAX = 8.0
@@ -69,7 +69,7 @@ class BiasInversion(nn.Module):
         sigma
             Noise level, (batch,), in the units of `mean`.
         types
-            Weight of each of `TYPES`, (batch, 3).
+            Weight of each of `PURE_TYPES`, (batch, 3).
         clipped
             1 where values below zero were cut off by the scanner or the file format, 0 where they were kept, (batch,).
             Concerns the Gaussian model only.

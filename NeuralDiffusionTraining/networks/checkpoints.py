@@ -11,7 +11,7 @@ from torch import nn
 from NeuralDiffusionLib.engine.weights import DAMAGED, unpack
 
 from ..files.command_error import CommandError
-from ..networks.registry import build_network
+from .registry import build_network
 
 NEWEST = "last.ckpt"
 BEST = "best.ckpt"

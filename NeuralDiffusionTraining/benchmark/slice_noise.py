@@ -10,11 +10,11 @@ import torch
 
 from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS, load_weights
 from NeuralDiffusionLib.network.noise_level import NoiseLevelEstimator
-from NeuralDiffusionLib.network.noise_model import TYPES
+from NeuralDiffusionLib.network.noise_model import PURE_TYPES
 
 
 @dataclass(frozen=True)
-class NoiseEstimate:
+class SliceNoise:
     """Noise of some slices.
 
     Attributes
@@ -22,14 +22,14 @@ class NoiseEstimate:
     sigma
         Noise level, (slices,), float32; relative to the signal for speckle.
     types
-        Weight of each of `noise_model.TYPES`, (slices, 3), float32, rows that add up to 1.
+        Weight of each of `noise_model.PURE_TYPES`, (slices, 3), float32, rows that add up to 1.
     """
 
     sigma: np.ndarray
     types: np.ndarray
 
 
-def estimate_noise(noisy: np.ndarray, noise: str, sigma: np.ndarray | None = None) -> NoiseEstimate:
+def judge_noise(noisy: np.ndarray, noise: str, sigma: np.ndarray | None = None) -> SliceNoise:
     """Judge the noise of slices with the estimator of the bundled weights.
 
     Of the estimators that were tried on validation slices it serves the competing methods best: its mean relative
@@ -45,12 +45,12 @@ def estimate_noise(noisy: np.ndarray, noise: str, sigma: np.ndarray | None = Non
         Noise levels, (slices,), if they are known; they are estimated if left out.
     """
     if noise != "mixed" and sigma is not None:
-        return NoiseEstimate(np.asarray(sigma, np.float32), _types(noise, len(noisy)))
+        return SliceNoise(np.asarray(sigma, np.float32), _types(noise, len(noisy)))
     with torch.inference_mode():
         levels, logits = _estimator()(torch.from_numpy(noisy).unsqueeze(1))
     types = logits.softmax(dim=1).numpy() if noise == "mixed" else _types(noise, len(noisy))
     levels = (types * levels.numpy()).sum(axis=1) if sigma is None else np.asarray(sigma, np.float32)
-    return NoiseEstimate(levels, types)
+    return SliceNoise(levels, types)
 
 
 @cache
@@ -59,4 +59,4 @@ def _estimator() -> NoiseLevelEstimator:
 
 
 def _types(noise: str, count: int) -> np.ndarray:
-    return np.tile(np.eye(len(TYPES), dtype=np.float32)[TYPES.index(noise)], (count, 1))
+    return np.tile(np.eye(len(PURE_TYPES), dtype=np.float32)[PURE_TYPES.index(noise)], (count, 1))
