@@ -306,6 +306,12 @@ def test_samples_cover_every_setting_and_the_whole_span_of_noise():
     assert 0 < np.mean(stripped) < 0.3
 
 
+def test_shares_of_settings_need_not_add_up_to_one_to_the_last_digit():
+    plan = SamplingConfig(setting_weights=(0.3333333, 0.3333333, 0.3333333, 0), crop=16)
+    slices = TrainingSlices(*[np.full((1, 128, 128), 9, np.uint8)] * 2, plan, seed=0, epoch=0)
+    assert slices[0]["clean"].shape == (1, 16, 16)
+
+
 @pytest.mark.parametrize("name", [path.stem for path in CONFIGS.glob("*.yaml")])
 def test_every_bundled_configuration_is_valid(name):
     assert read_config(bundled_config(name), {}).epochs >= 1

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 from training_slices import make_slices
 
 from NeuralDiffusionTraining.data.splits import load_split, write_splits
 from NeuralDiffusionTraining.files.command_error import CommandError
+from NeuralDiffusionTraining.networks.checkpoints import load_trained
 from NeuralDiffusionTraining.training.config import TrainingConfig, parse_settings, read_config
 from NeuralDiffusionTraining.training.curves import FOLDER, read_curves
+from NeuralDiffusionTraining.training.denoising_task import DenoisingTask
 from NeuralDiffusionTraining.training.run import Place, run_training
 
 SMALL = (
@@ -55,6 +59,53 @@ def write_logs(folder: Path, *texts: str) -> Path:
         log.parent.mkdir(parents=True)
         log.write_text(text, encoding="utf-8")
     return folder
+
+
+class TestStopsAndMoves:
+    @pytest.fixture
+    def stopped(self, data, tmp_path, monkeypatch) -> Path:
+        """A run of two epochs whose second one was ended by Ctrl-C."""
+        step = DenoisingTask.training_step
+
+        def interrupted(task, *batch):
+            if task.global_step == 2:
+                signal.raise_signal(signal.SIGINT)
+            return step(task, *batch)
+
+        output = tmp_path / "run"
+        before = signal.getsignal(signal.SIGINT)
+        with monkeypatch.context() as patched:
+            patched.setattr(DenoisingTask, "training_step", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                run_training(config(data, "epochs=2"), Place(data, output, "cpu"))
+        assert signal.getsignal(signal.SIGINT) == before
+        return output
+
+    def test_ctrl_c_keeps_the_epochs_that_are_done(self, stopped):
+        assert load_trained(stopped / "last.ckpt").done["epochs_done"] == "1"
+
+    @pytest.mark.parametrize("name", ["run", "moved"])
+    def test_better_weights_are_kept_wherever_the_folder_lies_by_then(self, data, stopped, name):
+        checkpoint = torch.load(stopped / "last.ckpt", weights_only=False)
+        (of_best,) = (state for kind, state in checkpoint["callbacks"].items() if "psnr" in kind)
+        for score in ("best_model_score", "kth_value"):
+            of_best[score] = torch.tensor(99.0)
+        of_best["best_k_models"] = dict.fromkeys(of_best["best_k_models"], torch.tensor(99.0))
+        torch.save(checkpoint, stopped / "last.ckpt")
+        folder = stopped.rename(stopped.with_name(name))
+        best = (folder / "best.ckpt").read_bytes()
+
+        run_training(config(data, "epochs=2"), Place(data, folder, "cpu"))
+
+        assert load_trained(folder / "last.ckpt").done["epochs_done"] == "2"
+        assert (folder / "best.ckpt").read_bytes() == best
+        assert {path.name for path in folder.glob("*.ckpt")} == {"best.ckpt", "last.ckpt"}
+
+
+def test_the_last_epoch_is_validated_whichever_others_are(data, tmp_path):
+    run_training(config(data, "epochs=3", "validate_every=2"), Place(data, tmp_path / "run", "cpu"))
+    curves = pd.read_csv(tmp_path / "run" / "curves.csv")
+    assert curves.loc[curves["psnr"].notna(), "epoch"].tolist() == [1, 2]
 
 
 class TestLogsOfStartsThatWereCutOff:

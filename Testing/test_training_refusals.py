@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import lightning as L
 import pytest
 import torch
 from batch_runs import run_here
+from shell import command, environment
 from training_slices import make_slices
 
 from NeuralDiffusionTraining.data.splits import read_split, write_splits
 from NeuralDiffusionTraining.files.command_error import CommandError
+from NeuralDiffusionTraining.training import run as run_module
+from NeuralDiffusionTraining.training.config import TrainingConfig
 from NeuralDiffusionTraining.training.divergence import DivergenceStop
+from NeuralDiffusionTraining.training.run import Place, run_training
+
+
+@pytest.fixture(scope="module")
+def split(tmp_path_factory) -> Path:
+    return make_slices(tmp_path_factory.mktemp("data"))
 
 
 @pytest.mark.parametrize("part", ["train", "validation"])
@@ -37,3 +50,56 @@ def test_a_run_whose_weights_are_no_numbers_any_more_ends():
     module.weight.data[1] = torch.nan
     with pytest.raises(CommandError, match=r"diverged, .*: choose a smaller learning rate\."):
         stop.on_train_batch_end(trainer, module, None, None, 0)
+
+
+def test_a_network_of_batch_statistics_is_not_spread_over_processes_that_cannot_share_them(split, tmp_path):
+    config = TrainingConfig(network="dncnn", split=str(split), batch_size=4)
+    with pytest.raises(CommandError, match=r"'dncnn' normalises over the whole batch.*: train it in one process\."):
+        run_training(config, Place(split.parent, tmp_path / "run", "cpu", devices=2))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("device", "words"),
+    [
+        ("cuda", r"^4 devices are asked for, and device 'cuda' is there 2 times: give --devices 2\.$"),
+        ("cuda:1", r"^Device 'cuda:1' is one of several, and 4 are asked for: give --device cuda, or --devices 1\.$"),
+    ],
+)
+def test_more_cards_than_there_are_are_refused(split, tmp_path, monkeypatch, device, words):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(CommandError, match=words):
+        run_training(TrainingConfig(split=str(split)), Place(split.parent, tmp_path / "run", device, devices=4))
+    assert not (tmp_path / "run").exists()
+
+
+def test_ctrl_c_ends_the_command_as_cancelled(split, tmp_path):
+    output = tmp_path / "run"
+    process = subprocess.Popen(
+        command("train", "--data", split.parent, "--split", split, "--output", output, "--config", "smoke",
+                "--epochs", 1000, "--device", "cpu"),
+        env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+    )  # fmt: skip
+    while not (output / "last.ckpt").exists():
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert err.splitlines()[-1] == "Cancelled."
+    assert "Traceback" not in err
+
+
+def test_weights_of_a_package_within_a_strangers_repository_do_not_name_its_commit(tmp_path, monkeypatch):
+    for arguments in (
+        ["init", "-q"],
+        ["-c", "user.name=A", "-c", "user.email=a@b", "commit", "-q", "--allow-empty", "-m", "a"],
+    ):
+        subprocess.run(["git", *arguments], cwd=tmp_path, check=True)
+    installed = tmp_path / "run.py"
+    installed.write_text("")
+    monkeypatch.setattr(run_module, "__file__", str(installed))
+    assert run_module._commit() == "unknown"
+    subprocess.run(["git", "add", "run.py"], cwd=tmp_path, check=True)
+    assert len(run_module._commit()) == 40

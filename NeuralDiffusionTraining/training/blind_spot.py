@@ -25,6 +25,7 @@ from NeuralDiffusionLib.network.noise_model import PURE_TYPES, clipped_gaussian_
 
 from .config import OptimiserConfig
 from .divergence import DivergenceStop
+from .interrupts import interruptible
 from .optimisers import make_optimiser
 from .progress import RunProgress, silence_lightning
 
@@ -143,7 +144,8 @@ def adapt(
         enable_model_summary=False,
         callbacks=[DivergenceStop(), RunProgress()],
     )
-    trainer.fit(BlindSpotTask(network.train(), options), DataLoader(crops, options.batch_size))
+    with interruptible():
+        trainer.fit(BlindSpotTask(network.train(), options), DataLoader(crops, options.batch_size))
     network.noise_level.requires_grad_(True)
     return network.cpu().eval()
 

@@ -17,6 +17,7 @@ from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities import rank_zero_only
+from torch import nn
 
 from NeuralDiffusionLib.engine.devices import fast_dtype, resolve_device
 
@@ -27,11 +28,13 @@ from ..files.folder_lock import alone_in
 from ..files.result_files import make_folder
 from ..files.unfinished import remove_unfinished
 from ..networks.checkpoints import BEST, NEWEST, TrainedNetwork, load_trained
+from .callbacks import BestCheckpoint, LastEpochValidation
 from .config import TrainingConfig
 from .curves import FOLDER as CURVES
 from .curves import PICTURE, TABLE, CurveFiles
 from .denoising_task import DenoisingTask
 from .divergence import DivergenceStop
+from .interrupts import interruptible
 from .progress import RunProgress, silence_lightning
 from .training_data import SliceData
 from .whole_checkpoints import WholeCheckpoints
@@ -77,6 +80,7 @@ def run_training(config: TrainingConfig, place: Place) -> Path:
         if not split.part(part):
             raise CommandError(f"Split '{config.split}' has no {part} slices: choose another.")
     _check_shares(config, split, place.devices * place.nodes)
+    _check_devices(place, device)
     newest = place.output / NEWEST
     begun = _same_run(newest, config, split)
     silence_lightning()
@@ -98,6 +102,7 @@ def run_training(config: TrainingConfig, place: Place) -> Path:
     if start is not None and begun is None:
         task.network.load_state_dict(start.network.state_dict())
     task.network.to(memory_format=torch.channels_last)
+    _check_normalisation(task.network, config.network, place, device)
     make_folder(place.output)
     with _alone_in(place.output):
         remove_unfinished(place.output, {BEST, NEWEST, TABLE, PICTURE})
@@ -144,6 +149,8 @@ def _fit(
         num_nodes=place.nodes,
         # A short run of the diffusion leaves the conduction networks of its later stages unused.
         strategy=DDPStrategy(find_unused_parameters=True) if processes > 1 else "auto",
+        # Means and variances of the whole batch, as of one process.
+        sync_batchnorm=processes > 1 and device.type == "cuda",
         # The loader shares the samples out itself, so that they do not depend on the number of processes.
         use_distributed_sampler=False,
         precision=precision,
@@ -163,7 +170,8 @@ def _fit(
         # A 1 x 1 kernel in channels_last has strides that several processes count in another way; it costs nothing.
         warnings.filterwarnings("ignore", message="Grad strides do not match")
         try:
-            trainer.fit(task, module, ckpt_path=newest if newest.exists() else None)
+            with interruptible():
+                trainer.fit(task, module, ckpt_path=newest if newest.exists() else None)
         except OSError as error:
             raise CommandError(
                 f"The run in '{place.output}' cannot be written ({error.strerror or error}): make room or name another "
@@ -186,12 +194,12 @@ def _data(config: TrainingConfig, folder: Path, split: Split) -> SliceData:
 
 def _callbacks(config: TrainingConfig, output: Path) -> list[L.Callback]:
     # Two writers: the one of the best weights would leave "last" behind in an epoch that brings no progress.
-    best = ModelCheckpoint(output, Path(BEST).stem, monitor="psnr", mode="max", enable_version_counter=False)
+    best = BestCheckpoint(output / BEST)
     newest = ModelCheckpoint(
         output, Path(NEWEST).stem, every_n_epochs=1, save_on_train_epoch_end=True, enable_version_counter=False
     )
     average = [EMAWeightAveraging(decay=config.optimiser.average)] if config.optimiser.average else []
-    return [DivergenceStop(), best, newest, *average, CurveFiles(output), RunProgress()]
+    return [DivergenceStop(), LastEpochValidation(), best, newest, *average, CurveFiles(output), RunProgress()]
 
 
 def _check_shares(config: TrainingConfig, split: Split, processes: int) -> None:
@@ -202,6 +210,32 @@ def _check_shares(config: TrainingConfig, split: Split, processes: int) -> None:
         if batch < config.batch_size:
             what, instead = f"{what}, all slices of the run,", "fewer processes, or more slices"
         raise CommandError(f"{what} cannot be shared out evenly among {processes} processes: choose {instead}.")
+
+
+def _check_devices(place: Place, device: torch.device) -> None:
+    if place.devices == 1 or device.type == "cpu":
+        return
+    if ":" in place.device:
+        raise CommandError(
+            f"Device '{place.device}' is one of several, and {place.devices} are asked for: "
+            f"give --device {device.type}, or --devices 1."
+        )
+    found = torch.cuda.device_count() if device.type == "cuda" else 1
+    if place.devices > found:
+        raise CommandError(
+            f"{place.devices} devices are asked for, and device '{device.type}' is there {found} times: "
+            f"give --devices {found}."
+        )
+
+
+def _check_normalisation(network: nn.Module, name: str, place: Place, device: torch.device) -> None:
+    """Refuse what would be computed otherwise by several processes: PyTorch shares batch statistics on CUDA alone."""
+    several = place.devices * place.nodes > 1 and device.type != "cuda"
+    if several and any(isinstance(module, nn.BatchNorm2d) for module in network.modules()):
+        raise CommandError(
+            f"Network '{name}' normalises over the whole batch, which several processes can do on CUDA alone: "
+            "train it in one process."
+        )
 
 
 def _same_run(newest: Path, config: TrainingConfig, split: Split) -> TrainedNetwork | None:
@@ -289,9 +323,13 @@ def _changed(options: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any
 
 def _commit() -> str:
     """Commit of the source tree that this file belongs to, "unknown" outside one."""
-    folder = Path(__file__).parent
-    try:
-        run = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return "unknown"
-    return run.stdout.strip() if run.returncode == 0 else "unknown"
+    here = Path(__file__)
+    # An installed package may lie in a folder of somebody else's repository.
+    for arguments in (["ls-files", "--error-unmatch", here.name], ["rev-parse", "HEAD"]):
+        try:
+            run = subprocess.run(["git", *arguments], cwd=here.parent, capture_output=True, text=True, check=False)
+        except FileNotFoundError:
+            return "unknown"
+        if run.returncode:
+            return "unknown"
+    return run.stdout.strip()

@@ -36,6 +36,8 @@ class TrainingSlices(Dataset):
     def __init__(self, coarse: np.ndarray, fine: np.ndarray, plan: SamplingConfig, seed: int, epoch: int) -> None:
         self.coarse, self.fine, self.plan = coarse, fine, plan
         self.seed, self.epoch = seed, epoch
+        # NumPy wants them to add up to 1 more exactly than decimals in a file do.
+        self.chances = np.array(plan.setting_weights) / sum(plan.setting_weights)
 
     def __len__(self) -> int:
         return len(self.coarse)
@@ -46,7 +48,7 @@ class TrainingSlices(Dataset):
         if generator.random() < self.plan.dim_share:
             clean = clean * np.float32(generator.uniform(0.4, 1.0))
         inside = clean > _AIR if generator.random() < self.plan.masked_share else None
-        setting = int(generator.choice(len(self.plan.setting_weights), p=self.plan.setting_weights))
+        setting = int(generator.choice(len(self.chances), p=self.chances))
         kind = int(generator.integers(len(PURE_TYPES))) if setting == MIXED else setting
         sigma = self._sigma(generator)
         noisy = corrupt(clean, PURE_TYPES[kind], sigma, generator)
