@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -15,6 +17,7 @@ from NeuralDiffusionTraining.networks.unet import PlainUNet
 from NeuralDiffusionTraining.reporting.readme_figures import with_figures
 from NeuralDiffusionTraining.reporting.results import read_results
 from NeuralDiffusionTraining.reporting.scaling_plot import plot_scaling
+from NeuralDiffusionTraining.speed import timing
 from NeuralDiffusionTraining.speed.aims import aims
 from NeuralDiffusionTraining.speed.bench import bench
 from NeuralDiffusionTraining.speed.bench_volume import add_noise, clean_volume, in_the_middle
@@ -136,6 +139,13 @@ def test_memory_is_what_the_work_needs_beyond_what_was_held():
     assert held.size == 2**24
 
 
+def test_where_the_system_tells_no_memory_the_time_is_measured_all_the_same(monkeypatch, tmp_path):
+    for name in ("_STATUS", "_CLEAR"):
+        monkeypatch.setattr(timing, name, tmp_path / "proc" / "self")
+    ((place, measured),) = in_turns([lambda: None], "cpu", 1, 0.0)
+    assert (place, len(measured.seconds), measured.peak_bytes) == (0, 1, None)
+
+
 def test_the_parts_add_up_to_a_run(noisy):
     parts = where_time_goes(Denoiser("cpu"), noisy, DenoiseSettings())
     assert all(seconds > 0 for seconds in parts.values())
@@ -226,6 +236,18 @@ def test_a_large_volume_goes_through_in_a_process_of_its_own_and_its_memory_is_b
     found = large_volume((6, 96, 128))
     assert found["input_bytes"] == 6 * 96 * 128 * 2
     assert found["output_bytes"] == 2 * 6 * 96 * 128 * 4
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits a process as Linux does")
+def test_a_computer_that_is_too_small_for_the_large_volume_is_told_apart_from_a_fault(monkeypatch):
+    run = subprocess.run
+    limited = ["prlimit", f"--as={3 * 10**9}"]
+    monkeypatch.setattr(subprocess, "run", lambda command, **how: run([*limited, *command], **how))
+    with pytest.raises(MemoryError):
+        large_volume((600, 1024, 1024))
+    monkeypatch.setattr(subprocess, "run", lambda command, **how: run([sys.executable, "-c", "exit(1)"], **how))
+    with pytest.raises(subprocess.CalledProcessError):
+        large_volume((2, 32, 32))
 
 
 def test_the_memory_beyond_input_and_output_does_not_grow_with_the_slices():

@@ -13,6 +13,7 @@ from NeuralDiffusionLib import Denoiser
 from NeuralDiffusionLib.engine.weights import load_weights
 from NeuralDiffusionLib.network.neural_diffusion import NeuralDiffusionNetwork
 from NeuralDiffusionLib.network.noise_model import BiasInversion, rice_mean
+from NeuralDiffusionTraining.reporting.results import FIGURES, MEASURED_AS
 from NeuralDiffusionTraining.training.blind_spot import BlindSpotOptions, NoisyCrops, adapt, expectation
 
 RICIAN = torch.tensor([[0.0, 1.0, 0.0]])
@@ -95,6 +96,19 @@ def test_the_command_writes_weights_that_the_denoiser_loads(tmp_path):
     loaded = load_weights(tmp_path / "mine.pt")
     assert "blind-spot training on 1 scans, rician, 2 steps" in loaded.metadata["adapted"]
     assert loaded.metadata["adapted_from_sha256"] == load_weights().sha256
+    # What was measured of the bundled weights is not true of these.
+    assert {FIGURES, MEASURED_AS} <= load_weights().metadata.keys()
+    assert not {FIGURES, MEASURED_AS} & loaded.metadata.keys()
+
+
+def test_thick_slices_are_learned_from_as_they_were_acquired_wherever_their_axis_lies(tmp_path):
+    thick = np.moveaxis(100 * magnitude(phantom(4, 32), 0.1), 0, 2)
+    image = sitk.GetImageFromArray(thick)
+    image.SetSpacing((6.0, 1.0, 1.0))
+    sitk.WriteImage(image, tmp_path / "sagittal.nrrd")
+    options = ("--steps", 1, "--batch-size", 1, "--device", "cpu")
+    done = run_here("adapt", tmp_path / "sagittal.nrrd", "--output", tmp_path / "mine.pt", *options)
+    assert done.status == 0, done.err
 
 
 def test_a_constant_scan_is_refused_and_no_weights_are_written(tmp_path):

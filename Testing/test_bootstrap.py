@@ -42,6 +42,13 @@ def test_four_times_the_slices_halve_the_width():
     assert width(normal(1600)) == pytest.approx(width(normal(400)) / 2, rel=0.15)
 
 
+def test_values_of_one_group_alone_tell_nothing_of_how_they_scatter():
+    interval = GroupBootstrap(np.array([0, 0, 1, 2])).interval(np.array([1, 3, np.nan, np.nan]))
+    assert interval.mean == 2
+    assert math.isnan(interval.low)
+    assert math.isnan(interval.high)
+
+
 def test_copies_are_no_evidence():
     once = normal(50)
     copied, groups = np.repeat(once, 9), np.repeat(np.arange(50), 9)

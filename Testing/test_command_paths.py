@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from batch_runs import run_here
 from shell import write
@@ -88,6 +90,31 @@ def test_a_report_is_not_written_over_a_result(folder):
     for command in ("report", "card"):
         assert "would be written over" in refused(command, "results", "results/rician.json")
     assert (folder / "results" / "rician.json").read_text() == "{}"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("adapt", "scan.nrrd", "--output"),
+        ("export", "c.ckpt"),
+        ("evaluate", "--data", "data", "--json"),
+        ("ablate", "--data", "data", "--output", "runs", "--markdown"),
+        ("data", "check", "data", "--json"),
+        ("tune", "--data", "data", "--output"),
+        ("card", "results"),
+    ],
+    ids=" ".join,
+)
+def test_a_folder_in_the_place_of_a_file_to_write_is_refused_before_any_work(folder, arguments):
+    assert refused(*arguments, "masks") == "'masks' is a folder: name a file.\n"
+    assert not list((folder / "masks").iterdir())
+
+
+def test_a_folder_that_may_not_be_written_into_is_refused_before_any_work(folder, monkeypatch):
+    # Root may write everywhere.
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(CommandError, match=r"masks' may not be written into: choose another\."):
+        check_outputs(folder / "masks" / "a.json")
 
 
 def test_links_and_other_spellings_are_the_same_file(folder):

@@ -7,11 +7,12 @@ import json
 import numpy as np
 import pytest
 import torch
+from batch_runs import run_here
 from sample_results import write_results
 from typer.testing import CliRunner
 
 from NeuralDiffusionLib import DenoiseSettings
-from NeuralDiffusionLib.engine.weights import load_weights
+from NeuralDiffusionLib.engine.weights import load_weights, save_weights
 from NeuralDiffusionLib.network import diffusion
 from NeuralDiffusionLib.network.neural_diffusion import NeuralDiffusionNetwork
 from NeuralDiffusionTraining.cli import app
@@ -20,6 +21,7 @@ from NeuralDiffusionTraining.files.command_error import CommandError
 from NeuralDiffusionTraining.networks.registry import build_network
 from NeuralDiffusionTraining.reporting.model_card import model_card
 from NeuralDiffusionTraining.reporting.onnx_export import export_onnx
+from NeuralDiffusionTraining.reporting.results import MEASURED_AS
 
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
@@ -128,6 +130,27 @@ def test_networks_that_the_denoiser_cannot_run_are_refused(tmp_path):
     refused = CliRunner().invoke(app, ["export", str(checkpoint(tmp_path / "u.ckpt", "unet")), str(tmp_path / "w.pt")])
     assert "'unet'" in str(refused.exception)
     assert not (tmp_path / "w.pt").exists()
+
+
+@pytest.mark.parametrize("option", [("--noise", "speckle"), ("--iterations", "8"), ("--neighbours", "4")])
+def test_settings_of_an_onnx_file_that_is_not_asked_for_are_refused(tmp_path, option):
+    done = run_here("export", tmp_path / "best.ckpt", tmp_path / "w.pt", *option)
+    assert (done.status, done.out) == (2, "")
+    assert done.err == f"Option '{option[0]}' is of the ONNX file only: add --onnx FILE, or leave it out.\n"
+
+
+def test_a_card_of_adapted_weights_says_so_and_shows_what_was_measured_with_them(tmp_path):
+    base = load_weights()
+    made = {**base.metadata, "adapted": "blind-spot training on 1 scans", "adapted_from_sha256": base.sha256}
+    save_weights(tmp_path / "mine.pt", base.network, {name: made[name] for name in made if name != MEASURED_AS})
+    mine = load_weights(tmp_path / "mine.pt").sha256
+    results = write_results(tmp_path, mine)
+    content = json.loads((results / "volumes.json").read_text())
+    (results / "volumes.json").write_text(json.dumps(content | {"adapted_from_sha256": base.sha256}))
+    card = model_card(tmp_path / "mine.pt", results)
+    assert "- Then adapted by: blind-spot training on 1 scans" in card
+    assert f"- SHA-256 of the weights before that: `{base.sha256}`" in card
+    assert "Not measured." not in card.partition("## Real volumes")[2]
 
 
 def test_figures_of_a_file_without_any_are_refused(tmp_path):

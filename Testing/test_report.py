@@ -217,6 +217,19 @@ def test_learning_curves_stand_at_their_epochs(results, tmp_path):
     assert "<svg" in as_svg(curves_figure(curves[["epoch", "step", "loss"]]))
 
 
+@pytest.mark.parametrize("text", ["", "a,b\n1,2,3\n4\n5,6,7,8\n", "\xff"])
+def test_curves_that_are_no_table_are_refused_by_name(tmp_path, text):
+    (tmp_path / "my_curves.csv").write_bytes(text.encode("latin-1"))
+    with pytest.raises(CommandError, match=r"my_curves\.csv' is no table of learning curves: copy it again, or delete"):
+        read_results(tmp_path)
+
+
+def test_a_table_of_other_things_is_left_out_and_named(tmp_path):
+    (tmp_path / "growth_curves.csv").write_text("month,length\n1,50\n")
+    found = read_results(tmp_path)
+    assert (found.curves, found.unknown) == ({}, ("growth_curves.csv",))
+
+
 def test_a_readme_that_is_no_text_is_refused_and_left_as_it_was(results, tmp_path):
     (tmp_path / "README.md").write_bytes(b"caf\xe9")
     done = run_here("report", results, tmp_path / "page.html", "--readme", tmp_path / "README.md")

@@ -22,7 +22,7 @@ def test_every_result_is_of_the_bundled_weights(results):
     assert results.files
     assert not results.unknown
     for one in results.files:
-        assert one.weights in names, one.name
+        assert one.concerns(names), one.name
 
 
 def test_the_bundled_weights_hold_their_history_and_figures(results):

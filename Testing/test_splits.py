@@ -129,6 +129,16 @@ def test_grouped_split_keeps_groups_whole_and_proportions_and_strata():
     assert min(largest.values()) > 5, "the small parts have small groups only"
 
 
+def test_a_picture_that_lies_in_both_classes_stays_on_one_side():
+    names = [f"{label}/{number}.jpg" for label in ("no", "yes") for number in range(12)]
+    split = grouped_split(names, {name: number % 12 for number, name in enumerate(names)})
+    assert split.leak == 0
+    assert sorted(split.train + split.validation + split.test) == sorted(names)
+    for part in PARTS:
+        pictures = Counter(name.split("/")[1] for name in split.part(part))
+        assert set(pictures.values()) == {2}
+
+
 def test_splits_are_the_same_every_time():
     names, groups = many_names()
     assert grouped_split(names, groups) == grouped_split(names, groups)

@@ -45,6 +45,7 @@ from NeuralDiffusionTraining.benchmark.volumes import (
     head_ssim,
     prepare_volume,
 )
+from NeuralDiffusionTraining.commands.evaluate_volumes import read_clean
 from NeuralDiffusionTraining.files.command_error import CommandError
 
 UNIT = (1.0, 1.0, 1.0)
@@ -278,6 +279,18 @@ def test_mixed_noise_is_removed_without_being_told_which_it_is(clean):
         image = denoiser(noisy, DenoiseSettings(noise="mixed")).image
         before, after = (np.mean(np.square((one - truth)[inside])) for one in (noisy, image))
         assert after < 0.7 * before
+
+
+def test_a_scan_is_cut_into_the_slices_of_its_acquisition_wherever_their_axis_lies(tmp_path):
+    files = [tmp_path / "axial.nrrd", tmp_path / "sagittal.nrrd"]
+    for path, axis in zip(files, (0, 2), strict=True):
+        image = sitk.GetImageFromArray(np.moveaxis(ball(24), 0, axis))
+        image.SetSpacing([5.0 if 2 - number == axis else 1.0 for number in range(3)])
+        sitk.WriteImage(image, str(path))
+    axial, sagittal = read_clean(files, False, 6)
+    np.testing.assert_array_equal(axial.voxels, sagittal.voxels)
+    assert axial.spacing == sagittal.spacing == (5.0, 1.0, 1.0)
+    assert axial.sha256 == sagittal.sha256
 
 
 def test_command_measures_scans_and_writes_the_rows(tmp_path):

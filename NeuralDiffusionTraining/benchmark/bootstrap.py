@@ -49,13 +49,13 @@ class GroupBootstrap:
     """
 
     def __init__(self, groups: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> None:
-        _, member_of = np.unique(np.asarray(groups), return_inverse=True)
-        self.groups = int(member_of.max()) + 1
+        _, self._member_of = np.unique(np.asarray(groups), return_inverse=True)
+        self.groups = int(self._member_of.max()) + 1
         self.resamples = resamples
         self.seed = seed
         chances = np.full(self.groups, 1 / self.groups)
         drawn = np.random.default_rng(seed).multinomial(self.groups, chances, size=resamples)
-        self._weights = drawn[:, member_of].astype(np.float64)
+        self._weights = drawn[:, self._member_of].astype(np.float64)
 
     def interval(self, values: np.ndarray) -> Interval:
         """Interval of the mean of (slices,) values; NaN entries do not count, all of them NaN gives NaN."""
@@ -66,7 +66,7 @@ class GroupBootstrap:
         finite_mean = float(finite.mean()) if len(finite) else float("nan")
         mean = float(values[known].mean()) if known.any() else float("nan")
         low = high = float("nan")
-        if self.groups > 1 and known.any():
+        if len(set(self._member_of[known])) > 1:
             means = self._resampled_means(values, known, infinite)
             tail = (1 - _CONFIDENCE) / 2
             # A quantile that is one of the values: between two infinities nothing can be interpolated.

@@ -41,6 +41,7 @@ def adapt(
     from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS, load_weights, save_weights
 
     from ..files.scan_denoising import naming, read_source
+    from ..reporting.results import FIGURES, MEASURED_AS
     from ..training.blind_spot import BlindSpotOptions, has_content
     from ..training.blind_spot import adapt as fit
 
@@ -51,7 +52,8 @@ def adapt(
     start = load_weights(weights or BUNDLED_WEIGHTS)
     volumes = []
     for scan in scans:
-        voxels = read_source(scan).voxels
+        # The slices on which 'denoise' uses the weights.
+        voxels, _ = read_source(scan).as_acquired
         with naming(scan):
             check_volume(voxels)
             varied = has_content(voxels)
@@ -62,11 +64,14 @@ def adapt(
         volumes.append(voxels)
     options = BlindSpotOptions(noise, steps, batch_size, learning_rate, seed)
     network = fit(start.network, volumes, options, place)
+    # What was measured of the weights it starts from is not true of these.
     made = {
-        **start.metadata,
+        **{name: value for name, value in start.metadata.items() if name not in (FIGURES, MEASURED_AS)},
         "adapted": f"blind-spot training on {len(volumes)} scans, {noise}, {steps} steps of {batch_size} crops, "
         f"learning rate {learning_rate:g}, seed {seed}",
         "adapted_from_sha256": start.sha256,
     }
     write_file(output, lambda unfinished: save_weights(unfinished, network, made))
-    Console().print(f"Weights fitted to {len(volumes)} scans in {steps} steps written to {output}.", highlight=False)
+    Console(markup=False).print(
+        f"Weights fitted to {len(volumes)} scans in {steps} steps written to {output}.", highlight=False
+    )

@@ -146,7 +146,7 @@ def _run(cohort: Cohort, order: Order, scheduler: str | None, workers: int | Non
     from ..files.folder_lock import alone_in
     from ..files.result_files import make_folder
 
-    console = Console(stderr=True)
+    console = Console(stderr=True, markup=False)
     bar = Progress(
         TextColumn("Denoising"),
         BarColumn(),

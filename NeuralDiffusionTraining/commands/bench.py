@@ -88,7 +88,7 @@ def bench(
     filters, skipped = classical()
     clean = clean_volume((slices, side, side))
     noisy = add_noise(clean.voxels)
-    progress = Console(stderr=True)
+    progress = Console(stderr=True, markup=False)
 
     def tell(words: str) -> None:
         progress.print(f"Timing: {words}", highlight=False, soft_wrap=True)
@@ -126,10 +126,13 @@ def bench(
         keep()
     if large:
         tell("a large volume")
-        content["large"] = large_volume()
+        try:
+            content["large"] = large_volume()
+        except MemoryError:
+            skipped.append("A volume of 1024 x 1024 x 600 voxels is left out: the memory is too small for it.")
     content["finished"] = True
     keep()
-    console = Console()
+    console = Console(markup=False)
     text = to_markdown(content)
     console.print(Markdown(text))
     if markdown_file is not None:

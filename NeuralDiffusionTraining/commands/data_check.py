@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..files.result_files import check_distinct, check_folder_of, check_folder_to_make, make_folder, write_json
+from ..files.result_files import check_distinct, check_file, check_folder_to_make, make_folder, write_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -44,11 +44,11 @@ def check(
     from ..data.splits import NAMES, PARTS, grouped_split, original_split, write_splits
     from ..files.command_error import CommandError
 
-    check_folder_of(json_file)
+    check_file(json_file)
     check_folder_to_make(splits)
     if splits is not None:
         check_distinct([json_file, splits, *(splits / f"{name}.json" for name in NAMES)])
-    errors = Console(stderr=True)
+    errors = Console(stderr=True, markup=False)
     with Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar:
         task = bar.add_task("Reading", total=None)
         found = take_inventory(folder, lambda done, total: bar.update(task, completed=done, total=total))
@@ -58,7 +58,7 @@ def check(
     numbers = near_duplicate_groups(found.slices)
     groups = dict(zip(found.names, (int(number) for number in numbers), strict=True))
     members = [list(groups.values()).count(number) for number in set(groups.values())]
-    console = Console()
+    console = Console(markup=False)
     console.print(_findings(folder, found, members))
     made = []
     try:

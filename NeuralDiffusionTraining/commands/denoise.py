@@ -190,7 +190,7 @@ def _denoise(
     started = time.perf_counter()
     denoiser = Denoiser(device, weights or BUNDLED_WEIGHTS)
     slices = scan.voxels.shape[settings.slice_axis]
-    console = Console(stderr=True)
+    console = Console(stderr=True, markup=False)
     bar = Progress(
         TextColumn("Denoising"),
         BarColumn(),

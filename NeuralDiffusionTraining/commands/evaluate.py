@@ -60,6 +60,7 @@ def evaluate(
     give --device cpu to compare them.
     """
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import Progress
 
     from NeuralDiffusionLib import Denoiser, DenoiseSettings
@@ -85,7 +86,7 @@ def evaluate(
     slices = load_part(data, split, part, limit)
     rows, skipped = build_rows(asked, checkpoints, denoiser, settings, neighbours, precision)
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with Progress(console=Console(stderr=True, markup=False), transient=True) as bar:
         task = bar.add_task("", total=len(slices.clean) * len(rows))
         results = measure_rows(
             rows,
@@ -93,13 +94,13 @@ def evaluate(
             noise,
             sigma,
             slices.groups,
-            lambda name, done: bar.update(task, advance=done, description=name),
+            lambda name, done: bar.update(task, advance=done, description=escape(name)),
             draw,
         )
     table = tables.rows(results)
     level = "sigma 0.05-0.20" if sigma is None else f"sigma {sigma:g}"
     title = f"{noise}, {level}, {slices.title}" + (f", draw {draw} of the noise" if draw else "")
-    Console().print(tables.to_terminal(table, title))
+    Console(markup=False).print(tables.to_terminal(table, title))
     for sentence in skipped:
         typer.echo(sentence, err=True)
     content: dict[str, Any] = {

@@ -72,7 +72,7 @@ def evaluate_volumes(
     slow = [bm4d_method()] if bm4d else []
     clean = read_clean(scans or [], template, slices)
 
-    progress = Console(stderr=True)
+    progress = Console(stderr=True, markup=False)
 
     def tell(row: VolumeRow) -> None:
         progress.print(
@@ -84,7 +84,7 @@ def evaluate_volumes(
     for volume in clean:
         others, skipped = tuned_peers(volume.sha256) if peers else ([], [])
         rows += evaluate_volume([*ours(denoiser, settings), *others, *slow], volume, sigmas, tell)
-    console = Console()
+    console = Console(markup=False)
     for drawn in to_terminal(rows):
         console.print(drawn)
     for sentence in (*harm_sentences(rows), *loss_sentences(rows), *skipped):
@@ -134,6 +134,5 @@ def read_clean(scans: list[Path], template: bool, slices: int) -> list[CleanVolu
         if not path.is_file():
             raise CommandError(f"Scan '{path}' does not exist.")
         scan = read_scan(path)
-        # The geometry counts axes as (i, j, k), arrays as (k, j, i).
-        clean.append(prepare_volume(name, scan.voxels, tuple(reversed(scan.spacing)), slices))
+        clean.append(prepare_volume(name, *scan.as_acquired, slices))
     return clean

@@ -18,9 +18,11 @@ LIMITS = (
 )
 _FOR_DENOISER = ("neural-diffusion", "single-scale", "dropout")
 _ONNX = "ONNX"
+_BUILT_IN = ("noise", "iterations", "neighbours", "refine")
 
 
 def export(
+    context: typer.Context,
     checkpoint: Annotated[Path, typer.Argument(help="Checkpoint of a training run, as a rule RUN/best.ckpt.")],
     output: Annotated[Path, typer.Argument(help="File of weights to write (.pt).")],
     note: Annotated[str, typer.Option(help="What else should be known of the run; kept in the file.")] = "",
@@ -54,6 +56,10 @@ def export(
 
     check_outputs(output, onnx, inputs=(checkpoint, figures))
     settings = None
+    sources = {name: context.get_parameter_source(name) for name in _BUILT_IN}
+    given = [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+    if given and onnx is None:
+        raise CommandError(f"Option '--{given[0]}' is of the ONNX file only: add --onnx FILE, or leave it out.")
     if onnx is not None:
         require_onnx()
         settings = _settings(noise, iterations, neighbours, refine)
@@ -82,7 +88,7 @@ def figures_to_keep(path: Path) -> dict[str, str]:
         If the file cannot be read or is none of `evaluate`.
     """
     from ..reporting.result_tables import evaluation_title, figure
-    from ..reporting.results import MEASURED_AS, our_rows, read_result
+    from ..reporting.results import FIGURES, MEASURED_AS, our_rows, read_result
 
     result = read_result(path)
     ours = our_rows(result.content["rows"]) if result is not None and result.kind == "evaluation" else []
@@ -94,9 +100,9 @@ def figures_to_keep(path: Path) -> dict[str, str]:
     words = (
         f"{evaluation_title(content)}: PSNR {figure(row['psnr_db'], 'psnr_db')} dB, inside the head "
         f"{figure(row['psnr_head_db'], 'psnr_head_db')} dB, SSIM {figure(row['ssim'], 'ssim')}, edge MSE "
-        f"{figure(row['edge_mse'], 'edge_mse')}, measured with the weights of SHA-256 {result.weights}."
+        f"{figure(row['edge_mse'], 'edge_mse')}, measured with the weights of SHA-256 {content['weights_sha256']}."
     )
-    return {"figures": words, MEASURED_AS: result.weights}
+    return {FIGURES: words, MEASURED_AS: content["weights_sha256"]}
 
 
 def _settings(noise: str, iterations: int, neighbours: int, refine: bool) -> DenoiseSettings:

@@ -53,6 +53,7 @@ def fidelity(
     air below the lowest input, which counts there: the row "diffusion alone" stops before.
     """
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import Progress
 
     from NeuralDiffusionLib import Denoiser, DenoiseSettings
@@ -79,7 +80,7 @@ def fidelity(
     if "ours" in asked:
         rows.append(diffusion_alone(denoiser, settings))
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with Progress(console=Console(stderr=True, markup=False), transient=True) as bar:
         task = bar.add_task("", total=RUNS * len(slices.clean) * len(rows))
         tables = check_fidelity(
             rows,
@@ -87,9 +88,9 @@ def fidelity(
             noise,
             sigma,
             slices.groups,
-            lambda name, done: bar.update(task, advance=done, description=name),
+            lambda name, done: bar.update(task, advance=done, description=escape(name)),
         )
-    console = Console()
+    console = Console(markup=False)
     for table in fidelity_tables.to_terminal(tables):
         console.print(table)
     for sentence in skipped:

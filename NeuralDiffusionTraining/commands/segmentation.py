@@ -42,6 +42,7 @@ def segmentation(
     """
     import numpy as np
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import Progress
 
     from NeuralDiffusionLib import Denoiser, DenoiseSettings
@@ -73,7 +74,7 @@ def segmentation(
         part: load_slices(data, names).astype(np.float32) / 255 for part, names in (("train", train), ("test", test))
     }
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with Progress(console=Console(stderr=True, markup=False), transient=True) as bar:
         task = bar.add_task("Training the segmenter", total=len(test) * len(rows))
         forest = train_segmenter(clean["train"], lesions["train"])
         overlaps = compare(
@@ -83,12 +84,12 @@ def segmentation(
             lesions["test"],
             noise,
             sigma,
-            lambda name, done: bar.update(task, advance=done, description=name),
+            lambda name, done: bar.update(task, advance=done, description=escape(name)),
         )
     table = summarise(overlaps, groups)
     level = "sigma 0.05-0.20" if sigma is None else f"sigma {sigma:g}"
     title = f"Segmentation of lesions, {noise}, {level}, {len(train)} training and {len(test)} test slices"
-    Console().print(to_terminal(table, title))
+    Console(markup=False).print(to_terminal(table, title))
     for sentence in skipped:
         typer.echo(sentence, err=True)
     if json_file is not None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..files.command_error import CommandError
-from ..files.result_files import check_folder_to_make, check_outputs, write_json, write_text
+from ..files.result_files import check_distinct, check_folder_to_make, check_outputs, write_json, write_text
 from .options import LARGEST_SIGMA, Data, Device, Limit, Part, Precision, SplitName, Weights
 
 
@@ -48,6 +48,7 @@ def sweep(
     """
     import torch
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import Progress
 
     from NeuralDiffusionLib import NOISE_TYPES, Denoiser, DenoiseSettings
@@ -60,7 +61,8 @@ def sweep(
     from ..benchmark.run_facts import run_facts
     from ..data.loaded_part import load_part
 
-    check_outputs(json_file, csv_file, plots, inputs=(weights, Path(split)))
+    check_outputs(json_file, csv_file)
+    check_distinct([json_file, csv_file, plots], inputs=(weights, Path(split)))
     check_folder_to_make(plots)
     noises, sigmas = noise or list(NOISE_TYPES), sigma or list(swept.SIGMAS)
     neighbourhoods, steps = neighbours or list(NEIGHBOURHOODS), iterations or list(swept.ITERATIONS)
@@ -77,7 +79,7 @@ def sweep(
     slices = load_part(data, split, part, limit)
     network = NetworkPass(denoiser.network, torch.device(denoiser.device), precision)
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with Progress(console=Console(stderr=True, markup=False), transient=True) as bar:
         task = bar.add_task("", total=len(noises) * len(sigmas) * len(neighbourhoods) * len(steps))
         cells = swept.sweep(
             network,
@@ -87,9 +89,9 @@ def sweep(
             sigmas,
             neighbourhoods,
             steps,
-            lambda words: bar.update(task, advance=1, description=words),
+            lambda words: bar.update(task, advance=1, description=escape(words)),
         )
-    Console().print(sweep_tables.to_terminal(cells, slices.title))
+    Console(markup=False).print(sweep_tables.to_terminal(cells, slices.title))
     content = {
         "kind": "sweep",
         "cells": cells,

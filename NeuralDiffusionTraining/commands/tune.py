@@ -49,7 +49,7 @@ def tune(
     slices = load_part(data, split, "validation", limit)
 
     found: dict[str, dict[str, TunedFilter]] = {}
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with Progress(console=Console(stderr=True, markup=False), transient=True) as bar:
         task = bar.add_task("", total=len(kinds) * len(FILTERS))
         for kind in kinds:
             noisy, _ = corrupt_all(slices.clean, kind, None)
@@ -65,7 +65,7 @@ def tune(
         table.add_column(kind, justify="right")
     for name in FILTERS:
         table.add_row(name, *(f"{found[kind][name].psnr_db:.2f}" for kind in kinds))
-    Console().print(table)
+    Console(markup=False).print(table)
     for kind, filters in found.items():
         for name, outcome in filters.items():
             for parameter in outcome.at_end:

@@ -36,8 +36,10 @@ def tune_volumes(
     clean = read_clean(scans or [], template, slices)
     peers = [peer for peer in PEERS if peer.installed]
     runs = len(clean) * len(CLINICAL_SIGMAS) * sum(len(peer.grid()) for peer in peers)
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with Progress(console=Console(stderr=True, markup=False), transient=True) as bar:
         task = bar.add_task("Filtering", total=runs)
         grid = measure_grid(clean, peers, report=lambda: bar.advance(task))
     write_json(json_file, grid | run_facts())
-    Console().print(f"{runs} runs on {len(clean)} scans written to '{json_file}'.", highlight=False, soft_wrap=True)
+    Console(markup=False).print(
+        f"{runs} runs on {len(clean)} scans written to '{json_file}'.", highlight=False, soft_wrap=True
+    )

@@ -85,6 +85,7 @@ def grouped_split(names: Sequence[str], groups: dict[str, int]) -> Split:
     """
     generator = np.random.default_rng(_SEED)
     parts: dict[str, list[str]] = {part: [] for part in PARTS}
+    home: dict[int, str] = {}
     for label in sorted(set(_labels(names))):
         members: dict[int, list[str]] = {}
         for name in names:
@@ -93,8 +94,10 @@ def grouped_split(names: Sequence[str], groups: dict[str, int]) -> Split:
         shuffled = [list(members.values())[index] for index in generator.permutation(len(members))]
         wanted = {part: share * sum(map(len, shuffled)) for part, share in SHARES.items()}
         lacking = dict(wanted)
-        for group in sorted(shuffled, key=len, reverse=True):
-            part = max(PARTS, key=lambda part: lacking[part] / wanted[part])
+        # First those that have slices in a class before this one: they stay where these are.
+        for group in sorted(shuffled, key=lambda group: (groups[group[0]] in home, len(group)), reverse=True):
+            number = groups[group[0]]
+            part = home.setdefault(number, max(PARTS, key=lambda part: lacking[part] / wanted[part]))
             parts[part] += group
             lacking[part] -= len(group)
         if len(shuffled) < len(PARTS):

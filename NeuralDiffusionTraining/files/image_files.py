@@ -17,6 +17,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from NeuralDiffusionLib.engine.scalar_types import cast_into, cast_to
+from NeuralDiffusionLib.engine.slice_planes import acquisition_axis
 from NeuralDiffusionLib.file_names import is_text, shown
 from NeuralDiffusionLib.image_headers import is_label_map_by_name, is_sound
 
@@ -72,6 +73,19 @@ class Scan:
     format: str
     fields: dict[str, str] = field(default_factory=dict)
     nifti: nib.Nifti1Image | None = None
+
+    @property
+    def slice_axis(self) -> int:
+        """Axis of the array along which the slices were acquired."""
+        return acquisition_axis(self.spacing[::-1], self.voxels.shape)
+
+    @property
+    def as_acquired(self) -> tuple[np.ndarray, tuple[float, ...]]:
+        """The voxels as (slices, rows, columns) of the acquisition, a view, and the millimetres along each axis."""
+        first = self.slice_axis
+        axes = (first, *(axis for axis in range(3) if axis != first))
+        # The geometry counts axes as (i, j, k), arrays as (k, j, i).
+        return self.voxels.transpose(axes), tuple(float(self.spacing[::-1][axis]) for axis in axes)
 
     @property
     def affine(self) -> np.ndarray:

@@ -15,16 +15,17 @@ from NeuralDiffusionLib.whole_files import write_whole
 from .command_error import CommandError
 
 
-def check_folder_of(path: Path | None) -> None:
-    """Refuse a file, if one is asked for, whose folder is missing, before any work is done.
+def check_file(path: Path | None) -> None:
+    """Refuse a file, if one is asked for, that could not be written in the end, before any work is done.
 
     Raises
     ------
     CommandError
-        If the folder does not exist.
+        If it is a folder, or its own folder does not exist or may not be written into.
     """
-    if path is not None and not path.resolve().parent.is_dir():
-        raise CommandError(f"Folder '{path.resolve().parent}' does not exist: create it first.")
+    if path is not None and os.path.isdir(path):
+        raise CommandError(f"'{path}' is a folder: name a file.")
+    _check_above(path)
 
 
 def check_folder_to_make(path: Path | None) -> None:
@@ -35,7 +36,7 @@ def check_folder_to_make(path: Path | None) -> None:
     CommandError
         If it is a file, or the folder above it does not exist.
     """
-    check_folder_of(path)
+    _check_above(path)
     if path is not None and os.path.exists(path) and not os.path.isdir(path):
         raise CommandError(f"'{path}' is a file: name a folder.")
 
@@ -66,7 +67,7 @@ def check_distinct(outputs: Iterable[Path | None], inputs: Iterable[Path | None]
 
 
 def check_outputs(*outputs: Path | None, inputs: Iterable[Path | None] = ()) -> None:
-    """Refuse files to write whose folder is missing, or that `check_distinct` refuses, before any work is done.
+    """Refuse files to write that `check_file` or `check_distinct` refuses, before any work is done.
 
     Raises
     ------
@@ -74,7 +75,7 @@ def check_outputs(*outputs: Path | None, inputs: Iterable[Path | None] = ()) -> 
         If they cannot be written side by side.
     """
     for path in outputs:
-        check_folder_of(path)
+        check_file(path)
     check_distinct(outputs, inputs)
 
 
@@ -154,6 +155,14 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+
+
+def _check_above(path: Path | None) -> None:
+    above = None if path is None else path.resolve().parent
+    if above is not None and not above.is_dir():
+        raise CommandError(f"Folder '{above}' does not exist: create it first.")
+    if above is not None and not os.access(above, os.W_OK):
+        raise CommandError(f"Folder '{above}' may not be written into: choose another.")
 
 
 def _is_same(one: Path, other: Path) -> bool:

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from NeuralDiffusionLib import DenoiseSettings, InvalidVolumeError
-from NeuralDiffusionLib.engine.slice_planes import acquisition_axis
 from NeuralDiffusionLib.whole_files import write_whole
 
 from .command_error import CommandError
@@ -32,7 +31,7 @@ def with_slice_axis(settings: DenoiseSettings, scan: Scan) -> DenoiseSettings:
     """The settings with an axis: the one that they name, or that of the scan's acquisition."""
     if settings.slice_axis is not None:
         return settings
-    return replace(settings, slice_axis=acquisition_axis(scan.spacing[::-1], scan.voxels.shape))
+    return replace(settings, slice_axis=scan.slice_axis)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from .result_tables import (
     published,
     volume_tables,
 )
-from .results import MEASURED_AS, Results, is_default, names_of, read_results
+from .results import FIGURES, MEASURED_AS, Results, is_default, names_of, read_results
 
 _ENTRIES = {
     "data": "Data",
@@ -29,6 +29,8 @@ _ENTRIES = {
     "torch": "torch",
     "epochs_done": "Epochs done",
     "steps_done": "Steps done",
+    "adapted": "Then adapted by",
+    "adapted_from_sha256": "SHA-256 of the weights before that",
     MEASURED_AS: "SHA-256 before the figures were put into the file",
 }
 
@@ -50,8 +52,9 @@ def model_card(weights: Path, folder: Path) -> str:
     """
     loaded = load_weights(weights)
     results = read_results(folder)
+    names = names_of(loaded.sha256, loaded.metadata)
     for result in results.files:
-        if result.weights not in names_of(loaded.sha256, loaded.metadata):
+        if not result.concerns(names):
             raise CommandError(
                 f"Result '{folder / f'{result.name}.json'}' was measured with other weights than '{weights}': "
                 "measure it again."
@@ -67,7 +70,7 @@ def model_card(weights: Path, folder: Path) -> str:
         f"**Research use only; not for diagnosis.** {made['limits']}",
         "## How they were made",
         "\n".join([*entries, f"- SHA-256 of `{weights.name}`: `{loaded.sha256}`"]),
-        *(made[key] for key in ("note", "figures") if made.get(key)),
+        *(made[key] for key in ("note", FIGURES) if made.get(key)),
         "Every figure of Neural Diffusion below is of this one file, blind: the network is told the noise type (or, "
         "for mixed, nothing) and never the level. Rows that begin with *Ours* are the same network, trained otherwise. "
         "`Resources/Results/measure.sh` measures them all and writes this page.",
@@ -80,7 +83,7 @@ def model_card(weights: Path, folder: Path) -> str:
         "## Small lesions and new extrema",
         checks_summary(results),
         "## Real volumes, Rician noise",
-        *([volume_tables(one) for one in results.volumes()] or ["Not measured."]),
+        *([volume_tables(one) for one in results.of("volumes") if one.is_of(names)] or ["Not measured."]),
     ]
     return "\n\n".join(parts) + "\n"
 

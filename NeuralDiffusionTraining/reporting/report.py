@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
@@ -118,7 +117,7 @@ def headline(results: Results, denoiser: Denoiser) -> str:
         content = found.content
         lines.append(f"**{tables.evaluation_title(content)}:** {_comparison_in_words(content['rows'])}")
     ours = names_of(denoiser.weights_sha256, denoiser.weights_metadata)
-    other = sorted({one.name for one in results.files if one.weights not in ours})
+    other = sorted({one.name for one in results.files if not one.concerns(ours)})
     if other:
         lines.append(f"**Measured with other weights than these: {', '.join(f'`{name}`' for name in other)}.**")
     if results.unknown:
@@ -298,11 +297,11 @@ def _segmentation(results: Results) -> tuple[Markup, ...]:
 
 def _curves(results: Results) -> tuple[Markup, ...]:
     parts: list[Markup] = []
-    for path in results.curves:
-        name = path.stem.removesuffix("curves").strip("_.-") or "the shipped weights"
+    for stem, curves in results.curves.items():
+        name = stem.removesuffix("curves").strip("_.-") or "the shipped weights"
         parts += [
             Markup(f"<h3>{escape(name)}</h3>"),
-            _svg(curves_figure(pd.read_csv(path)), f"Learning curves: {name}"),
+            _svg(curves_figure(curves), f"Learning curves: {name}"),
         ]
     return tuple(parts)
 

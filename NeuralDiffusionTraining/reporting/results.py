@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from NeuralDiffusionLib import NOISE_TYPES
 
@@ -17,13 +19,16 @@ from .result_contents import KINDS, fault_of
 _NOISY_INPUT = "Noisy input"
 
 
+FIGURES = "figures"
+"""Entry of a file's metadata: what was measured with these weights."""
+
 MEASURED_AS = "measured_sha256"
 """Entry of a file's metadata: its SHA-256 before its figures were put into it, which changed that."""
 
 
-def names_of(sha256: str, metadata: Mapping[str, str]) -> set[str | None]:
-    """The hashes under which a file of weights was measured; ``None`` stands for what needs no weights."""
-    return {None, sha256, metadata.get(MEASURED_AS)}
+def names_of(sha256: str, metadata: Mapping[str, str]) -> set[str]:
+    """The hashes under which a file of weights was measured."""
+    return {sha256, metadata.get(MEASURED_AS, sha256)}
 
 
 @dataclass(frozen=True)
@@ -34,19 +39,21 @@ class Result:
     kind: str
     content: dict[str, Any]
 
-    @property
-    def weights(self) -> str | None:
-        """SHA-256 of the weights it was measured with, or that those were adapted from; ``None`` where networks were
-        trained for it."""
-        return self.content.get("adapted_from_sha256") or self.content.get("weights_sha256")
+    def is_of(self, names: Set[str]) -> bool:
+        """Whether it was measured with weights of one of these hashes; also of what networks were trained for."""
+        return self.content.get("weights_sha256") in {None, *names}
+
+    def concerns(self, names: Set[str]) -> bool:
+        """Whether it `is_of` weights of one of these hashes, or of such as were adapted from them."""
+        return self.is_of(names) or self.content.get("adapted_from_sha256") in names
 
 
 @dataclass(frozen=True)
 class Results:
-    """Every file of a folder; `curves` are the CSV files of learning curves."""
+    """Every file of a folder; `curves` are the learning curves, by the name of their file without ending."""
 
     files: tuple[Result, ...]
-    curves: tuple[Path, ...] = ()
+    curves: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     unknown: tuple[str, ...] = field(default=())
 
     def of(self, kind: str, where: Callable[[dict[str, Any]], bool] = lambda content: True) -> list[Result]:
@@ -90,7 +97,14 @@ def read_results(folder: Path) -> Results:
             unknown.append(path.name)
         else:
             files.append(result)
-    return Results(tuple(files), tuple(curves), tuple(unknown))
+    learned = {}
+    for path in curves:
+        table = _read_curves(path)
+        if table is None:
+            unknown.append(path.name)
+        else:
+            learned[path.stem] = table
+    return Results(tuple(files), learned, tuple(unknown))
 
 
 def files_of_results(folder: Path) -> list[Path]:
@@ -151,6 +165,17 @@ def noisy_row(rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
 def _files_of(folder: Path) -> tuple[list[Path], list[Path]]:
     """Files of results, and of learning curves."""
     return sorted(folder.glob("*.json")), sorted(folder.glob("*curves.csv"))
+
+
+def _read_curves(path: Path) -> pd.DataFrame | None:
+    """Learning curves of a training run; ``None`` for another table."""
+    try:
+        table = pd.read_csv(path)
+    except OSError as error:
+        raise CommandError(f"'{path}' cannot be read ({error.strerror}): name another folder.") from error
+    except ValueError as error:
+        raise CommandError(f"'{path}' is no table of learning curves: copy it again, or delete it.") from error
+    return table if {"step", "epoch"} <= set(table) else None
 
 
 def _restored(value: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
+from NeuralDiffusionLib.engine.devices import out_of_memory
 
 from .bench_volume import add_noise, clean_volume
 from .timing import peak, reset_peak
@@ -20,6 +21,9 @@ SHAPE = (600, 1024, 1024)
 """Slices, rows, columns."""
 
 _BLOCK = 16
+_FULL = 75
+_KILLED = -9
+"""As Linux ends the process that needs most where the memory runs out."""
 
 
 def large_volume(shape: Sequence[int] = SHAPE, iterations: int = 1) -> dict[str, Any]:
@@ -37,9 +41,17 @@ def large_volume(shape: Sequence[int] = SHAPE, iterations: int = 1) -> dict[str,
     dict
         "shape", "iterations", "seconds", "input_bytes", "output_bytes" (the image and the conduction map, float32),
         and "peak_bytes" of the whole process, Python and PyTorch included; ``None`` where the system does not tell.
+
+    Raises
+    ------
+    MemoryError
+        If there is not enough for it.
     """
     arguments = [str(number) for number in (*shape, iterations)]
-    done = subprocess.run([sys.executable, "-m", __name__, *arguments], stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run([sys.executable, "-m", __name__, *arguments], stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode in (_FULL, _KILLED):
+        raise MemoryError
+    done.check_returncode()
     return json.loads(done.stdout)
 
 
@@ -62,4 +74,9 @@ def _run(shape: Sequence[int], iterations: int) -> dict[str, Any]:
 
 if __name__ == "__main__":
     *measures, steps = map(int, sys.argv[1:])
-    print(json.dumps(_run(measures, steps)))
+    try:
+        print(json.dumps(_run(measures, steps)))
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        sys.exit(_FULL)

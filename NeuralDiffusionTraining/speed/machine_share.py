@@ -15,6 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
 from NeuralDiffusionLib.engine.devices import compute_dtype
 
+from .timing import wait_for
+
 _SIDES = {"cpu": 2048, "cuda": 8192}
 """Side of the square matrices that are multiplied and copied."""
 
@@ -84,7 +86,6 @@ def _fastest(work: Callable[[], object], device: torch.device) -> float:
     for _ in range(_TRIES + 1):
         begin = time.perf_counter()
         work()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
+        wait_for(str(device))
         taken.append(time.perf_counter() - begin)
     return min(taken[1:])

@@ -108,6 +108,18 @@ def peak(device: str) -> int | None:
     return torch.cuda.max_memory_allocated(device) if device.startswith("cuda") else _status("VmHWM")
 
 
+def wait_for(device: str) -> None:
+    """Let a GPU finish what it was given: it is left to work while the clock goes on."""
+    if device.startswith("cuda"):
+        torch.cuda.synchronize(device)
+    elif device == "mps":
+        torch.mps.synchronize()
+
+
 def _status(name: str) -> int | None:
-    found = re.search(rf"^{name}:\s*(\d+) kB$", _STATUS.read_text(encoding="ascii"), flags=re.MULTILINE)
+    try:
+        status = _STATUS.read_text(encoding="ascii")
+    except OSError:
+        return None
+    found = re.search(rf"^{name}:\s*(\d+) kB$", status, flags=re.MULTILINE)
     return int(found[1]) * 1024 if found else None

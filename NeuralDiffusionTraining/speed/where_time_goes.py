@@ -12,6 +12,8 @@ import torch
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
 
+from .timing import wait_for
+
 STEPS = "diffusion steps and conduction map"
 AROUND = "scaling and transfers"
 
@@ -51,8 +53,7 @@ def _watched(parts: dict[str, list[torch.nn.Module]], seconds: dict[str, float],
     began: dict[str, float] = {}
 
     def now() -> float:
-        if device.startswith("cuda"):
-            torch.cuda.synchronize(device)
+        wait_for(device)
         return time.perf_counter()
 
     def begin(name: str) -> None:

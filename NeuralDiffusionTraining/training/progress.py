@@ -34,7 +34,7 @@ class RunProgress(ProgressBar):
         self._wanted = True
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        console = Console(stderr=True)
+        console = Console(stderr=True, markup=False)
         if not self._wanted or not console.is_terminal:
             return
         columns = "{task.fields[epoch]}", BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[figures]}")
