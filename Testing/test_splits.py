@@ -249,7 +249,7 @@ def test_data_check_names_what_is_wrong_and_writes_splits_without_it(folder):
     size = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
     header = struct.pack(">I", 13) + size + struct.pack(">I", zlib.crc32(size))
     (folder / "no" / "no12.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header)
-    done = run("data", "check", folder, "--splits", folder / "splits", "--json", folder / "found.json")
+    done = run("data", "check", folder, "--splits", folder / "[old]", "--json", folder / "found.json")
     assert done.returncode == 0, done.stderr
     found = json.loads((folder / "found.json").read_text())
     assert found["unreadable"] == ["no/no3.jpg", "no/no11.png", "no/no12.png", "yes/yes4.jpg"]
@@ -257,9 +257,9 @@ def test_data_check_names_what_is_wrong_and_writes_splits_without_it(folder):
     assert found["misnamed"] == ["no/no10.jpg"]
     assert found["counts"] == {"no": 10, "yes": 7}
     assert (found["groups"], found["largest_group"]) == (16, 2)
-    for words in ("no/no3.jpg", "no/no8.jpg", "16 groups"):
+    for words in ("no/no3.jpg", "no/no8.jpg", "16 groups", "[old]/grouped.json"):
         assert words in done.stdout
-    split = load_split(str(folder / "splits" / "grouped.json"), folder)
+    split = load_split(str(folder / "[old]" / "grouped.json"), folder)
     assert {*split.train, *split.validation, *split.test} == set(list_slices(folder)) - set(found["unreadable"])
     assert split.groups["no/no1.jpg"] == split.groups["no/no9.png"]
     assert split.sha256 == found["splits"]["grouped"]["sha256"]
