@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from ..files.markdown import markdown_table
 from .envelope import WINDOWS
 from .lesions import CNRS, RADII
 
@@ -17,11 +18,7 @@ _Sheet = tuple[str, list[str], list[list[str]]]
 
 def to_markdown(tables: Tables) -> str:
     """Three Markdown tables, each under its title."""
-    parts = []
-    for title, headings, lines in _sheets(tables):
-        drawn = [f"| {' | '.join(cells)} |" for cells in (headings, *lines)]
-        drawn.insert(1, "|---|" + "---:|" * (len(headings) - 1))
-        parts.append("\n".join([f"**{title}**", "", *drawn]))
+    parts = [f"**{title}**\n\n{markdown_table(headings, lines)}" for title, headings, lines in _sheets(tables)]
     return "\n\n".join(parts) + "\n"
 
 

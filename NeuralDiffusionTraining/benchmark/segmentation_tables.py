@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..files.markdown import markdown_table
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -28,11 +30,11 @@ def to_terminal(table: Sequence[dict[str, Any]], title: str) -> Table:
 
 def to_markdown(table: Sequence[dict[str, Any]], title: str) -> str:
     """The rows of `segmentation.summarise` under their title."""
-    lines = [f"**{title}**", "", f"| {' | '.join(_HEADINGS)} |", "|---|---|" + "---:|" * (len(_HEADINGS) - 2)]
+    lines = []
     for row in table:
         figures = (_with_interval(row["dice"]), _with_interval(row["iou"]), str(row["lesion_slices"]), _alarms(row))
-        lines.append(f"| {' | '.join([row['method'], row['sigma'], *figures])} |")
-    return "\n".join(lines) + "\n"
+        lines.append([row["method"], row["sigma"], *figures])
+    return f"**{title}**\n\n{markdown_table(_HEADINGS, lines, words=2)}\n"
 
 
 def _with_interval(figure: dict[str, float]) -> str:

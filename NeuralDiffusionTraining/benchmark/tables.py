@@ -7,6 +7,7 @@ import io
 import math
 from typing import TYPE_CHECKING, Any
 
+from ..files.markdown import markdown_table
 from .bootstrap import RESAMPLES, GroupBootstrap, paired_difference
 from .evaluation import Measurement, Results
 from .metrics import FIGURES
@@ -64,16 +65,15 @@ def to_markdown(table: list[dict[str, Any]], title: str = "") -> str:
     headings = ["Method", "Sigma", "PSNR dB (95 % CI)", "minus ours dB (95 % CI)"]
     headings += [heading for name, heading in _HEADINGS.items() if name != "psnr_db"]
     headings += ["Parameters", "Multiply-adds a pixel", "ms a slice"]
-    lines = [f"**{title}**", ""] if title else []
-    lines.append(f"| {' | '.join(headings)} |")
-    lines.append("|---|---|" + "---:|" * (len(headings) - 2))
+    lines = []
     for row in table:
         cells = [row["method"], row["sigma"]]
         cells += [_with_interval(row["psnr_db"], "psnr_db"), _difference(row)]
         cells += [_mean(row[name], name) for name in _HEADINGS if name != "psnr_db"]
         cells += [_thousands(row["parameters"]), _thousands(row["macs_per_pixel"]), _milliseconds(row)]
-        lines.append(f"| {' | '.join(cells)} |")
-    text = "\n".join(lines) + "\n"
+        lines.append(cells)
+    above = f"**{title}**\n\n" if title else ""
+    text = f"{above}{markdown_table(headings, lines, words=2)}\n"
     return f"{text}\n\\{STAR_MEANS}\n" if f"{STAR} " in text else text
 
 

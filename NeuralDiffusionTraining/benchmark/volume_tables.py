@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
+from ..files.markdown import markdown_table
 from .volume_methods import OURS, OURS_THREE_PLANES
 from .volumes import VolumeRow
 
@@ -42,12 +43,12 @@ def to_markdown(rows: Sequence[VolumeRow]) -> str:
     parts = [_NOTE]
     for volume, sigmas, lines in _pivot(rows):
         headings = ["Method", "Noise level", *map(_percent, sigmas), "Seconds"]
-        table = [f"| {' | '.join(headings)} |", "|---|---|" + "---:|" * (len(headings) - 2)]
+        table = []
         for method, own in lines:
             cells = [_cell(row, f"{row.psnr_head_db:.2f} / {row.ssim_head:.3f}") for row in own]
             seconds = sum(row.seconds for row in own) / len(own)
-            table.append(f"| {' | '.join([method, own[0].noise_level, *cells, f'{seconds:.1f}'])} |")
-        parts += [f"**{volume}**", "\n".join(table)]
+            table.append([method, own[0].noise_level, *cells, f"{seconds:.1f}"])
+        parts += [f"**{volume}**", markdown_table(headings, table, words=2)]
     parts.append("\n".join(f"- {sentence}" for sentence in (*harm_sentences(rows), *loss_sentences(rows))))
     return "\n\n".join(parts) + "\n"
 

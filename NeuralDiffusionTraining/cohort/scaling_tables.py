@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..files.markdown import markdown_table
 from .scaling import CORES, GPUS, Quantity, ScanCost, Site, Speed, host_cores, saturation, speed
 
 
@@ -32,9 +33,10 @@ def _units(
     most, shared = saturation(seconds, cost, site)
     top = speed(most, seconds, limit, cost, site, scans)
     return [
-        _table(
+        markdown_table(
             [heading, "Scans an hour", f"Scans an hour per {one}", f"Hours for {scans:,} scans", "Limited by"],
             [_row(one_speed) for one_speed in speeds],
+            words_at_end=1,
         ),
         f"{heading} saturate at {most:,}, where the {shared} is full, at {3600 * top.rate:,.0f} scans an hour.",
     ]
@@ -62,12 +64,7 @@ def _inputs(cost: ScanCost, site: Site) -> str:
         ("Tasks a second of the scheduler", site.tasks),
     ]
     lines = [[name, _number(known.value), known.origin] for name, known in quantities if known is not None]
-    return _table(["What goes in", "Value", "Where from"], lines)
-
-
-def _table(headings: list[str], lines: list[list[str]]) -> str:
-    rule = "|---|" + "---:|" * (len(headings) - 2) + "---|"
-    return "\n".join([f"| {' | '.join(headings)} |", rule, *(f"| {' | '.join(line)} |" for line in lines)])
+    return markdown_table(["What goes in", "Value", "Where from"], lines, words_at_end=1)
 
 
 def _number(value: float) -> str:

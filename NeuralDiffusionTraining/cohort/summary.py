@@ -8,6 +8,7 @@ from pathlib import Path
 
 from NeuralDiffusionLib.file_names import shown
 
+from ..files.markdown import cell
 from .outcome import Outcome
 
 
@@ -25,11 +26,7 @@ def failure_table(outcomes: Sequence[Outcome]) -> str:
     failed = sorted((shown(Path(outcome.name)), outcome.reason) for outcome in outcomes if outcome.state == "failed")
     if not failed:
         return ""
-    rows = [(_cell(name), _cell(reason)) for name, reason in [("Scan", "What is wrong"), *failed]]
+    rows = [(cell(name), cell(reason)) for name, reason in [("Scan", "What is wrong"), *failed]]
     width = max(len(name) for name, _ in rows)
     rows.insert(1, ("-" * width, "---"))
     return "\n".join(f"| {name:<{width}} | {reason} |" for name, reason in rows)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")

@@ -10,6 +10,7 @@ from NeuralDiffusionLib import NOISE_TYPES
 
 from ..benchmark.published import ORIGINAL_PSNR_DB, ORIGINAL_ROWS
 from ..benchmark.tables import STAR, STAR_MEANS, mean_text, to_markdown
+from ..files.markdown import markdown_table
 from .results import Result, Results, best_row, is_default, noisy_row, our_rows
 
 NOT_MEASURED = "Not measured."
@@ -23,12 +24,8 @@ _USUAL = {"iterations": 16, "neighbours": 8}
 
 
 def table(headings: Sequence[str], lines: Sequence[Sequence[str]], words: int = 1) -> str:
-    """A Markdown table; all but the first columns, `words` in number, are set right."""
-    if not lines:
-        return NOT_MEASURED
-    rule = "|" + "---|" * words + "---:|" * (len(headings) - words)
-    rows = [f"| {' | '.join(cells)} |" for cells in lines]
-    return "\n".join([f"| {' | '.join(headings)} |", rule, *rows])
+    """A Markdown table as of `markdown_table`, or a sentence if it has no line."""
+    return markdown_table(headings, lines, words) if lines else NOT_MEASURED
 
 
 def noise_table(results: Results) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..files.markdown import markdown_table
 from .aims import aims
 
 _GROUPS = {
@@ -48,7 +49,7 @@ def summary(content: dict[str, Any]) -> str:
         if row["group"] != "lever"
     ]
     headings = ["Method", "Seconds", "PSNR dB", "in head dB", "Time / ours"]
-    return "\n\n".join([_title(content), _table(headings, lines), *_aims(content)]) + "\n"
+    return "\n\n".join([_title(content), markdown_table(headings, lines), *_aims(content)]) + "\n"
 
 
 def _title(content: dict[str, Any]) -> str:
@@ -104,13 +105,13 @@ def _subjects(rows: list[dict[str, Any]], slices: int) -> str:
                 f"{row['ratio']:.2f}",
             ]
         )
-    return _table([*headings, "Time / ours"], lines)
+    return markdown_table([*headings, "Time / ours"], lines)
 
 
 def _parts(parts: dict[str, float]) -> str:
     whole = sum(parts.values())
     lines = [[name, _seconds(seconds), f"{100 * seconds / whole:.0f} %"] for name, seconds in parts.items()]
-    return _table(["Part", "Seconds", "Share"], lines)
+    return markdown_table(["Part", "Seconds", "Share"], lines)
 
 
 def _machine(machine: dict[str, float]) -> str:
@@ -127,7 +128,7 @@ def _curve(heading: str, curve: list[dict[str, float]]) -> str:
         ["Seconds", *(_seconds(point["seconds"]) for point in curve)],
         ["Nanoseconds a voxel", *(f"{1e9 * point['seconds'] / point['voxels']:.0f}" for point in curve)],
     ]
-    return _table([heading, *(f"{point['value']:g}" for point in curve)], lines)
+    return markdown_table([heading, *(f"{point['value']:g}" for point in curve)], lines)
 
 
 def _large(large: dict[str, Any]) -> str:
@@ -139,11 +140,6 @@ def _large(large: dict[str, Any]) -> str:
         f"in {_seconds(large['seconds'])} s. Peak of the whole process beyond input ({large['input_bytes'] / 1e9:.2f} "
         f"GB) and output (image and conduction map, {large['output_bytes'] / 1e9:.2f} GB): {memory}."
     )
-
-
-def _table(headings: list[str], lines: list[list[str]]) -> str:
-    rule = "|---|" + "---:|" * (len(headings) - 1)
-    return "\n".join([f"| {' | '.join(headings)} |", rule, *(f"| {' | '.join(line)} |" for line in lines)])
 
 
 def _seconds(seconds: float) -> str:
