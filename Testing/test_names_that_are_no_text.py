@@ -1,4 +1,4 @@
-"""File names that are no UTF-8, as old disks have them: read, written and told of, or refused in one sentence."""
+"""File names that are not UTF-8, as old disks have them: read, written and told of, or refused in one sentence."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from NeuralDiffusionLib.file_names import is_text, shown
 from NeuralDiffusionTraining.files.result_files import read_json
 
 OLD = os.fsdecode(b"Sch\xe4del")
-REFUSED = "has letters that are no UTF-8: give the file, or its folder, another name."
+REFUSED = "has characters that are not valid UTF-8: give the file, or its folder, another name."
 STRICT = {**environment(), "PYTHONIOENCODING": "utf-8:strict"}
 
 
@@ -53,7 +53,7 @@ def test_others_are_refused_before_they_end_the_process(scans, suffix):
     scan = old_scan(scans, suffix)
     sound = write(scans / f"sound{suffix}")
     before = sorted(scans.iterdir())
-    refusal = "has letters that are no UTF-8, which only NIfTI files may have: give it another name."
+    refusal = "has characters that are not valid UTF-8, which only NIfTI files may have: give it another name."
     assert refused(scan, scans / "clean.nrrd").endswith(f"Sch\\xe4del{suffix} {refusal}")
     assert refused(sound, scans / f"{OLD}.clean{suffix}").endswith(f"Sch\\xe4del.clean{suffix} {refusal}")
     assert refusal in refused(sound, scans / f"clean{suffix}", "--conduction", scans / f"{OLD}.map{suffix}")
@@ -68,7 +68,7 @@ def test_dicom_images_of_such_a_name_are_refused(scans, part):
         for number, path in enumerate(sorted(folder.iterdir())):
             path.rename(folder / f"{OLD}{number}.dcm")
     sentence = refused(scans, scans / "clean.nrrd")
-    assert re.search(r"Sch\\xe4del(\d\.dcm)? has letters that are no UTF-8", sentence)
+    assert re.search(r"Sch\\xe4del(\d\.dcm)? has characters that are not valid UTF-8", sentence)
 
 
 def test_a_refusal_can_name_them_there_too(scans):
@@ -93,7 +93,7 @@ def test_a_batch_takes_them_and_describes_them(scans, tmp_path):
     assert done.returncode == 1, done.stderr
     assert b"Denoised 1 of 3 scans" in done.stdout
     assert b"| Sch\\xe4del broken.nii | Cannot be read as NIfTI" in done.stdout
-    assert b"has letters that are no UTF-8" in done.stdout
+    assert b"has characters that are not valid UTF-8" in done.stdout
     assert b"Traceback" not in done.stderr
     assert read_json(tmp_path / "clean" / f"{OLD}.json")["Sources"] == [f"{OLD}.nii"]
     again = run_here("batch", scans / "*", tmp_path / "clean", "--workers", 1, "--iterations", 1, "--device", "cpu")
@@ -151,6 +151,6 @@ def test_the_command_line_module_refuses_them(scans):
     for arguments in ((old, scans / "clean.nrrd"), (sound, scans / f"{OLD} clean.nrrd")):
         done = subprocess.run([sys.executable, script, *arguments, "--device", "cpu"], capture_output=True)
         assert done.returncode == 1
-        assert done.stderr.strip().endswith(b"has letters that are no UTF-8: give it another name.")
+        assert done.stderr.strip().endswith(b"has characters that are not valid UTF-8: give it another name.")
         assert done.stderr.count(b"\n") == 1
     assert sorted(scans.iterdir()) == before

@@ -234,6 +234,6 @@ def test_a_readme_that_is_no_text_is_refused_and_left_as_it_was(results, tmp_pat
     (tmp_path / "README.md").write_bytes(b"caf\xe9")
     done = run_here("report", results, tmp_path / "page.html", "--readme", tmp_path / "README.md")
     assert (done.status, done.out) == (2, "")
-    assert done.err == f"File '{tmp_path / 'README.md'}' is no UTF-8 text: save it as UTF-8 first.\n"
+    assert done.err == f"File '{tmp_path / 'README.md'}' is not UTF-8 text: save it as UTF-8 first.\n"
     assert (tmp_path / "README.md").read_bytes() == b"caf\xe9"
     assert not (tmp_path / "page.html").exists()

@@ -122,7 +122,7 @@ def _check_paths(chosen: argparse.Namespace) -> None:
     for path in (chosen.inputVolume, *targets):
         # ITK would end the process over it.
         if not is_text(path):
-            raise RunError(f"{shown(path)} has letters that are no UTF-8: give it another name.")
+            raise RunError(f"{shown(path)} has characters that are not valid UTF-8: give it another name.")
     files = [path.resolve() for path in (chosen.inputVolume, *targets)]
     if len(set(files)) < len(files):
         raise RunError("The same file was named twice: name another one for each output, the input is never replaced.")

@@ -12,5 +12,5 @@ def is_text(path: Path) -> bool:
 
 
 def shown(path: Path) -> str:
-    """A path as text that can be shown anywhere, with ``\\xe4`` in the place of a byte that is no UTF-8."""
+    """A path as text that can be shown anywhere, with ``\\xe4`` in the place of a byte that is not UTF-8."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -53,6 +53,11 @@ def stabilise(picture: np.ndarray, sigma: float, noise: str) -> Stabilised:
     noise
         ``"rician"``: `RicianTransform`; ``"gaussian"``: as it is, the bias of the values cut off at zero inverted
         afterwards; ``"speckle"``: logarithm.
+
+    Raises
+    ------
+    ValueError
+        If the noise type is another one.
     """
     sigma = max(float(sigma), _LEAST_SIGMA)
     if noise == "rician":

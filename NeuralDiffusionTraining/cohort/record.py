@@ -112,5 +112,5 @@ def sidecar_text(
     }
     content = {"Description": "Denoised by Neural Diffusion", **scan.fields, RECORD: record}
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    # What is no UTF-8 in the name of a file becomes an escape of JSON's own.
+    # What is not UTF-8 in the name of a file becomes an escape of JSON's own.
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

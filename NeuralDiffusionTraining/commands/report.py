@@ -75,4 +75,4 @@ def _read_text(path: Path) -> str:
     except OSError as error:
         raise CommandError(f"File '{path}' cannot be read ({error.strerror}): name another.") from error
     except UnicodeDecodeError as error:
-        raise CommandError(f"File '{path}' is no UTF-8 text: save it as UTF-8 first.") from error
+        raise CommandError(f"File '{path}' is not UTF-8 text: save it as UTF-8 first.") from error

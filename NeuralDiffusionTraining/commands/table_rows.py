@@ -17,7 +17,13 @@ _NOT_IN_ALL = {"levers"}
 
 
 def asked_rows(methods: str) -> set[str]:
-    """The kinds of rows in a comma list; the noisy input is always there, so naming it is no mistake."""
+    """The kinds of rows in a comma list; the noisy input is always there, so naming it is no mistake.
+
+    Raises
+    ------
+    CommandError
+        If one is not known, or none is named.
+    """
     asked = {name.strip() for name in methods.split(",") if name.strip()}
     unknown = asked - {*ROWS, "input", "all"}
     if unknown or not asked:
@@ -28,6 +34,13 @@ def asked_rows(methods: str) -> set[str]:
 
 
 def name_and_checkpoint(text: str) -> tuple[str, Path]:
+    """Take ``"NAME=CHECKPOINT"`` apart.
+
+    Raises
+    ------
+    CommandError
+        If one of the two is missing, or there is no such file.
+    """
     name, equals, path = text.partition("=")
     if not (name.strip() and equals and path):
         raise CommandError(f"'--trained {text}' names no row and file: write NAME=CHECKPOINT, such as U-Net=best.ckpt.")

@@ -28,6 +28,11 @@ def corrupt(clean: np.ndarray, noise: str, sigma: float, generator: np.random.Ge
     -------
     np.ndarray
         float32, clipped to [0, 1].
+
+    Raises
+    ------
+    ValueError
+        If the noise type is not known.
     """
     if noise == "rician":
         noisy = rician(clean, sigma, generator)

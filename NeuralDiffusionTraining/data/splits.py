@@ -60,6 +60,11 @@ def original_split(names: Sequence[str], groups: dict[str, int]) -> Split:
     """The original project's split, 70 / 15 / 15 % by class, of names in the order of `slices.list_slices`.
 
     Near-duplicates are scattered over all parts: see `Split.leak`.
+
+    Raises
+    ------
+    CommandError
+        If a class has too few slices to give each part one.
     """
     try:
         train, rest = train_test_split(names, test_size=0.30, random_state=_SEED, stratify=_labels(names))

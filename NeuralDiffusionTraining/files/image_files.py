@@ -125,7 +125,13 @@ def read_scan(path: Path, may_be_labels: bool = False) -> Scan:
 
 
 def read_with_itk(source: Path, files: Sequence[Path]) -> Scan:
-    """Read one file, or the sorted files of one DICOM series; `source` is what the user named."""
+    """Read one file, or the sorted files of one DICOM series; `source` is what the user named.
+
+    Raises
+    ------
+    CommandError
+        If it cannot be read, or is no single scalar volume.
+    """
     for file in files:
         check_name(file)
     names = [str(file) for file in files]
@@ -162,7 +168,7 @@ def read_with_itk(source: Path, files: Sequence[Path]) -> Scan:
 
 
 def check_name(path: Path) -> None:
-    """Refuse a path that is no UTF-8: ITK would end the process over it.
+    """Refuse a path that is not UTF-8: ITK would end the process over it.
 
     Raises
     ------
@@ -171,7 +177,7 @@ def check_name(path: Path) -> None:
     """
     if not is_text(path):
         raise CommandError(
-            f"{shown(path)} has letters that are no UTF-8, which only NIfTI files may have: give it another name."
+            f"{shown(path)} has characters that are not valid UTF-8, which only NIfTI files may have: give it another name."
         )
 
 
@@ -182,7 +188,7 @@ def check_target(path: Path, scan: Scan) -> None:
     ------
     CommandError
         If the file would be NIfTI-1 and the scan has more voxels along an axis than that can count, or if it would be
-        none and its path is no UTF-8.
+        none and its path is not UTF-8.
     """
     if not is_nifti(path):
         check_name(path)

@@ -287,7 +287,7 @@ def _retreat(place: _Place, pixels: int) -> None:
             "computer with more memory."
         )
         raise MemoryError(message.format(pixels=pixels))
-    note = _("The memory of {device} is too small for one slice; the run went on on the CPU.")
+    note = _("The memory of {device} is too small for one slice; the run continued on the CPU.")
     place.notes.append(note.format(device=device))
     place.device = torch.device("cpu")
     place.network = _on_cpu(place.network)

@@ -96,7 +96,20 @@ def plane_axes(ijk_to_ras: np.ndarray) -> dict[str, int]:
 
 
 def plane_name(ijk_to_ras: np.ndarray, axis: int) -> str:
-    """Name the plane in which the slices across an axis of the array (0 to 2, order K, J, I) lie, as `plane_axes`."""
+    """Name the plane in which the slices across an axis of the array lie: "axial", "coronal" or "sagittal".
+
+    Parameters
+    ----------
+    ijk_to_ras
+        As for `plane_axes`.
+    axis
+        Of the array, 0 to 2, in the order K, J, I.
+
+    Raises
+    ------
+    InvalidVolumeError
+        If the matrix has no inverse.
+    """
     return next(name for name, across in plane_axes(ijk_to_ras).items() if across == axis)
 
 

@@ -135,8 +135,8 @@ class NeuralDiffusionLogic(ScriptedLoadableModuleLogic):
     ) -> BackgroundRun[DenoiseResult] | BackgroundRun[SequenceResult]:
         """Begin to denoise a volume, or all frames of a sequence, in a thread of its own and return at once.
 
-        Arguments, result and errors are those of `process`. Nothing is written into the scene before `store` of what
-        this returns is called, on the main thread; without an output volume, that adds one.
+        Arguments and errors are those of `process`. This returns the run: nothing is written into the scene before its
+        `store` is called, on the main thread, which gives what `process` gives; without an output volume, it adds one.
 
         With `allFrames`, `inputVolume` shows the sequence, and there must be no output and no conduction volume:
         `store` adds a sequence in the same browser and returns a `SequenceResult` and the volume that shows it.

@@ -64,7 +64,7 @@ def read_volume_file(path: Path, scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLSc
     ------
     InvalidVolumeError
         If the file does not hold one scalar volume, is a NIfTI file with sheared axes, is a label map by its name, or
-        has a path that is no UTF-8.
+        has a path that is not UTF-8.
     """
     check_name(path)
     if is_label_map_by_name(path):
@@ -99,7 +99,7 @@ def read_volume_file(path: Path, scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLSc
 
 
 def check_name(path: Path) -> None:
-    """Refuse a path that is no UTF-8: VTK would end Slicer over it.
+    """Refuse a path that is not UTF-8: VTK would end Slicer over it.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def check_name(path: Path) -> None:
         If it is none.
     """
     if not is_text(path):
-        message = _("'{path}' has letters that are no UTF-8: give the file, or its folder, another name.")
+        message = _("'{path}' has characters that are not valid UTF-8: give the file, or its folder, another name.")
         raise InvalidVolumeError(message.format(path=shown(path)))
 
 

@@ -112,6 +112,7 @@ class NeuralDiffusionNetwork(nn.Module):
         self.guidance = MiniUNet(self.architecture.dropout)
         self.projection = GuidanceProjection(width, STAGES)
         self.conduction = nn.ModuleList([ConductionNetwork() for _ in range(STAGES)])
+        # Every step begins at 0.73 of its largest size.
         self.step_logits = nn.Parameter(torch.full((_TRAINED_STEPS,), 1.0))
         self.inversion = BiasInversion()
         self.diffused_floor = NoiseFloorShrinkage(strength=0.8, reach=0.7)
@@ -192,6 +193,7 @@ class NeuralDiffusionNetwork(nn.Module):
 
     def guide(self, padded: Tensor, sigma: Tensor, types: Tensor, neighbours: int) -> Tensor:
         """Guidance features of slices of (batch, 1, rows, columns), both counts multiples of 8: see `MiniUNet`."""
+        # Levels of 0.05 to 0.25 and of 0 to 0.05 both spread over about 0 to 1.
         level = torch.stack([4 * sigma, 2 * sigma.sqrt()], dim=1)
         eight = torch.full_like(sigma, float(neighbours == 8)).unsqueeze(1)
         return self.guidance(padded, torch.cat([level, types, eight], dim=1))
