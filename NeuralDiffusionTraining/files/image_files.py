@@ -177,7 +177,8 @@ def check_name(path: Path) -> None:
     """
     if not is_text(path):
         raise CommandError(
-            f"{shown(path)} has characters that are not valid UTF-8, which only NIfTI files may have: give it another name."
+            f"{shown(path)} has characters that are not valid UTF-8, which only NIfTI files may have: give it another "
+            "name."
         )
 
 
