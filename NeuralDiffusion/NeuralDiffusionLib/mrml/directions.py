@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 from .new_volume import add_volume_beside
 from .overlay import DEFAULT_COLOUR_TABLE, check_colour_table, style_conduction
 from .provenance import PREFIX
+from .scene_nodes import nodes_of_class
 from .volumes import make_image
 
 _DIRECTION = PREFIX + "Direction"
@@ -65,6 +66,5 @@ def add_direction_volumes(
 
 def direction_volumes(scene: slicer.vtkMRMLScene) -> list[slicer.vtkMRMLScalarVolumeNode]:
     """Return all volumes of a scene that `add_direction_volumes` added."""
-    kind = "vtkMRMLScalarVolumeNode"
-    volumes = [scene.GetNthNodeByClass(n, kind) for n in range(scene.GetNumberOfNodesByClass(kind))]
+    volumes = nodes_of_class(scene, "vtkMRMLScalarVolumeNode")
     return [volume for volume in volumes if volume.GetAttribute(_DIRECTION) is not None]

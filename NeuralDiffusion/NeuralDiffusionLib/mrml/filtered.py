@@ -14,6 +14,7 @@ from slicer.i18n import tr as _
 from .geometry import lie_voxel_on_voxel
 from .new_volume import add_volume_beside
 from .provenance import read_provenance
+from .scene_nodes import nodes_of_class
 from .volumes import copy_display, write_volume
 
 _INPUT_ROLE = "NeuralDiffusionFilteredFrom"
@@ -42,9 +43,8 @@ def find_filtered(input_volume: slicer.vtkMRMLScalarVolumeNode) -> Filtered:
 
     One that a run of the network has written to since is left out.
     """
-    scene, found = input_volume.GetScene(), {}
-    kind = "vtkMRMLScalarVolumeNode"
-    for node in (scene.GetNthNodeByClass(n, kind) for n in range(scene.GetNumberOfNodesByClass(kind))):
+    found = {}
+    for node in nodes_of_class(input_volume.GetScene(), "vtkMRMLScalarVolumeNode"):
         if node.GetNodeReferenceID(_INPUT_ROLE) == input_volume.GetID() and not read_provenance(node):
             found.setdefault(node.GetAttribute(_FILTER), node)
     return {each: found[each.value] for each in Filter if each.value in found}

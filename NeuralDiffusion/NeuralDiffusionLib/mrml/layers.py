@@ -9,6 +9,7 @@ from typing import NamedTuple
 import slicer
 
 from .provenance import PREFIX
+from .scene_nodes import nodes_of_class
 
 
 class Content(NamedTuple):
@@ -54,9 +55,7 @@ FOREGROUND = Layer(
 
 def slice_views(scene: slicer.vtkMRMLScene, only: str | None = None) -> Iterator[slicer.vtkMRMLSliceCompositeNode]:
     """Return the layers of all slice views of a scene, or of one by its identifier."""
-    # Not slicer.util.getNodesByClass, which looks into the application's scene whatever scene it is given.
-    kind = "vtkMRMLSliceCompositeNode"
-    views = (scene.GetNthNodeByClass(n, kind) for n in range(scene.GetNumberOfNodesByClass(kind)))
+    views = nodes_of_class(scene, "vtkMRMLSliceCompositeNode")
     return (view for view in views if only in (None, view.GetID()))
 
 

@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 
 from ..errors import InvalidVolumeError
 from .geometry import lie_voxel_on_voxel
+from .scene_nodes import nodes_of_class
 from .tables import add_table, fill_table
 from .volumes import check_input, read_volume
 
@@ -82,9 +83,8 @@ def write_closeness(
 def _find_table(
     input_volume: slicer.vtkMRMLScalarVolumeNode, reference: slicer.vtkMRMLScalarVolumeNode
 ) -> slicer.vtkMRMLTableNode | None:
-    scene, kind = input_volume.GetScene(), "vtkMRMLTableNode"
     wanted = input_volume.GetID(), reference.GetID()
-    for table in (scene.GetNthNodeByClass(n, kind) for n in range(scene.GetNumberOfNodesByClass(kind))):
+    for table in nodes_of_class(input_volume.GetScene(), "vtkMRMLTableNode"):
         if (table.GetNodeReferenceID(_INPUT_ROLE), table.GetNodeReferenceID(_REFERENCE_ROLE)) == wanted:
             return table
     return None

@@ -9,6 +9,7 @@ from slicer.i18n import tr as _
 
 from ..errors import InvalidVolumeError
 from .provenance import PREFIX, read_provenance
+from .scene_nodes import nodes_of_class
 from .volumes import check_input, copy_display, number_alike, write_volume
 
 
@@ -19,8 +20,7 @@ def browser_and_sequence_of(
     scene = volume_node.GetScene()
     if scene is None:
         return None
-    kind = "vtkMRMLSequenceBrowserNode"
-    for browser in (scene.GetNthNodeByClass(n, kind) for n in range(scene.GetNumberOfNodesByClass(kind))):
+    for browser in nodes_of_class(scene, "vtkMRMLSequenceBrowserNode"):
         sequence = browser.GetSequenceNode(volume_node)
         if sequence is not None:
             return browser, sequence

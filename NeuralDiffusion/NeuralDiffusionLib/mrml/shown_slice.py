@@ -8,6 +8,8 @@ import numpy as np
 import slicer
 import vtk
 
+from .scene_nodes import nodes_of_class
+
 # Share of a slice's thickness; a view that runs along a slice's border shows that slice.
 _TOLERANCE = 1e-3
 
@@ -67,8 +69,7 @@ def shown_slice(volume: slicer.vtkMRMLScalarVolumeNode, axis: int) -> int:
         of the slices, the first of several; the middle slice if that view is beside the volume or there is none.
     """
     count = volume.GetImageData().GetDimensions()[2 - axis]
-    scene, kind = volume.GetScene(), "vtkMRMLSliceNode"
-    views = [scene.GetNthNodeByClass(n, kind) for n in range(scene.GetNumberOfNodesByClass(kind))]
+    views = list(nodes_of_class(volume.GetScene(), "vtkMRMLSliceNode"))
     if not views:
         return count // 2
     view = max(views, key=lambda view: _parallel(volume, axis, view))

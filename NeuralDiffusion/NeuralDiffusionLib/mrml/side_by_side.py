@@ -13,6 +13,7 @@ from slicer.i18n import tr as _
 
 from ..errors import InvalidVolumeError
 from .provenance import PREFIX
+from .scene_nodes import nodes_of_class
 from .volumes import copy_display
 
 VIEWS = ("Red", "Green", "Yellow")
@@ -204,5 +205,4 @@ def _composite(scene: slicer.vtkMRMLScene, name: str) -> slicer.vtkMRMLSliceComp
 
 def _node(scene: slicer.vtkMRMLScene, kind: str, name: str) -> slicer.vtkMRMLNode | None:
     """Return the node of a view, which carries the view's name in the layout."""
-    nodes = (scene.GetNthNodeByClass(n, kind) for n in range(scene.GetNumberOfNodesByClass(kind)))
-    return next((node for node in nodes if node.GetLayoutName() == name), None)
+    return next((node for node in nodes_of_class(scene, kind) if node.GetLayoutName() == name), None)
