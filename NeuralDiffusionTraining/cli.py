@@ -109,8 +109,9 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in _OWN:
             raise
-        extra = _EXTRAS.get(error.name or "", "train")
-        _fail(f"This command needs the Python package '{error.name}': pip install 'slicer-neural-diffusion[{extra}]'.")
+        package = (error.name or "").partition(".")[0]
+        extra = _EXTRAS.get(package, "train")
+        _fail(f"This command needs the Python package '{package}': pip install 'slicer-neural-diffusion[{extra}]'.")
     if status == STATUS_CANCELLED:
         typer.echo("Cancelled.", err=True)
     sys.exit(status or 0)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -316,6 +318,71 @@ def test_an_empty_name_as_of_an_unset_variable_is_refused(folder):
     assert done.status == 2
     assert done.err.startswith("One of the arguments is empty: give it a value")
     assert not (folder / "clean").exists()
+
+
+def test_a_description_keeps_what_others_have_written_into_it(study):
+    folder = study / "derivatives" / "neural-diffusion"
+    folder.mkdir(parents=True)
+    write_derivative_description(study, folder)
+    path = folder / "dataset_description.json"
+    ours = json.loads(path.read_text())
+    others = {"Name": "mytool", "Version": "3"}
+    theirs = {"Authors": ["A. Roe"], "License": "CC0", "DatasetLinks": {"source": "..", "atlas": "doi:10.1/x"}}
+    path.write_text(
+        json.dumps({**ours, **theirs, "GeneratedBy": [{"Name": "neural-diffusion", "Version": "0"}, others]})
+    )
+
+    write_derivative_description(study, folder)
+
+    expected = {**ours, **theirs, "DatasetLinks": {"source": "../..", "atlas": "doi:10.1/x"}}
+    assert json.loads(path.read_text()) == {**expected, "GeneratedBy": [*ours["GeneratedBy"], others]}
+
+
+def test_what_another_pipeline_made_from_ours_is_not_written_into(study, folder):
+    (folder / "other").mkdir()
+    other = {"Name": "x", "GeneratedBy": [{"Name": "segmenter"}, {"Name": "neural-diffusion"}]}
+    (folder / "other" / "dataset_description.json").write_text(json.dumps(other))
+    with pytest.raises(CommandError, match="holds another BIDS dataset: choose an empty folder"):
+        write_derivative_description(study, folder / "other")
+
+
+def test_derivatives_behind_a_link_still_name_their_dataset(study, folder):
+    (folder / "scratch" / "neural-diffusion").mkdir(parents=True)
+    (study / "derivatives").symlink_to(folder / "scratch")
+    write_derivative_description(study, study / "derivatives" / "neural-diffusion")
+    written = folder / "scratch" / "neural-diffusion" / "dataset_description.json"
+    link = json.loads(written.read_text())["DatasetLinks"]["source"]
+    assert (written.parent / link).resolve() == study.resolve()
+
+
+def test_a_dataset_on_another_drive_is_named_in_full(study, folder, monkeypatch):
+    def relpath(*_):
+        raise ValueError("path is on mount 'D:', start on mount 'E:'")
+
+    monkeypatch.setattr(os.path, "relpath", relpath)
+    (folder / "clean").mkdir()
+    write_derivative_description(study, folder / "clean")
+    content = json.loads((folder / "clean" / "dataset_description.json").read_text())
+    assert content["DatasetLinks"]["source"] == study.resolve().as_uri()
+
+
+def test_a_link_to_a_file_that_was_not_fetched_fails_by_its_name(folder):
+    write_scan(folder / "scans" / "one.nii")
+    (folder / "scans" / "two.nii").symlink_to(folder / "annex" / "two.nii")
+    done = run_here("batch", "scans/*", folder / "clean", "--workers", 1)
+    assert (done.status, done.err) == (1, "")
+    assert "Denoised 1 of 2 scans" in done.out
+    assert re.search(r"two\.nii .*cannot be read \(No such file or directory\)", done.out)
+
+
+def test_a_sidecar_that_is_damaged_fails_its_own_scan_alone(study):
+    (study / "dataset_description.json").write_text('{"Name": "x", "DatasetType": "derivative"}')
+    write_scan(study / "sub-02" / "anat" / "sub-02_T1w.nii.gz")
+    (study / "sub-02" / "anat" / "sub-02_T1w.json").write_text("{bad")
+    done = run_here("batch", study, study / "derivatives", "--workers", 1)
+    assert (done.status, done.err) == (1, "")
+    assert "Denoised 1 of 2 scans" in done.out
+    assert "sub-02_T1w.json cannot be read as JSON: mend it first." in done.out
 
 
 def test_a_sidecar_that_may_not_be_read_is_named(study, monkeypatch):

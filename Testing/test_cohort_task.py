@@ -7,8 +7,11 @@ import hashlib
 import os
 from unittest.mock import Mock
 
+import numpy as np
 import pytest
+import SimpleITK as sitk
 from batch_runs import write_scan
+from shell import head
 
 from NeuralDiffusionLib import DenoiseSettings, whole_files
 from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS
@@ -29,6 +32,24 @@ def one(tmp_path):
         return task.run_task(task.ScanTask(scan, order)), scan.output, sidecar_of(scan.output)
 
     return one
+
+
+@pytest.mark.parametrize("suffix", [".mhd", ".nhdr"])
+def test_a_scan_is_denoised_again_where_only_the_voxels_beside_its_header_have_changed(tmp_path, suffix):
+    source = tmp_path / "scans" / f"scan{suffix}"
+    source.parent.mkdir()
+    sha256 = hashlib.sha256(BUNDLED_WEIGHTS.read_bytes()).hexdigest()
+    means, states = [], []
+    for run, brighter in enumerate((0, 0, 800)):
+        sitk.WriteImage(sitk.GetImageFromArray(head(shape=(4, 32, 32)).astype(np.int16) + np.int16(brighter)), source)
+        (scan,) = find_cohort(str(tmp_path / "scans" / "*"), tmp_path / "clean").scans
+        order = Order(DenoiseSettings(iterations=1), False, "cpu", None, sha256, str(run))
+        states.append(task.run_task(task.ScanTask(scan, order)).state)
+        means.append(sitk.GetArrayFromImage(sitk.ReadImage(scan.output)).mean())
+        held = sum(path.stat().st_size for path in source.parent.iterdir())
+        assert read_record(sidecar_of(scan.output))["Bytes"]["Input"] == held
+    assert states == ["denoised", "already done", "denoised"]
+    assert means[2] > means[0] + 700
 
 
 @pytest.mark.parametrize("name", ["scan0.nii", "scan0.json"])

@@ -269,6 +269,20 @@ class TestRefusal:
         write(tmp_path / "scan.nrrd")
         assert complaint in refused(tmp_path, *arguments, *QUICK)
 
+    @pytest.mark.parametrize(
+        ("arguments", "named"),
+        [
+            (("scan.mhd", "scan.nhdr"), "scan.raw"),
+            (("scan.mhd", "clean.mhd", "--conductionVolume", "clean.nhdr"), "clean.raw"),
+        ],
+    )
+    def test_voxels_of_one_image_do_not_replace_those_of_another(self, tmp_path, arguments, named):
+        sitk.WriteImage(image(head()), str(tmp_path / "scan.mhd"))
+        before = (tmp_path / "scan.raw").read_bytes()
+        said = refused(tmp_path, *arguments, *QUICK)
+        assert f"could not be written ({named}, where voxels would go, is of another image): name another" in said
+        assert (tmp_path / "scan.raw").read_bytes() == before
+
     def test_of_two_outputs_none_is_written_when_one_cannot_be(self, tmp_path):
         write(tmp_path / "scan.nrrd")
         (tmp_path / "clean.nrrd").write_text("mine")

@@ -31,6 +31,8 @@ from shell import (
     write,
 )
 
+from NeuralDiffusionTraining.files.scan_denoising import read_source
+
 NUMBER = "7"
 
 
@@ -108,6 +110,22 @@ def test_slices_spread_over_subfolders_are_one_series(tmp_path):
 
     assert_same_geometry(tmp_path / "clean.nrrd", scan, tolerance=1e-4)
     assert np.corrcoef(voxels_of(tmp_path / "clean.nrrd").ravel(), head().ravel())[0, 1] > 0.9
+
+
+def test_slices_that_are_scaled_differently_keep_their_values(tmp_path):
+    stored = head(shape=(3, 16, 18)).astype(np.int16)
+    write_series(tmp_path / "dicom", rounded(image(stored)))
+    slopes = {}
+    for file in (tmp_path / "dicom").iterdir():
+        dataset = pydicom.dcmread(file)
+        slopes[float(dataset.ImagePositionPatient[2])] = dataset.RescaleSlope = len(slopes) * 20 + 1.5
+        dataset.RescaleIntercept = -3
+        dataset.save_as(file)
+    scan = read_source(tmp_path / "dicom")
+    assert scan.voxels.dtype == np.float32
+    normal = np.reshape(scan.direction, (3, 3))[:, 2]
+    factors = [slopes[place] for place in sorted(slopes, reverse=bool(normal[2] < 0))]
+    np.testing.assert_allclose(scan.voxels, np.array(factors)[:, None, None] * stored - 3, rtol=1e-6)
 
 
 def test_among_several_series_the_user_chooses(tmp_path):

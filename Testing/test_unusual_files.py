@@ -77,6 +77,43 @@ class TestFormats:
         shutil.copy(write(tmp_path / f"scan{made}"), scan)
         assert "cannot be read" in refused(scan, tmp_path / "clean.nii")
 
+    @pytest.mark.parametrize("packed", ["", ".gz"])
+    @pytest.mark.parametrize("kind", [nib.Nifti1Pair, nib.Spm99AnalyzeImage])
+    def test_a_pair_of_files_is_taken_and_refused_where_it_was_cut(self, tmp_path, kind, packed):
+        nib.save(kind(np.ascontiguousarray(head().T), np.eye(4)), tmp_path / f"scan.img{packed}")
+        named = tmp_path / ("scan.hdr" if not packed else "scan.hdr.gz")
+        done = denoised(named, tmp_path / "clean.nrrd")
+        assert done.voxels.shape == head().shape
+        (tmp_path / "clean.nrrd").unlink()
+        content = (tmp_path / f"scan.img{packed}").read_bytes()
+        (tmp_path / f"scan.img{packed}").write_bytes(content[: len(content) // 2])
+        for name in ("scan.hdr", "scan.img"):
+            assert "cannot be read" in refused(tmp_path / f"{name}{packed}", tmp_path / "clean.nrrd")
+
+    @pytest.mark.parametrize(("unit", "millimetres"), [("meter", 1000), ("mm", 1), ("micron", 0.001)])
+    def test_lengths_of_nifti_become_millimetres_elsewhere_and_stay_in_nifti(self, tmp_path, unit, millimetres):
+        scan = nifti(tmp_path / "scan.nii")
+        image = nib.load(scan, mmap=False)
+        image.header.set_xyzt_units(unit)
+        nib.save(nib.Nifti1Image(np.asanyarray(image.dataobj), np.diag([2.0, 3, 4, 1]), image.header), scan)
+        denoised(scan, tmp_path / "clean.nrrd")
+        expected = [2 * millimetres, 3 * millimetres, 4 * millimetres]
+        np.testing.assert_allclose(sitk.ReadImage(str(tmp_path / "clean.nrrd")).GetSpacing(), expected)
+        denoised(scan, tmp_path / "clean.nii")
+        clean = nib.load(tmp_path / "clean.nii")
+        np.testing.assert_allclose(clean.header.get_zooms(), [2, 3, 4])
+        assert clean.header.get_xyzt_units()[0] == unit
+
+    @pytest.mark.parametrize("suffix", [".NRRD", ".NII.GZ", ".Nrrd"])
+    def test_an_ending_in_capitals_is_written(self, tmp_path, suffix):
+        assert run(write(tmp_path / "scan.nrrd"), tmp_path / f"clean{suffix}")[0] == 0
+        assert {path.name for path in tmp_path.iterdir()} == {"scan.nrrd", f"clean{suffix}"}
+        assert voxels_of(tmp_path / f"clean{suffix}").shape == head().shape
+
+    def test_an_ending_in_capitals_that_nobody_could_read_is_refused(self, tmp_path):
+        said = refused(write(tmp_path / "scan.nrrd"), tmp_path / "clean.MHA")
+        assert said.endswith("clean.MHA cannot be written: its name must end in .nii.gz, .nii, .nrrd, .mha.")
+
     @pytest.mark.parametrize("order", ["<", ">"])
     @pytest.mark.parametrize("version", [1, 2])
     @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -145,11 +146,42 @@ class TestFormatOfTwoFiles:
         assert [target.name for _, target in renamed] == ["scan.raw", "scan.mhd"]
 
     def test_neither_does_if_one_cannot(self, folder, stop_at):
+        (folder / "scan.mhd").write_text("ElementDataFile = scan.raw\n")
         (folder / "scan.raw").write_text("old voxels")
         stop_at(2, OSError("the disk fails"))
         with pytest.raises(OSError, match="the disk fails"):
             write_whole([(folder / "scan.mhd", two_files)])
-        assert content(folder) == {"first.txt": "old", "scan.raw": "old voxels"}
+        assert content(folder) == {
+            "first.txt": "old",
+            "scan.mhd": "ElementDataFile = scan.raw\n",
+            "scan.raw": "old voxels",
+        }
+
+    @pytest.mark.parametrize("header", [None, "ElementDataFile = other.raw\n"])
+    def test_voxels_of_another_image_are_not_replaced(self, folder, header):
+        (folder / "scan.raw").write_text("voxels of scan.nhdr")
+        if header is not None:
+            (folder / "scan.mhd").write_text(header)
+        before = content(folder)
+        with pytest.raises(FileExistsError) as refusal:
+            write_whole([(folder / "scan.mhd", two_files)])
+        assert refusal.value.filename == str(folder / "scan.raw")
+        assert content(folder) == before
+
+    def test_two_images_do_not_share_their_voxels(self, folder):
+        with pytest.raises(FileExistsError):
+            write_whole([(folder / "scan.mhd", two_files), (folder / "scan.nhdr", two_files)])
+        assert content(folder) == {"first.txt": "old"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions of Windows are others")
+def test_a_file_that_is_replaced_keeps_its_permissions(folder):
+    (folder / "first.txt").chmod(0o640)
+    write_whole([(folder / "first.txt", new), (folder / "second.txt", new)])
+    assert stat.S_IMODE((folder / "first.txt").stat().st_mode) == 0o640
+    umask = os.umask(0)
+    os.umask(umask)
+    assert stat.S_IMODE((folder / "second.txt").stat().st_mode) == 0o666 & ~umask
 
 
 def test_what_is_called_between_finds_all_written_and_none_in_place(folder):

@@ -116,15 +116,16 @@ def _denoise(chosen: argparse.Namespace) -> DenoiseResult:
 
 
 def _check_paths(chosen: argparse.Namespace) -> None:
-    from NeuralDiffusionLib.file_names import is_text, shown
+    from itertools import combinations
+
+    from NeuralDiffusionLib.file_names import are_same, is_text, shown
 
     targets = [chosen.outputVolume, *([chosen.conductionVolume] if chosen.conductionVolume else [])]
     for path in (chosen.inputVolume, *targets):
         # ITK would end the process over it.
         if not is_text(path):
             raise RunError(f"{shown(path)} has characters that are not valid UTF-8: give it another name.")
-    files = [path.resolve() for path in (chosen.inputVolume, *targets)]
-    if len(set(files)) < len(files):
+    if any(are_same(*pair) for pair in combinations((chosen.inputVolume, *targets), 2)):
         raise RunError("The same file was named twice: name another one for each output, the input is never replaced.")
     for path in targets:
         try:
@@ -215,6 +216,8 @@ def _write(image: sitk.Image, result: DenoiseResult, chosen: argparse.Namespace)
     except (OSError, RuntimeError) as error:
         names = " and ".join(str(path) for path, _ in outputs)
         reason = getattr(error, "strerror", None) or "no writer for this kind of file, or no space"
+        if isinstance(error, FileExistsError):
+            reason = f"{Path(error.filename).name}, where voxels would go, is of another image"
         raise RunError(f"{names} could not be written ({reason}): name another file or folder.") from error
 
 

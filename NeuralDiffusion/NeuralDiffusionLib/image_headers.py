@@ -14,6 +14,8 @@ from typing import IO
 import numpy as np
 
 _GZIP = b"\x1f\x8b"
+_TEXT_HEADERS = (".mha", ".mhd", ".nrrd", ".nhdr")
+_PAIR_END = re.compile(r"\.(hdr|img)(?:\.gz)?$", re.IGNORECASE)
 _LONGEST_TEXT_HEADER = 2**16
 _MOST_DEFLATED = 1100
 """Deflate makes nothing shorter than by a factor of 1032."""
@@ -22,6 +24,8 @@ _MOST_DEFLATED = 1100
 _SIZES = re.compile(rb"^(?:DimSize\s*=|sizes:)((?: +[0-9]{1,18})+)[ \r]*$", re.MULTILINE)
 _COMPRESSED = re.compile(rb"^(?:CompressedData *= *True|encoding:(?! *raw\b))", re.MULTILINE | re.IGNORECASE)
 _VOXEL_FILE = re.compile(rb"^(?:ElementDataFile *=|data ?file:) *([^\r\n]*\S)", re.MULTILINE)
+_PATTERN = re.compile(r"([^%\s]*%0?[0-9]{0,2}d[^%\s]*) +([0-9]{1,9}) +([0-9]{1,9}) +([1-9][0-9]{0,8})\b.*")
+_MOST_FILES = 2**16
 _RIGHT_ANGLE = 1e-4
 """Largest cosine between axes that ITK takes for orthogonal, about."""
 _LABEL_MAP_NAME = re.compile(r"(?<![a-z0-9])(labels?|dseg)(?![a-z0-9])", re.IGNORECASE)
@@ -46,8 +50,8 @@ def is_sound(path: Path) -> bool:
     """Whether a file may be given to a reader that trusts its header.
 
     A NIfTI file that was cut is read as if what is missing were zeros, one that promises more than it holds fills the
-    memory, also one of another format, and a MetaImage file with an impossible size ends the process. Only MetaImage
-    and NRRD are looked at beside NIfTI.
+    memory, also one of another format, and a MetaImage file with an impossible size ends the process. Only MetaImage,
+    NRRD and pairs of files (Analyze, NIfTI) are looked at beside NIfTI.
 
     Parameters
     ----------
@@ -62,12 +66,41 @@ def is_sound(path: Path) -> bool:
     name = path.name.lower()
     if name.endswith((".nii", ".nii.gz")):
         return _holds_its_voxels(path)
-    if name.endswith((".mha", ".mhd", ".nrrd", ".nhdr")):
-        with path.open("rb") as file:
-            header = file.read(_LONGEST_TEXT_HEADER)
+    if _PAIR_END.search(name):
+        return _is_sound_pair(path)
+    if name.endswith(_TEXT_HEADERS):
+        header = _text_header(path)
         meta = name.endswith((".mha", ".mhd"))
         return (not meta or _has_possible_size(header)) and _may_hold_its_voxels(path, header)
     return True
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """The file itself, and those beside it that hold its voxels, as its header names them, whether or not they exist.
+
+    Raises
+    ------
+    OSError
+        If the header cannot be read.
+    """
+    name = path.name.lower()
+    if _PAIR_END.search(name):
+        header, voxels = _pair(path)
+        return (header, voxels)
+    if not name.endswith(_TEXT_HEADERS):
+        return (path,)
+    header = _text_header(path)
+    found = _VOXEL_FILE.search(header)
+    if found is None or found[1].upper() == b"LOCAL":
+        return (path,)
+    named = os.fsdecode(found[1])
+    names = [named]
+    if named.split()[0] == "LIST":
+        names = [line.strip() for line in os.fsdecode(header[found.end() :]).splitlines() if line.strip()]
+    elif pattern := _PATTERN.fullmatch(named):
+        first, last, step = map(int, pattern.group(2, 3, 4))
+        names = [pattern[1] % number for number in range(first, last + 1, step)[:_MOST_FILES]]
+    return (path, *(path.parent / one for one in names))
 
 
 def has_sheared_axes(path: Path) -> bool:
@@ -92,6 +125,31 @@ def taken_for(path: Path) -> Path | None:
     return other if path.name.lower().endswith(".nii.gz") and other.exists() else None
 
 
+def _text_header(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_LONGEST_TEXT_HEADER)
+
+
+def _pair(path: Path) -> tuple[Path, Path]:
+    """Header and voxels of a pair, given either; each may be compressed."""
+    stem, end = _PAIR_END.split(path.name)[:2]
+    capital = end.isupper()
+    names = ((f".{kind.upper() if capital else kind}{packed}" for packed in ("", ".gz")) for kind in ("hdr", "img"))
+    header, voxels = ([path.with_name(stem + name) for name in of_kind] for of_kind in names)
+    return next(filter(Path.exists, header), header[0]), next(filter(Path.exists, voxels), voxels[0])
+
+
+def _is_sound_pair(path: Path) -> bool:
+    header, voxels = _pair(path)
+    try:
+        with _opened(header) as file:
+            stated = _stated_length(file.read(max(_NIFTI)), pair=True)
+        with _opened(voxels) as file:
+            return stated is not None and stated <= file.seek(0, os.SEEK_END)
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        return False
+
+
 def _opened(path: Path) -> IO[bytes]:
     """The content of a file that may be compressed, whatever its name says."""
     with path.open("rb") as file:
@@ -109,8 +167,8 @@ def _holds_its_voxels(path: Path) -> bool:
         return False
 
 
-def _stated_length(header: bytes) -> float | None:
-    """Length of a NIfTI file in bytes by its header; None if it is none."""
+def _stated_length(header: bytes, pair: bool = False) -> float | None:
+    """Length of a NIfTI file, or of the file with the voxels of a pair, in bytes by the header; None if it is none."""
     for order in "<>":
         length = struct.unpack_from(f"{order}i", header)[0] if len(header) >= 4 else 0
         if length not in _NIFTI or len(header) < length:
@@ -118,7 +176,9 @@ def _stated_length(header: bytes) -> float | None:
         place, magic, axes, axes_at, type_at, offset, offset_at = _NIFTI[length]
         count, *sizes = struct.unpack_from(order + axes, header, axes_at)
         voxel_bytes = _VOXEL_BYTES.get(struct.unpack_from(order + "h", header, type_at)[0])
-        if header[place : place + len(magic)] != magic or not 1 <= count <= len(sizes) or voxel_bytes is None:
+        # Analyze, which is a pair, has no magic.
+        known = pair or header[place : place + len(magic)] == magic
+        if not known or not 1 <= count <= len(sizes) or voxel_bytes is None:
             return None
         (begin,) = struct.unpack_from(order + offset, header, offset_at)
         return begin + math.prod(max(1, size) for size in sizes[:count]) * voxel_bytes

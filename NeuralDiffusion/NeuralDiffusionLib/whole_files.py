@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
-import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,13 +36,14 @@ def write_whole(
     on_written
         Called once all is written, before the first file takes its place.
     replace
-        Whether files that are there may be replaced. Otherwise a target that appears at any moment is left as it is,
-        where the file system has hard links; where it has none, only what is there after `on_written`.
+        Whether files that are there may be replaced, which keeps their permissions. Otherwise a target that appears at
+        any moment is left as it is, where the file system has hard links; where it has none, only what is there after
+        `on_written`.
 
     Raises
     ------
     FileExistsError
-        If a target is there and must not be replaced.
+        If a target is there and must not be replaced, or a file that was made beside one would replace another's.
     OSError
         If a file cannot be written; whatever the functions raise passes through.
     """
@@ -49,7 +51,7 @@ def write_whole(
         moves: list[_Move] = []
         for path, write in reversed(targets):
             # The new file is made beside its target: a rename is whole only within one file system.
-            folder = Path(folders.enter_context(tempfile.TemporaryDirectory(dir=path.parent, prefix=".unfinished-")))
+            folder = folders.enter_context(_folder_beside(path))
             new, old = folder / "new", folder / "old"
             new.mkdir()
             old.mkdir()
@@ -58,14 +60,41 @@ def write_whole(
             names = [*(file.name for file in new.iterdir() if file.name != path.name), path.name]
             for name in names:
                 _flush_to_disk(new / name)
+            _check_beside(path, names[:-1], [move.path for move in moves])
             moves[:0] = [_Move(new / name, path.parent / name, old / name) for name in names]
         on_written()
         _move_all(moves, replace)
 
 
+@contextmanager
+def _folder_beside(path: Path) -> Iterator[Path]:
+    # Not `tempfile`, whose folders, and what is made in them, are private on Windows, wherever it is moved.
+    folder = path.parent / f".unfinished-{secrets.token_hex(4)}"
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def _check_beside(path: Path, names: Sequence[str], taken: Sequence[Path]) -> None:
+    """Refuse files beside a target that would replace those of another one."""
+    # It loads NumPy, for which no help text should wait.
+    from .image_headers import files_of
+
+    for beside in (path.parent / name for name in names):
+        if beside in taken or (beside.exists() and not (path.exists() and beside in files_of(path))):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(beside))
+
+
 def _move_all(moves: Sequence[_Move], replace: bool) -> None:
     *first, last = moves
     move = os.replace if replace else _move_to_free_place
+    for new, path, _ in moves:
+        if replace and path.exists():
+            # Some file systems have no permissions to keep.
+            with suppress(OSError):
+                shutil.copymode(path, new)
     try:
         for new, path, old in first:
             if replace:

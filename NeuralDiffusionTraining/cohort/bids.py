@@ -100,22 +100,36 @@ def write_derivative_description(root: Path, folder: Path) -> None:
     CommandError
         If the folder is that of other derivatives, or cannot be written.
     """
-    content = {
-        "Name": "MR scans denoised by Neural Diffusion",
-        "BIDSVersion": _BIDS_VERSION,
-        "DatasetType": "derivative",
-        "GeneratedBy": [{"Name": PIPELINE, "Version": __version__, "CodeURL": _CODE_URL}],
-        # Relative, so that it stays true when the dataset is moved with its derivatives.
-        "DatasetLinks": {"source": Path(os.path.relpath(root, folder)).as_posix()},
-    }
+    ours = {"Name": PIPELINE, "Version": __version__, "CodeURL": _CODE_URL}
+    found: dict[str, Any] = {"Name": "MR scans denoised by Neural Diffusion"}
+    others: list[Any] = []
     if is_dataset(folder):
         found = read_description(folder)
         makers = found.get("GeneratedBy")
-        if not isinstance(makers, list) or PIPELINE not in [one.get("Name") for one in makers if isinstance(one, dict)]:
+        # Who comes first made the dataset, the others what it was made from.
+        first = makers[0] if isinstance(makers, list) and makers else None
+        if not isinstance(first, dict) or first.get("Name") != PIPELINE:
             raise CommandError(f"{folder} holds another BIDS dataset: choose an empty folder for the output.")
-        if found == content:
-            return
-    write_json(folder / _DESCRIPTION, content)
+        others = makers[1:]
+    links = found.get("DatasetLinks")
+    content = {
+        **found,
+        "BIDSVersion": _BIDS_VERSION,
+        "DatasetType": "derivative",
+        "GeneratedBy": [ours, *others],
+        "DatasetLinks": {**(links if isinstance(links, dict) else {}), "source": _link(root, folder)},
+    }
+    if found != content:
+        write_json(folder / _DESCRIPTION, content)
+
+
+def _link(root: Path, folder: Path) -> str:
+    """The dataset as seen from its derivatives; relative, so that it stays true when it is moved with them."""
+    try:
+        return Path(os.path.relpath(os.path.realpath(root), os.path.realpath(folder))).as_posix()
+    except ValueError:
+        # On another drive of Windows.
+        return root.resolve().as_uri()
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from NeuralDiffusionLib import DenoiseResult, DenoiseSettings, __version__
+from NeuralDiffusionLib.image_headers import files_of
 
 from ..files.result_files import read_json
 from .scans import CohortScan
@@ -53,12 +54,13 @@ class Order:
         return json.loads(json.dumps(content))
 
 
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file; raises OSError if it cannot be read."""
+def sha256_of(*files: Path) -> str:
+    """SHA-256 of the content of files, one after the other; raises OSError if one cannot be read."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
+    for path in files:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
     return digest.hexdigest()
 
 
@@ -108,7 +110,10 @@ def sidecar_text(
         "Voxels": int(result.image.size),
         "Notes": list(result.notes),
         "Seconds": {name: round(value, 4) for name, value in seconds.items()},
-        "Bytes": {"Input": scan.source.stat().st_size, "Output": written.stat().st_size},
+        "Bytes": {
+            "Input": sum(path.stat().st_size for path in files_of(scan.source)),
+            "Output": written.stat().st_size,
+        },
     }
     content = {"Description": "Denoised by Neural Diffusion", **scan.fields, RECORD: record}
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"

@@ -36,12 +36,15 @@ class CohortScan:
         Absolute paths of the scan and of what will be written.
     fields
         What its sidecar says beside the record of the run.
+    fault
+        Why it cannot be denoised, if that is known already.
     """
 
     name: str
     source: Path
     output: Path
     fields: dict[str, Any]
+    fault: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,12 @@ def _of_pattern(pattern: str, above: str, folder: Path) -> Cohort:
     fixed = Path(os.path.abspath(above))
     found = [Path(os.path.abspath(path)) for path in sorted(glob.glob(pattern, recursive=True))]
     # What an earlier run wrote into a folder among the scans is no scan of the cohort.
-    found = [path for path in found if path.is_file() and not (fixed in folder.parents and folder in path.parents)]
+    # A link to nothing, as to a file that was not fetched, fails by its name.
+    found = [
+        path
+        for path in found
+        if (path.is_file() or path.is_symlink()) and not (fixed in folder.parents and folder in path.parents)
+    ]
     suffixes = {path: next((end for end in _WRITTEN_AS if path.name.lower().endswith(end)), None) for path in found}
     scans = []
     for path, suffix in suffixes.items():
@@ -131,8 +139,12 @@ def _of_dataset(root: Path, folder: Path) -> Cohort:
     scans = []
     for path in find_bids_scans(root):
         name = path.relative_to(root)
-        fields = bids_fields(root, path, description)
-        scans.append(CohortScan(name.as_posix(), path, folder / name.parent / bids_output(path.name), fields))
+        fields, fault = {}, ""
+        try:
+            fields = bids_fields(root, path, description)
+        except CommandError as error:
+            fault = str(error)
+        scans.append(CohortScan(name.as_posix(), path, folder / name.parent / bids_output(path.name), fields, fault))
     if not scans:
         raise CommandError(f"{root} holds no anatomical MR scan, such as sub-01/anat/sub-01_T1w.nii.gz.")
     return Cohort(tuple(scans), folder, root, 0)

@@ -11,6 +11,7 @@ from typing import Literal
 
 from NeuralDiffusionLib import Denoiser, DeviceError, WeightsError
 from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS
+from NeuralDiffusionLib.image_headers import files_of
 
 from ..files.command_error import CommandError
 from ..files.image_files import check_target, scalar_type_in, write_denoised
@@ -36,6 +37,8 @@ class ScanTask:
 
 def run_task(task: ScanTask) -> Outcome:
     """Denoise one scan, unless that is done already; scan and sidecar are each written whole or not at all."""
+    if task.scan.fault:
+        return Outcome(task.name, "failed", task.scan.fault)
     try:
         return Outcome(task.name, _run(task.scan, task.order))
     except (CommandError, DeviceError, WeightsError) as error:
@@ -52,7 +55,7 @@ def _run(scan: CohortScan, order: Order) -> Literal["denoised", "already done"]:
     started = time.perf_counter()
     try:
         found = read_record(sidecar)
-        input_sha256 = sha256_of(scan.source)
+        input_sha256 = sha256_of(*files_of(scan.source))
         if is_done(found, scan, input_sha256, order):
             # A worker that died after it wrote, before it said so: the scan comes again within the run.
             return "denoised" if found.get("Run") == order.run else "already done"

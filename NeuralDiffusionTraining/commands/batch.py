@@ -135,6 +135,8 @@ def batch(
 
 
 def _run(cohort: Cohort, order: Order, scheduler: str | None, workers: int | None) -> list[Outcome]:
+    # Those that the job may use, which may be fewer than the computer has.
+    from dask.system import CPU_COUNT
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -172,7 +174,7 @@ def _run(cohort: Cohort, order: Order, scheduler: str | None, workers: int | Non
                 remove_leftovers(cohort.scans)
 
         # What is left to do once the workers of this computer have gone.
-        with ExitStack() as afterwards, connected(scheduler, workers or os.cpu_count() or 1) as client:
+        with ExitStack() as afterwards, connected(scheduler, workers or CPU_COUNT) as client:
             # Before each scan fails over it.
             make_folder(cohort.folder)
             afterwards.enter_context(alone_in(cohort.folder, console.print))

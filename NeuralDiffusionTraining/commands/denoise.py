@@ -161,7 +161,9 @@ def _check_paths(source: Path, targets: list[Path], series: str | None, overwrit
     if series is not None and not source.is_dir():
         raise CommandError(f"{source} is a file: --series chooses from a folder of DICOM images.")
     for target in targets:
-        if not target.name.lower().endswith(OUTPUT_SUFFIXES):
+        # ITK writes two files of other names for .MHA, and reads none.
+        small = target.name if target.name.lower().endswith(".mha") else target.name.lower()
+        if not small.endswith(OUTPUT_SUFFIXES):
             raise CommandError(f"{target} cannot be written: its name must end in {', '.join(OUTPUT_SUFFIXES)}.")
         if not target.parent.is_dir():
             raise CommandError(f"{target} cannot be written: there is no folder {target.parent}, create it first.")

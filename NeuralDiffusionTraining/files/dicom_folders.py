@@ -16,6 +16,7 @@ import SimpleITK as sitk
 from NeuralDiffusionLib.file_names import shown
 
 from .command_error import CommandError
+from .dicom_stack import are_turned, even_stack
 from .image_files import Scan, check_name, read_with_itk
 from .silent_libraries import silent_libraries
 
@@ -27,10 +28,8 @@ _SOP_CLASS = "0008|0016"
 _MEDIA_CLASS = re.compile(rb"\x02\x00\x02\x00UI[\x01-\x40]\x00([0-9.]+)")
 _LONGEST_START = 2048
 _CUT = "cut"
-# Largest deviation from even slices, as a share of their distance; scanners round positions to about a thousandth.
-_UNEVEN = 0.02
-# Largest difference between the direction cosines of images in one stack.
-_TURNED = 1e-3
+# Slope and intercept of the stored values.
+_SCALING = ("0028|1053", "0028|1052")
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,8 @@ def read_dicom_folder(folder: Path, wanted: str | None) -> Scan:
     found = find_series(folder)
     series = _choose(folder, found, wanted)
     _check_left_out(folder, series, {file for one in found for file in one.files})
-    return read_with_itk(folder, _sorted_stack(folder, series))
+    files, scaled_alike = _sorted_stack(folder, series)
+    return read_with_itk(folder, files, as_float=not scaled_alike)
 
 
 def find_series(folder: Path) -> list[Series]:
@@ -189,22 +189,21 @@ def _read_header(file: Path) -> sitk.ImageFileReader:
     return reader
 
 
-def _sorted_stack(folder: Path, series: Series) -> list[Path]:
+def _sorted_stack(folder: Path, series: Series) -> tuple[list[Path], bool]:
+    """The files in the order of their places, and whether one slope and intercept scale the values of them all."""
     if len(series.files) == 1:
-        return list(series.files)
+        return list(series.files), True
     with _naming(folder), silent_libraries:
         headers = [_read_header(file) for file in series.files]
     name = f"Series {series.number or series.uid} in {folder}"
     directions = np.array([header.GetDirection() for header in headers])
-    if len({header.GetSize() for header in headers}) > 1 or np.ptp(directions, axis=0).max() > _TURNED:
+    if len({header.GetSize() for header in headers}) > 1 or are_turned(directions):
         raise CommandError(f"{name} mixes images of several sizes or orientations: it is not one volume.")
     normal = directions[0].reshape(3, 3)[:, 2]
     origins = np.array([header.GetOrigin() for header in headers])
-    order = np.argsort(origins @ normal, kind="stable")
-    steps = np.diff(origins[order], axis=0)
-    distance = np.median(steps @ normal)
-    if np.any(steps @ normal <= _UNEVEN * distance):
-        raise CommandError(f"{name} holds several images at one position: split it into single volumes first.")
-    if np.any(np.abs(steps - distance * normal) > _UNEVEN * distance):
-        raise CommandError(f"{name} is not an evenly spaced stack: slices are missing, or the stack is tilted.")
-    return [series.files[index] for index in order]
+    order, _ = even_stack(name, origins, normal)
+    return [series.files[index] for index in order], len({_scaling(header) for header in headers}) == 1
+
+
+def _scaling(header: sitk.ImageFileReader) -> tuple[str, ...]:
+    return tuple(header.GetMetaData(tag).strip() if header.HasMetaDataKey(tag) else "" for tag in _SCALING)

@@ -22,13 +22,17 @@ from NeuralDiffusionLib.file_names import is_text, shown
 from NeuralDiffusionLib.image_headers import is_label_map_by_name, is_sound
 
 from .command_error import CommandError
+from .dicom_frames import frames_in_place
 from .silent_libraries import silent_libraries
 
 NIFTI_SUFFIXES = (".nii.gz", ".nii")
 _ITK_WRITERS = {".nrrd": "NrrdImageIO", ".mha": "MetaImageIO"}
 OUTPUT_SUFFIXES = (*NIFTI_SUFFIXES, *_ITK_WRITERS)
 
+_DICOM_READER = "GDCMImageIO"
 _LABEL_INTENT = 1002
+# Millimetres in NIfTI's units of length, by their number.
+_MILLIMETRES = {1: 1e3, 3: 1e-3}
 _LONGEST_NIFTI_AXIS = 2**15 - 1
 _RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _SCANNER_SPACE = 1
@@ -124,8 +128,17 @@ def read_scan(path: Path, may_be_labels: bool = False) -> Scan:
     return _read_nifti(path, may_be_labels) if is_nifti(path) else read_with_itk(path, [path])
 
 
-def read_with_itk(source: Path, files: Sequence[Path]) -> Scan:
-    """Read one file, or the sorted files of one DICOM series; `source` is what the user named.
+def read_with_itk(source: Path, files: Sequence[Path], as_float: bool = False) -> Scan:
+    """Read one file, or the sorted files of one DICOM series.
+
+    Parameters
+    ----------
+    source
+        What the user named.
+    files
+        The files.
+    as_float
+        Whether to read 32-bit floats; otherwise the voxels have the type of the first file.
 
     Raises
     ------
@@ -139,7 +152,8 @@ def read_with_itk(source: Path, files: Sequence[Path]) -> Scan:
         try:
             if not is_sound(files[0]):
                 raise RuntimeError(files[0])
-            image = sitk.ReadImage(names[0] if len(names) == 1 else names)
+            pixel_type = sitk.sitkFloat32 if as_float else sitk.sitkUnknown
+            image = sitk.ReadImage(names[0] if len(names) == 1 else names, pixel_type)
         except OSError as error:
             raise _not_readable(source, error) from error
         except RuntimeError as error:
@@ -157,7 +171,7 @@ def read_with_itk(source: Path, files: Sequence[Path]) -> Scan:
         if image.GetSize()[-1] > 1:
             raise _not_one_volume(source, image.GetSize())
         image = image[..., 0]
-    return Scan(
+    scan = Scan(
         sitk.GetArrayFromImage(image),
         image.GetOrigin(),
         image.GetSpacing(),
@@ -165,6 +179,8 @@ def read_with_itk(source: Path, files: Sequence[Path]) -> Scan:
         reader,
         _free_fields(image),
     )
+    frames = reader == _DICOM_READER and len(files) == 1 and len(scan.voxels) > 1
+    return frames_in_place(source, files[0], scan) if frames else scan
 
 
 def check_name(path: Path) -> None:
@@ -241,7 +257,8 @@ def _read_nifti(path: Path, may_be_labels: bool) -> Scan:
         # Of a compressed file that was cut, or whose checksum is wrong, nibabel need not notice.
         if not is_sound(path):
             raise EOFError(path)
-        nifti = nib.load(path)
+        # A file that is mapped cannot be replaced on Windows, and ends the process if it is cut meanwhile.
+        nifti = nib.load(path, mmap=False)
         voxels = np.asanyarray(nifti.dataobj)
     except (FileNotFoundError, PermissionError) as error:
         raise _not_readable(path, error) from error
@@ -260,6 +277,7 @@ def _read_nifti(path: Path, may_be_labels: bool) -> Scan:
     if voxels.ndim > 3 and any(size > 1 for size in voxels.shape[3:]):
         raise _not_one_volume(path, voxels.shape)
     affine = _RAS_FROM_LPS @ nifti.affine
+    affine[:3] *= _MILLIMETRES.get(int(nifti.header["xyzt_units"]) & 7, 1.0)
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) == 0:
         raise CommandError(f"{path} states no usable geometry: its voxel axes span no volume.")

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from NeuralDiffusionLib.file_names import are_same
 from NeuralDiffusionLib.whole_files import write_whole
 
 from .command_error import CommandError
@@ -59,9 +60,9 @@ def check_distinct(outputs: Iterable[Path | None], inputs: Iterable[Path | None]
     for output in outputs:
         if output is None:
             continue
-        if any(_is_same(output, other) for other in read):
+        if any(are_same(output, other) for other in read):
             raise CommandError(f"'{output}' would be written over what is read: choose another name for the output.")
-        if any(_is_same(output, other) for other in written):
+        if any(are_same(output, other) for other in written):
             raise CommandError(f"'{output}' is named for two of the files to write: choose two names.")
         written.append(output)
 
@@ -163,13 +164,6 @@ def _check_above(path: Path | None) -> None:
         raise CommandError(f"Folder '{above}' does not exist: create it first.")
     if above is not None and not os.access(above, os.W_OK):
         raise CommandError(f"Folder '{above}' may not be written into: choose another.")
-
-
-def _is_same(one: Path, other: Path) -> bool:
-    if os.path.realpath(one) == os.path.realpath(other):
-        return True
-    # Names that differ in case alone may be one file.
-    return os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other)
 
 
 def _finite(value: Any) -> Any:
