@@ -372,7 +372,7 @@ def test_a_link_to_a_file_that_was_not_fetched_fails_by_its_name(folder):
     done = run_here("batch", "scans/*", folder / "clean", "--workers", 1)
     assert (done.status, done.err) == (1, "")
     assert "Denoised 1 of 2 scans" in done.out
-    assert re.search(r"two\.nii .*cannot be read \(No such file or directory\)", done.out)
+    assert re.search(r"two\.nii .*Cannot be read \(No such file or directory\)", done.out)
 
 
 def test_a_sidecar_that_is_damaged_fails_its_own_scan_alone(study):
