@@ -16,6 +16,7 @@ from slicer.util import VTKObservationMixin
 
 from NeuralDiffusionLib import InvalidVolumeError
 from NeuralDiffusionLib.mrml.logic import NeuralDiffusionLogic
+from NeuralDiffusionLib.mrml.node_watch import NodeWatch
 from NeuralDiffusionLib.mrml.noisy_copy import add_noisy_copy
 from NeuralDiffusionLib.mrml.parameters import NeuralDiffusionParameterNode
 from NeuralDiffusionLib.mrml.self_test import NeuralDiffusionTest  # noqa: F401 - Slicer looks for it here
@@ -90,7 +91,9 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._sections = []
         self._parameterNode = None
         self._parameterNodeGuiTag = None
-        self._observedInput = None
+        self._watchedNode = NodeWatch(vtk.vtkCommand.ModifiedEvent, self.onParametersChanged)
+        # A volume may enter the scene before its voxels do.
+        self._watchedInput = NodeWatch(slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent, self.onInputImageChanged)
 
     @property
     def parameterNode(self) -> NeuralDiffusionParameterNode | None:
@@ -172,9 +175,9 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Connect the panel to this scene's parameter node; the first volume is the input until one is chosen."""
         self.setParameterNode(self.logic.getParameterNode())
         if not self._parameterNode.inputVolume:
-            # By exact class: the selector does not offer label maps and other kinds of scalar volume.
+            # By exact class: the selector offers neither label maps and other kinds of scalar volume nor hidden ones.
             for volume in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
-                if volume.GetClassName() == "vtkMRMLScalarVolumeNode":
+                if volume.GetClassName() == "vtkMRMLScalarVolumeNode" and not volume.GetHideFromEditors():
                     self._parameterNode.inputVolume = volume
                     break
         if self.restoring:
@@ -193,33 +196,29 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Connect the panel to a parameter node, or to none."""
         if self._parameterNode:
             self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
-            # The node, not its wrapper, which Slicer's mixin would keep alive for good.
-            node = self._parameterNode.parameterNode
-            self.removeObserver(node, vtk.vtkCommand.ModifiedEvent, self.onParametersChanged)
         self._parameterNode = parameterNode
         self._parameterNodeGuiTag = None
         if self._parameterNode:
             self._parameterNodeGuiTag = self._parameterNode.connectGui(self.ui)
-            node = self._parameterNode.parameterNode
-            self.addObserver(node, vtk.vtkCommand.ModifiedEvent, self.onParametersChanged)
+        self._watchedNode.follow(self._parameterNode.parameterNode if self._parameterNode else None)
         self.onParametersChanged()
 
     def onParametersChanged(self, caller: vtk.vtkObject | None = None, event: str = "") -> None:
         """Follow the chosen input volume, and bring the panel up to date."""
         inputVolume = self._parameterNode.inputVolume if self._parameterNode else None
-        if inputVolume is not self._observedInput:
-            # A volume may enter the scene before its voxels do.
-            event = slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent
-            if self._observedInput is not None:
-                self.removeObserver(self._observedInput, event, self.onInputImageChanged)
-            if inputVolume is not None:
-                self.addObserver(inputVolume, event, self.onInputImageChanged)
-            self._observedInput = inputVolume
+        before = self._watchedInput.node
+        if self._watchedInput.follow(inputVolume) and before is not None and inputVolume is not None:
+            self._parameterNode.keepResultsOfOtherInputs()
         self.update()
 
     def onInputImageChanged(self, caller: vtk.vtkObject, event: str) -> None:
         """Bring the panel up to date with new voxels."""
         self.update()
+
+    def beforeResult(self) -> None:
+        """Have all sections make way for a result that is about to be shown."""
+        for section in self._sections:
+            section.beforeResult()
 
     def update(self) -> None:
         """Bring all sections up to date."""

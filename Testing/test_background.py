@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 
 import pytest
 
@@ -93,3 +95,18 @@ def test_closing_cancels_what_runs_and_what_waits():
     for job in (running, waiting):
         assert job.finished
         assert job.progress.done <= 1
+
+
+def test_what_a_job_has_made_belongs_to_whoever_holds_the_job(worker):
+    class Made:
+        pass
+
+    job = worker.start(lambda report, cancelled: Made())
+    made = weakref.ref(job.result())
+    # The thread holds its last job until it looks for the next.
+    worker.start(lambda report, cancelled: None).result()
+    gc.collect()
+    assert made() is not None
+    del job
+    gc.collect()
+    assert made() is None

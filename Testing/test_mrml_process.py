@@ -6,14 +6,21 @@ import numpy as np
 import pytest
 import slicer
 import vtk
+from held_nodes import held_nodes
 from mrml_geometries import GEOMETRIES, ijk_to_ras
+from panel_scenes import load, save
 
 from NeuralDiffusion import NeuralDiffusionLogic
-from NeuralDiffusionLib import DenoiseCancelled, DenoiseSettings, DeviceError, InvalidVolumeError, __version__
+from NeuralDiffusionLib import DenoiseCancelled, Denoiser, DenoiseSettings, DeviceError, InvalidVolumeError, __version__
 from NeuralDiffusionLib.engine import denoiser
+from NeuralDiffusionLib.mrml.comparison import Comparison
 from NeuralDiffusionLib.mrml.overlay import DEFAULT_COLOUR_TABLE
-from NeuralDiffusionLib.mrml.provenance import read_provenance
+from NeuralDiffusionLib.mrml.provenance import input_of, read_provenance
+from NeuralDiffusionLib.mrml.run import VolumeRun
+from NeuralDiffusionLib.mrml.sequence_run import SequenceRun
 from NeuralDiffusionLib.mrml.volumes import check_input
+
+pytest_plugins = ["sequence_scenes"]
 
 QUICK = DenoiseSettings(iterations=2)
 
@@ -40,6 +47,15 @@ def set_geometry(volume, columns, spacing, origin):
     volume.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(matrix))
 
 
+def test_the_thread_of_a_run_is_given_no_node(scene, add_volume, output, conduction, proxy):
+    settings, network = DenoiseSettings(), Denoiser("cpu")
+    scan = add_volume()
+    assert held_nodes(VolumeRun(network, settings, scan, output, conduction)) != []
+    assert held_nodes(VolumeRun(network, settings, scan, output, conduction).work) == []
+    assert held_nodes(SequenceRun(network, settings, proxy).work) == []
+    assert held_nodes(Comparison(scan, None, add_volume(name="Truth")).work) == []
+
+
 class TestPlace:
     @pytest.mark.parametrize("geometry", GEOMETRIES)
     def test_the_results_lie_voxel_on_voxel_over_the_input(self, logic, add_volume, output, conduction, geometry):
@@ -63,6 +79,15 @@ class TestPlace:
             node.GetRASBounds(box)
         np.testing.assert_allclose(bounds[1], bounds[0])
         np.testing.assert_allclose(bounds[2], bounds[0])
+
+    def test_the_results_know_their_input_also_in_a_scene_that_was_loaded(
+        self, logic, scene, add_volume, output, conduction, tmp_path
+    ):
+        logic.process(add_volume(), output, conduction, QUICK)
+        assert [input_of(result).GetName() for result in (output, conduction)] == ["Scan", "Scan"]
+        save(scene, tmp_path / "saved")
+        load(scene, tmp_path / "saved")
+        assert input_of(scene.GetFirstNodeByName("Output")).GetName() == "Scan"
 
     def test_an_output_loses_the_transform_that_the_input_does_not_have(self, logic, scene, add_volume, output):
         output.SetAndObserveTransformNodeID(scene.AddNewNodeByClass("vtkMRMLLinearTransformNode").GetID())
@@ -129,6 +154,24 @@ class TestVoxels:
         stored = slicer.util.arrayFromVolume(output)
         assert stored.dtype == np.float32
         np.testing.assert_array_equal(stored, result.image)
+
+    def test_units_of_the_input_are_kept_and_a_map_has_none(self, logic, add_volume, output, conduction):
+        def entry(text):
+            made = slicer.vtkCodedEntry()
+            made.SetValueSchemeMeaning(text, "UCUM", text)
+            return made
+
+        volume = add_volume()
+        volume.SetVoxelValueUnits(entry("hounsfield"))
+        volume.SetVoxelValueQuantity(entry("attenuation"))
+        for result in (output, conduction):
+            result.SetVoxelValueUnits(entry("of before"))
+        logic.process(volume, output, conduction, QUICK)
+        assert output.GetVoxelValueUnits().GetCodeMeaning() == "hounsfield"
+        assert output.GetVoxelValueQuantity().GetCodeMeaning() == "attenuation"
+        assert conduction.GetVoxelValueUnits() is None
+        logic.process(add_volume(), output, settings=QUICK)
+        assert output.GetVoxelValueUnits() is None
 
     def test_noise_goes(self, logic, add_volume, output):
         random = np.random.default_rng(3)

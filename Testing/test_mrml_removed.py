@@ -9,6 +9,7 @@ import vtk
 from mrml_geometries import GEOMETRIES, ijk_to_ras, place, put_into_study
 
 from NeuralDiffusionLib import InvalidVolumeError
+from NeuralDiffusionLib.mrml.provenance import set_input_of
 from NeuralDiffusionLib.mrml.removed import make_removed
 
 
@@ -89,3 +90,14 @@ def test_neither_volume_is_overwritten(add_volume, state, wrong):
     with pytest.raises(InvalidVolumeError, match=f"'{wrong}'"):
         make_removed(volumes["Scan"], volumes["Scan denoised"], volumes[wrong])
     assert state() == before
+
+
+def test_the_result_of_another_volume_of_the_scene_is_refused_even_where_it_lies_over_this_one(add_volume, removed):
+    scan, other, denoised = (add_volume(name=name) for name in ("Scan", "Other", "Other denoised"))
+    set_input_of(denoised, other)
+    make_removed(other, denoised, removed)
+    with pytest.raises(InvalidVolumeError, match="'Other denoised' was made of 'Other', not of 'Scan': choose"):
+        make_removed(scan, denoised, removed)
+    # Nobody knows any more what it was made of.
+    other.GetScene().RemoveNode(other)
+    make_removed(scan, denoised, removed)

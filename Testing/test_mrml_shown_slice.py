@@ -87,6 +87,14 @@ def test_of_views_in_the_same_plane_the_first_counts(volume, views):
     assert shown_slice(volume, 0) == 1
 
 
+def test_views_that_are_in_the_layout_come_before_those_that_are_not(volume, views):
+    views["Green"].SetOrientation("Axial")
+    views["Green"].SetMappedInLayout(1)
+    views["Red"].SetSliceOffset(3)
+    views["Green"].SetSliceOffset(9)
+    assert shown_slice(volume, 0) == 3
+
+
 @pytest.mark.parametrize(("view", "axis"), [("Red", 0), ("Green", 1), ("Yellow", 2)])
 def test_each_view_shows_slices_across_its_own_axis(volume, views, view, axis):
     for index in (0, 3, 4):

@@ -66,6 +66,24 @@ def results(add_volume):
     return [add_volume(name=name) for name in ("Denoised", "Diffusion", "Means")]
 
 
+def test_switched_off_it_gives_the_volumes_their_window_and_colours_back(scene, views, scan, results):
+    denoised, diffusion, means = (volume.GetDisplayNode() for volume in results)
+    colours = scene.GetFirstNodeByClass("vtkMRMLColorTableNode").GetID()
+    denoised.AutoWindowLevelOff()
+    denoised.SetWindowLevel(123, 45)
+    denoised.SetAndObserveColorNodeID(colours)
+    diffusion.AutoWindowLevelOn()
+    looks = SideBySide()
+    looks.show(scan, results)
+    assert [one.GetWindow() for one in (denoised, diffusion, means)] == [88] * 3
+    means.SetWindowLevel(7, 8)
+    looks.hide()
+    assert (denoised.GetWindow(), denoised.GetLevel(), denoised.GetColorNodeID()) == (123, 45, colours)
+    assert diffusion.GetAutoWindowLevel()
+    # What the user has set meanwhile stays.
+    assert (means.GetWindow(), means.GetLevel()) == (7, 8)
+
+
 def place(logic):
     node = logic.GetSliceNode()
     matrix = slicer.util.arrayFromVTKMatrix(node.GetSliceToRAS())

@@ -34,6 +34,40 @@ def apply(widget):
     return parameters(widget).outputVolume
 
 
+def test_the_result_of_the_scan_before_is_neither_taken_for_one_of_the_next_nor_replaced(widget, add_scan, scene):
+    parameters(widget).conductionVolume = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Scan conduction")
+    first = apply(widget)
+    before = slicer.util.arrayFromVolume(first).copy()
+    assert widget.ui.beforeAfterButton.enabled
+    parameters(widget).inputVolume = add_scan("Next")
+    assert parameters(widget).outputVolume is parameters(widget).conductionVolume is None
+    assert not widget.ui.beforeAfterButton.enabled
+    second = apply(widget)
+    assert volumes(scene) == ["Scan", "Scan conduction", "Scan denoised", "Next", "Next denoised"]
+    assert second.GetName() == "Next denoised"
+    np.testing.assert_array_equal(slicer.util.arrayFromVolume(first), before)
+    # Whoever chooses it again means it.
+    parameters(widget).outputVolume = first
+    assert widget.ui.applyButton.enabled
+    assert "was made of 'Scan', not of 'Next'" in widget.ui.beforeAfterButton.toolTip
+
+
+def test_an_output_of_no_known_input_stays_chosen(widget, add_scan, add_volume):
+    own = parameters(widget).outputVolume = add_volume(name="Own")
+    parameters(widget).inputVolume = add_scan("Next")
+    assert parameters(widget).outputVolume is own
+
+
+def test_a_volume_that_is_hidden_is_not_taken_as_input(slicer_app, add_volume, open_panel):
+    add_volume(name="Hidden").SetHideFromEditors(1)
+    shown = add_volume(name="Shown")
+    assert parameters(open_panel()).inputVolume is shown
+
+
+def test_slicers_mixin_observes_no_node_which_it_would_keep(widget, scene):
+    assert {observed for observed, *_ in widget.Observations} == {scene}
+
+
 def add_mask(scene, values, name="Brain"):
     """Add a segmentation that holds an array of 0 and 1, with voxels of 1 mm at the origin."""
     segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)

@@ -73,6 +73,22 @@ def held(monkeypatch):
     gate.release(100)
 
 
+def test_side_by_side_stays_while_a_map_is_made_and_goes_for_a_new_result(compared):
+    compared.ui.sideBySideCheckBox.click()
+    shown = layers(*VIEWS)
+    compared.ui.directionsButton.click()
+    assert compared.ui.sideBySideCheckBox.checked
+    compared.ui.applyButton.click()
+    wait_for_the_end(compared)
+    assert compared.ui.statusLabel.text == "Cancelled: nothing was changed."
+    assert compared.ui.sideBySideCheckBox.checked
+    assert layers(*VIEWS) == shown
+    compared.ui.applyButton.click()
+    wait_for_the_end(compared)
+    assert not compared.ui.sideBySideCheckBox.checked
+    assert {volume for volume, _, _ in layers(*VIEWS)} == {parameters(compared).outputVolume.GetID()}
+
+
 # The filters
 
 

@@ -7,7 +7,8 @@ import time
 
 import panel_host
 import pytest
-from panel_scenes import layers, parameters, volumes, wait_for_the_end
+import slicer
+from panel_scenes import add_like, layers, parameters, volumes, wait_for_the_end
 
 from NeuralDiffusionLib import DenoiseCancelled, Denoiser
 
@@ -84,6 +85,24 @@ def test_cancel_stops_before_the_next_batch_and_leaves_the_scene_as_it_was(runni
     widget.ui.applyButton.click()
     wait_for_the_end(widget)
     assert volumes(scene) == ["Scan", "Scan denoised"]
+
+
+def test_a_map_can_be_cancelled_though_there_is_nothing_to_apply(scan, open_panel, scene):
+    widget, gated = open_panel(), Gated()
+    widget.logic._denoisers["auto"] = gated
+    parameters(widget).outputVolume = parameters(widget).conductionVolume = add_like(
+        "Both", slicer.util.arrayFromVolume(scan), scan
+    )
+    assert not widget.ui.applyButton.enabled
+    widget.ui.directionsButton.click()
+    assert (widget.ui.applyButton.text, widget.ui.applyButton.enabled) == ("Cancel", True)
+    widget.ui.applyButton.click()
+    assert not widget.ui.applyButton.enabled
+    gated.gate.release(10)
+    wait_for_the_end(widget)
+    assert widget.ui.statusLabel.text == "Cancelled: nothing was changed."
+    assert volumes(scene) == ["Scan", "Both"]
+    assert not widget.ui.applyButton.enabled
 
 
 def test_cancel_that_comes_too_late_for_the_last_batch_still_writes_nothing(running, scene):

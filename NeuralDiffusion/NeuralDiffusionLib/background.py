@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+from weakref import WeakSet
 
 from .translation import translator
 
@@ -80,7 +81,8 @@ class Worker:
 
     def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="NeuralDiffusion")
-        self._jobs: list[Job] = []
+        # What a job has made belongs to whoever waits for it.
+        self._jobs: WeakSet[Job] = WeakSet()
 
     def start(self, work: Work[T]) -> Job[T]:
         """Begin a job.
@@ -90,13 +92,12 @@ class Worker:
         work
             Called in the thread with a function to tell slices done and all slices, and one that says whether to stop.
         """
-        self._jobs = [job for job in self._jobs if not job.finished]
         job = Job(self._executor, work)
-        self._jobs.append(job)
+        self._jobs.add(job)
         return job
 
     def close(self) -> None:
         """Cancel all jobs and wait until the thread has ended; it takes a batch at most."""
-        for job in self._jobs:
+        for job in tuple(self._jobs):
             job.cancel()
         self._executor.shutdown(wait=True)

@@ -24,7 +24,7 @@ _MOST_DEFLATED = 1100
 _SIZES = re.compile(rb"^(?:DimSize\s*=|sizes:)((?: +[0-9]{1,18})+)[ \r]*$", re.MULTILINE)
 _COMPRESSED = re.compile(rb"^(?:CompressedData *= *True|encoding:(?! *raw\b))", re.MULTILINE | re.IGNORECASE)
 _VOXEL_FILE = re.compile(rb"^(?:ElementDataFile *=|data ?file:) *([^\r\n]*\S)", re.MULTILINE)
-_PATTERN = re.compile(r"([^%\s]*%0?[0-9]{0,2}d[^%\s]*) +([0-9]{1,9}) +([0-9]{1,9}) +([1-9][0-9]{0,8})\b.*")
+_PATTERN = re.compile(r"([^%\s]*%0?[0-9]{0,2}d[^%\s]*)\s+([0-9]{1,9})\s+([0-9]{1,9})\s+([1-9][0-9]{0,8})\b.*")
 _MOST_FILES = 2**16
 _RIGHT_ANGLE = 1e-4
 """Largest cosine between axes that ITK takes for orthogonal, about."""

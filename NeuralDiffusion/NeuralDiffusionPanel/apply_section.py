@@ -87,6 +87,7 @@ class ApplySection(Section):
             result, outputVolume = run.store()
             node.outputVolume = outputVolume
             if self.parameterNode is not None:
+                self.panel.beforeResult()
                 slicer.util.setSliceViewerLayers(background=outputVolume)
         finally:
             self.panel.update()

@@ -24,7 +24,6 @@ class ComparisonSection(Section):
         super().__init__(panel)
         self._sideBySide = SideBySide(self._showWhetherSideBySide)
         self._shown: list[slicer.vtkMRMLScalarVolumeNode] = []
-        self._compares = self._wasBusy = False
         self._tips = {each: each.toolTip for each in (self.ui.compareButton, self.ui.sideBySideCheckBox)}
         self.ui.compareButton.connect("clicked(bool)", self.onCompareButton)
         self.ui.sideBySideCheckBox.connect("toggled(bool)", self.onSideBySideToggled)
@@ -38,16 +37,9 @@ class ComparisonSection(Section):
             other.connect("pressed()", self._hideSideBySide)
 
     def update(self) -> None:
-        busy, ended = self.panel.runs.busy, self._wasBusy and not self.panel.runs.busy
-        self._wasBusy = busy
-        if ended:
-            if not self._compares:
-                # What another run has made is about to be shown.
-                self._hideSideBySide()
-            self._compares = False
         if self.parameterNode is None:
             return
-        reason = _("Wait until the run has ended, or cancel it.") if busy else self._whyNotCompare()
+        reason = _("Wait until the run has ended, or cancel it.") if self.panel.runs.busy else self._whyNotCompare()
         self.ui.compareButton.enabled = not reason
         self.ui.compareButton.toolTip = reason or self._tips[self.ui.compareButton]
         volumes = self._volumes()
@@ -58,6 +50,9 @@ class ComparisonSection(Section):
         missing = _("Press Apply for the denoised volume and Compare for the others first.")
         checkBox.toolTip = self._tips[checkBox] if volumes else missing
         self._showWhetherSideBySide()
+
+    def beforeResult(self) -> None:
+        self._hideSideBySide()
 
     def restore(self) -> None:
         volumes = self._volumes()
@@ -77,7 +72,6 @@ class ComparisonSection(Section):
                 node.sigma if levelIsGiven else None,
             )
             job = self.logic.startWork(comparison.work)
-            self._compares = True
             self.panel.runs.begin(job, lambda: self._store(comparison, job), _("Comparing failed."))
 
     def onSideBySideToggled(self, checked: bool) -> None:

@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 
 from NeuralDiffusionLib import InvalidVolumeError
 from NeuralDiffusionLib.mrml.input_warnings import InputWarnings
+from NeuralDiffusionLib.mrml.node_watch import NodeWatch
 from NeuralDiffusionLib.mrml.parameters import MAX_SIGMA, NeuralDiffusionParameterNode, NoiseType
 from NeuralDiffusionLib.mrml.run_sentences import estimate_text
 from NeuralDiffusionLib.mrml.sequences import browser_and_sequence_of, frames_of
@@ -29,8 +30,7 @@ class InputsSection(Section):
         super().__init__(panel)
         self._noiseLevel = NoiseLevelWatch(panel, self._showNoiseLevel)
         self._warnings = InputWarnings()
-        self._browser: slicer.vtkMRMLSequenceBrowserNode | None = None
-        self._browserTag = 0
+        self._browser = NodeWatch(vtk.vtkCommand.ModifiedEvent, self.onBrowserModified)
         self._recording = False
         self.ui.estimateSigmaCheckBox.connect("clicked(bool)", self.onEstimateSigmaClicked)
 
@@ -55,8 +55,8 @@ class InputsSection(Section):
 
     def onBrowserModified(self, caller: vtk.vtkObject, event: str) -> None:
         """Bring the panel up to date when a recording begins or ends."""
-        if self._recording != self._browser.GetRecordingActive():
-            self._recording = self._browser.GetRecordingActive()
+        if self._recording != caller.GetRecordingActive():
+            self._recording = caller.GetRecordingActive()
             self.panel.update()
 
     def leave(self) -> None:
@@ -73,13 +73,7 @@ class InputsSection(Section):
         """Observe the sequence browser that shows frames in a volume, if there is one."""
         found = None if volume is None else browser_and_sequence_of(volume)
         browser = None if found is None else found[0]
-        if browser is self._browser:
-            return
-        if self._browser is not None:
-            self._browser.RemoveObserver(self._browserTag)
-        self._browser = browser
-        if browser is not None:
-            self._browserTag = browser.AddObserver(vtk.vtkCommand.ModifiedEvent, self.onBrowserModified)
+        if self._browser.follow(browser) and browser is not None:
             self._recording = browser.GetRecordingActive()
 
     def _fitSpinBox(self, node: NeuralDiffusionParameterNode) -> None:

@@ -66,6 +66,8 @@ class RunSection(Section):
         """
         self._run, self._finish, self._failure, self._started = run, finish, failure, time.monotonic()
         self._cancelled = False
+        # It cancels now, also where there is nothing to apply.
+        self.ui.applyButton.enabled = True
         self.say(_("Preparing..."))
         self.ui.progressBar.value = 0
         self._onStartedOrEnded()
@@ -101,7 +103,7 @@ class RunSection(Section):
     def onTimer(self) -> None:
         """Show how far the run is and, once it has ended, what came of it."""
         progress = self._run.progress
-        if progress.total and self.ui.applyButton.enabled:
+        if progress.total and not self._cancelled:
             self.ui.progressBar.maximum = progress.total
             self.ui.progressBar.value = progress.done
             self.ui.statusLabel.text = _progressText(progress)

@@ -36,6 +36,9 @@ class Panel(Protocol):
     @property
     def parameterNode(self) -> NeuralDiffusionParameterNode | None: ...
 
+    def beforeResult(self) -> None:
+        """Have all sections make way for a result that is about to be shown."""
+
     def update(self) -> None:
         """Bring all sections up to date."""
 
@@ -55,6 +58,9 @@ class Section:
 
     def restore(self) -> None:
         """Show what the parameter node says that the views showed; called for a loaded scene, and after a reload."""
+
+    def beforeResult(self) -> None:
+        """The slice views are about to show the result of a run."""
 
     def leave(self) -> None:
         """The user opens another module."""

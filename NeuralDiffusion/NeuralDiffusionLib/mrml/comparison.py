@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -58,6 +59,97 @@ def compare(
     return comparison.store(comparison.work())
 
 
+@dataclass(frozen=True)
+class _ComparisonTask:
+    """What is to be filtered and measured, read from the scene.
+
+    Attributes
+    ----------
+    volumes
+        Voxels of the input, and of the denoised volume if there is one, (K, J, I).
+    spacing
+        Of the input's voxels along I, J, K, in mm.
+    scalar_type
+        Of the input, as VTK counts them.
+    time_step
+        Of the diffusion.
+    sigma
+        Noise level for non-local means, or ``None``.
+    kept
+        What the filters made before, if that is up to date.
+    wanted, mask
+        The reference, and where to compare with it, or ``None``.
+    """
+
+    volumes: list[np.ndarray]
+    spacing: tuple[float, float, float]
+    scalar_type: int
+    time_step: float
+    sigma: float | None
+    kept: list[np.ndarray]
+    wanted: np.ndarray | None
+    mask: np.ndarray | None
+
+    def work(self, progress: Progress | None = None, cancelled: Cancelled | None = None) -> Compared:
+        """Filter and measure, without looking at the scene.
+
+        Parameters
+        ----------
+        progress
+            Called with the slices done and all slices.
+        cancelled
+            Asked before each slice, and each iteration of the diffusion; once it returns True the run stops.
+
+        Raises
+        ------
+        DenoiseCancelled
+            If the run was cancelled.
+        """
+        progress = progress or (lambda done, total: None)
+        voxels, filters = self.volumes[0], 0 if self.kept else len(Filter)
+        parts = filters + (self.wanted is not None)
+
+        def part(number: float, share: float = 1.0) -> Progress:
+            count = len(voxels)
+            return lambda done, total: progress(round(count * (number + share * done / total)), count * parts)
+
+        images, sigma = ({}, 0.0) if self.kept else self._filter(voxels, part, cancelled)
+        if self.wanted is None:
+            return Compared(images, sigma, [])
+        compared = list(self.volumes)
+        compared += self.kept or [
+            vtk_to_numpy(image.GetPointData().GetScalars()).reshape(voxels.shape) for image in images.values()
+        ]
+        share = 1 / len(compared)
+        closeness = [
+            self._closeness(each, part(filters + index * share, share), cancelled)
+            for index, each in enumerate(compared)
+        ]
+        return Compared(images, sigma, closeness)
+
+    def _filter(
+        self, voxels: np.ndarray, part: Callable[[float], Progress], cancelled: Cancelled | None
+    ) -> tuple[dict[Filter, vtk.vtkImageData], float]:
+        from ..classical_filters import estimate_sigma, gradient_anisotropic_diffusion, non_local_means
+
+        sigma = estimate_sigma(voxels) if self.sigma is None else self.sigma
+        diffused = gradient_anisotropic_diffusion(
+            voxels, self.spacing, time_step=self.time_step, progress=part(0), cancelled=cancelled
+        )
+        images = {Filter.DIFFUSION: make_image(diffused, self.scalar_type)}
+        averaged = non_local_means(voxels, sigma, part(1), cancelled)
+        images[Filter.NON_LOCAL_MEANS] = make_image(averaged, self.scalar_type)
+        return images, sigma
+
+    def _closeness(self, voxels: np.ndarray, progress: Progress, cancelled: Cancelled | None) -> tuple[float, float]:
+        from ..similarity import psnr, ssim
+
+        return (
+            psnr(self.wanted, voxels, self.mask),
+            ssim(self.wanted, voxels, self.mask, progress, cancelled),
+        )
+
+
 class Comparison:
     """Takes a copy of a volume, filters it, measures it against a reference, and writes all that back once it is whole.
 
@@ -93,25 +185,33 @@ class Comparison:
     ) -> None:
         from ..classical_filters import stable_time_step
 
-        self._input, self._reference, self._sigma = input_volume, reference, sigma
-        voxels = read_volume(input_volume)
+        self._input, self._reference = input_volume, reference
+        compared = [volume for volume in (input_volume, denoised) if volume is not None]
+        voxels = [read_volume(volume) for volume in compared]
         scene_of(input_volume)
-        self._spacing, self._scalar_type = input_volume.GetSpacing(), input_volume.GetImageData().GetScalarType()
-        self._time_step = stable_time_step(self._spacing)
-        self._volumes = [(input_volume.GetName(), voxels)]
-        if denoised is not None:
-            self._volumes.append((denoised.GetName(), read_volume(denoised)))
-        self._places = [(volume, VolumePlace.of(volume)) for volume in (input_volume, denoised) if volume is not None]
-        self._wanted = self._mask = None
+        spacing = input_volume.GetSpacing()
+        self._names = [volume.GetName() for volume in compared]
+        self._places = [(volume, VolumePlace.of(volume)) for volume in compared]
+        wanted = inside = None
         if reference is not None:
-            self._wanted = read_reference(reference, [input_volume] + ([] if denoised is None else [denoised]))
-            self._mask = None if mask is None else mask_of_segmentation(mask, input_volume)
-        self._of = checksum(voxels, self._spacing, sigma)
+            wanted = read_reference(reference, compared)
+            inside = None if mask is None else mask_of_segmentation(mask, input_volume)
+        self._of = checksum(voxels[0], spacing, sigma)
         filtered = find_filtered(input_volume)
         current = len(filtered) == len(Filter) and all(
             is_up_to_date(volume, input_volume, self._of) for volume in filtered.values()
         )
-        self._kept = [read_volume(volume) for volume in filtered.values()] if current else []
+        kept = [read_volume(volume) for volume in filtered.values()] if current else []
+        self._task = _ComparisonTask(
+            voxels,
+            spacing,
+            input_volume.GetImageData().GetScalarType(),
+            stable_time_step(spacing),
+            sigma,
+            kept,
+            wanted,
+            inside,
+        )
         self._places += [(volume, VolumePlace.of(volume)) for volume in filtered.values()] if current else []
 
     @property
@@ -119,57 +219,25 @@ class Comparison:
         """Sentences that the user should read."""
         from ..classical_filters import TIME_STEP
 
-        if self._time_step == TIME_STEP:
+        if self._task.time_step == TIME_STEP:
             return []
-        sizes = " x ".join(f"{size:.3g}" for size in self._spacing)
+        sizes = " x ".join(f"{size:.3g}" for size in self._task.spacing)
         return [
             _(
                 "The diffusion took time steps of {step:g} instead of Slicer's {default:g}, which is not stable for "
                 "voxels of {sizes} mm."
-            ).format(step=self._time_step, default=TIME_STEP, sizes=sizes)
+            ).format(step=self._task.time_step, default=TIME_STEP, sizes=sizes)
         ]
 
     @property
     def filters_are_up_to_date(self) -> bool:
         """Whether the filters need not run."""
-        return bool(self._kept)
+        return bool(self._task.kept)
 
-    def work(self, progress: Progress | None = None, cancelled: Cancelled | None = None) -> Compared:
-        """Filter and measure, without looking at the scene.
-
-        Parameters
-        ----------
-        progress
-            Called with the slices done and all slices.
-        cancelled
-            Asked before each slice, and each iteration of the diffusion; once it returns True the run stops.
-
-        Raises
-        ------
-        DenoiseCancelled
-            If the run was cancelled.
-        """
-        progress = progress or (lambda done, total: None)
-        voxels, filters = self._volumes[0][1], 0 if self._kept else len(Filter)
-        parts = filters + (self._wanted is not None)
-
-        def part(number: float, share: float = 1.0) -> Progress:
-            count = len(voxels)
-            return lambda done, total: progress(round(count * (number + share * done / total)), count * parts)
-
-        images, sigma = ({}, 0.0) if self._kept else self._filter(voxels, part, cancelled)
-        if self._wanted is None:
-            return Compared(images, sigma, [])
-        compared = [each for _name, each in self._volumes]
-        compared += self._kept or [
-            vtk_to_numpy(image.GetPointData().GetScalars()).reshape(voxels.shape) for image in images.values()
-        ]
-        share = 1 / len(compared)
-        closeness = [
-            self._closeness(each, part(filters + index * share, share), cancelled)
-            for index, each in enumerate(compared)
-        ]
-        return Compared(images, sigma, closeness)
+    @property
+    def work(self) -> Callable[..., Compared]:
+        """Filters and measures; see `_ComparisonTask`. It holds no node, which another thread must not let go."""
+        return self._task.work
 
     def store(self, compared: Compared) -> Stored:
         """Write the result into the scene, all of it or nothing.
@@ -192,31 +260,9 @@ class Comparison:
         filtered = store_filtered(self._input, compared.images, self._descriptions(compared.sigma), self._of)
         if self._reference is None:
             return Stored(filtered, None, [])
-        names = [name for name, _voxels in self._volumes] + [volume.GetName() for volume in filtered.values()]
+        names = self._names + [volume.GetName() for volume in filtered.values()]
         rows = [Closeness(name, *figures) for name, figures in zip(names, compared.closeness, strict=True)]
         return Stored(filtered, write_closeness(self._input, self._reference, rows), rows)
-
-    def _filter(
-        self, voxels: np.ndarray, part: Callable[[float], Progress], cancelled: Cancelled | None
-    ) -> tuple[dict[Filter, vtk.vtkImageData], float]:
-        from ..classical_filters import estimate_sigma, gradient_anisotropic_diffusion, non_local_means
-
-        sigma = estimate_sigma(voxels) if self._sigma is None else self._sigma
-        diffused = gradient_anisotropic_diffusion(
-            voxels, self._spacing, time_step=self._time_step, progress=part(0), cancelled=cancelled
-        )
-        images = {Filter.DIFFUSION: make_image(diffused, self._scalar_type)}
-        averaged = non_local_means(voxels, sigma, part(1), cancelled)
-        images[Filter.NON_LOCAL_MEANS] = make_image(averaged, self._scalar_type)
-        return images, sigma
-
-    def _closeness(self, voxels: np.ndarray, progress: Progress, cancelled: Cancelled | None) -> tuple[float, float]:
-        from ..similarity import psnr, ssim
-
-        return (
-            psnr(self._wanted, voxels, self._mask),
-            ssim(self._wanted, voxels, self._mask, progress, cancelled),
-        )
 
     def _descriptions(self, sigma: float) -> dict[Filter, str]:
         from ..classical_filters import CONDUCTANCE, ITERATIONS, PATCH, SEARCH
@@ -224,7 +270,7 @@ class Comparison:
         return {
             Filter.DIFFUSION: _(
                 "Conductance {conductance:g}, {iterations} iterations, time step {time_step:g}."
-            ).format(conductance=CONDUCTANCE, iterations=ITERATIONS, time_step=self._time_step),
+            ).format(conductance=CONDUCTANCE, iterations=ITERATIONS, time_step=self._task.time_step),
             Filter.NON_LOCAL_MEANS: _(
                 "Patches of {patch} x {patch} pixels in {search} x {search}, noise level {sigma:.3g}."
             ).format(patch=PATCH, search=SEARCH, sigma=sigma),

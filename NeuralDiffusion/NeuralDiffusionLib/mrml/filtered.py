@@ -15,7 +15,7 @@ from .geometry import lie_voxel_on_voxel
 from .new_volume import add_volume_beside
 from .provenance import read_provenance
 from .scene_nodes import nodes_of_class
-from .volumes import copy_display, write_volume
+from .volumes import copy_display, copy_units, write_volume
 
 _INPUT_ROLE = "NeuralDiffusionFilteredFrom"
 _FILTER = "NeuralDiffusionFilter"
@@ -116,4 +116,5 @@ def store_filtered(
             volume.SetAttribute(_CHECKSUMS, f"{of} {checksum(slicer.util.arrayFromVolume(volume))}")
             volume.SetNodeReferenceID(_INPUT_ROLE, input_volume.GetID())
         copy_display(volume, input_volume)
+        copy_units(volume, input_volume)
     return volumes

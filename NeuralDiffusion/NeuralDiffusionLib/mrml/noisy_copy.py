@@ -8,7 +8,7 @@ from slicer.i18n import tr as _
 from ..engine.intensity import estimate_range
 from ..rician_noise import add_rician_noise
 from .new_volume import add_volume_beside
-from .volumes import copy_display, make_image, read_volume
+from .volumes import copy_display, copy_units, make_image, read_volume
 
 
 def add_noisy_copy(volume: slicer.vtkMRMLScalarVolumeNode, share: float = 0.09) -> slicer.vtkMRMLScalarVolumeNode:
@@ -36,4 +36,5 @@ def add_noisy_copy(volume: slicer.vtkMRMLScalarVolumeNode, share: float = 0.09) 
     noisy = make_image(add_rician_noise(voxels, share * (high - low)), volume.GetImageData().GetScalarType())
     copy = add_volume_beside(volume, _("{name} with noise").format(name=volume.GetName()), noisy)
     copy_display(copy, volume)
+    copy_units(copy, volume)
     return copy

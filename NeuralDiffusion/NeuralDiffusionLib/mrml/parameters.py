@@ -11,6 +11,7 @@ from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrappe
 from ..engine.settings import MAX_ITERATIONS, NEIGHBOURHOODS, DenoiseSettings
 from .overlay import COLOUR_TABLES, DEFAULT_COLOUR_TABLE, DEFAULT_OPACITY
 from .planes import SlicesAlong, slice_axis
+from .provenance import input_of
 from .sequences import frames_of
 
 # In image units: above any noise level that a scan may have.
@@ -121,6 +122,13 @@ class NeuralDiffusionParameterNode:
     def takesAllFrames(self) -> bool:
         """Return whether all frames were chosen and the input volume shows several."""
         return self.frames is Frames.ALL and self.inputVolume is not None and frames_of(self.inputVolume) > 1
+
+    def keepResultsOfOtherInputs(self) -> None:
+        """Choose no outputs in place of those that are results of other volumes: the next run would replace them."""
+        for name in ("outputVolume", "conductionVolume"):
+            volume = getattr(self, name)
+            if volume is not None and input_of(volume) not in (None, self.inputVolume):
+                setattr(self, name, None)
 
     def restoreDefaults(self) -> None:
         """Set how to denoise back to the defaults, all at once; volumes, device and what is shown stay."""

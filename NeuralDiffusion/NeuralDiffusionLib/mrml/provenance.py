@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..engine.denoiser import DenoiseResult
 
 PREFIX = "NeuralDiffusion."
+_INPUT_ROLE = "NeuralDiffusionDenoisedFrom"
 
 
 def provenance(
@@ -62,3 +63,13 @@ def read_provenance(node: slicer.vtkMRMLScalarVolumeNode) -> dict[str, str]:
     """Return the attributes that `write_provenance` wrote, by name without the prefix; empty when there are none."""
     names = [name for name in node.GetAttributeNames() if name.startswith(PREFIX)]
     return {name.removeprefix(PREFIX): node.GetAttribute(name) for name in names}
+
+
+def set_input_of(result: slicer.vtkMRMLScalarVolumeNode, input_volume: slicer.vtkMRMLScalarVolumeNode) -> None:
+    """Note in a result which volume of the scene it was made of."""
+    result.SetNodeReferenceID(_INPUT_ROLE, input_volume.GetID())
+
+
+def input_of(result: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLScalarVolumeNode | None:
+    """Return the volume that a result was made of; ``None`` if it is none, or that volume has left the scene."""
+    return result.GetNodeReference(_INPUT_ROLE)

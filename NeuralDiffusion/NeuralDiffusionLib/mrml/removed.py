@@ -10,7 +10,8 @@ from slicer.i18n import tr as _
 from ..display_range import usual_magnitude
 from ..errors import InvalidVolumeError
 from .geometry import lie_voxel_on_voxel
-from .volumes import check_input, check_outputs, make_image, write_volume
+from .provenance import input_of
+from .volumes import check_input, check_outputs, copy_units, make_image, write_volume
 
 _GREY = "vtkMRMLColorTableNodeGrey"
 
@@ -23,7 +24,8 @@ def check_pair(
     Raises
     ------
     InvalidVolumeError
-        If one is missing or has no image, both are the same, or they do not lie voxel on voxel.
+        If one is missing or has no image, both are the same, they do not lie voxel on voxel, or the second is known to
+        be the result of another volume of the scene.
     """
     check_input(input_volume)
     check_outputs([denoised], input_volume)
@@ -32,6 +34,13 @@ def check_pair(
         raise InvalidVolumeError(
             _("'{denoised}' does not lie voxel on voxel over '{name}': choose the result of that volume.").format(
                 denoised=denoised.GetName(), name=input_volume.GetName()
+            )
+        )
+    other = input_of(denoised)
+    if other not in (None, input_volume):
+        raise InvalidVolumeError(
+            _("'{denoised}' was made of '{other}', not of '{name}': choose the result of that volume.").format(
+                denoised=denoised.GetName(), other=other.GetName(), name=input_volume.GetName()
             )
         )
 
@@ -68,6 +77,7 @@ def make_removed(
         # In float64, where no integer type wraps; plane by plane, to hold little of it.
         plane[...] = first.astype(np.float64) - second
     write_volume(removed, make_image(voxels, vtk.VTK_FLOAT), input_volume)
+    copy_units(removed, input_volume)
     _show_centred(removed, usual_magnitude(voxels))
 
 

@@ -9,8 +9,8 @@ import slicer
 import vtk
 
 from .overlay import style_conduction
-from .provenance import write_provenance
-from .volumes import copy_display, make_image, write_volume
+from .provenance import set_input_of, write_provenance
+from .volumes import copy_display, copy_units, make_image, write_volume
 
 if TYPE_CHECKING:
     from ..engine.denoiser import DenoiseResult
@@ -47,6 +47,9 @@ def store_result(
     for node, image in images:
         write_volume(node, image, input_volume)
         write_provenance(node, attributes)
+        set_input_of(node, input_volume)
     copy_display(output, input_volume)
+    copy_units(output, input_volume)
     if conduction is not None:
         style_conduction(conduction)
+        copy_units(conduction, None)

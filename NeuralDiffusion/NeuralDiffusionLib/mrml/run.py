@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import slicer
 from slicer.i18n import tr as _
 
-from ..background import Job, Progress
+from ..background import Job, Progress, Work
 from ..engine.settings import DenoiseSettings
 from ..errors import InvalidVolumeError
 from .mask import mask_of_segmentation
@@ -95,11 +95,10 @@ class VolumeRun:
         self._task = VolumeTask.of(input_volume, settings, three_planes, inside, name)
         self._place = VolumePlace.of(input_volume)
 
-    def work(
-        self, progress: Callable[[int, int], None] | None = None, cancelled: Callable[[], bool] | None = None
-    ) -> DenoiseResult:
-        """Denoise, without looking at the scene; arguments and errors as of `Denoiser`."""
-        return self._task.work(self._denoiser, progress, cancelled)
+    @property
+    def work(self) -> Work[DenoiseResult]:
+        """Denoises; arguments and errors as of `Denoiser`. It holds no node, which another thread must not let go."""
+        return partial(self._task.work, self._denoiser)
 
     def store(self, result: DenoiseResult) -> slicer.vtkMRMLScalarVolumeNode:
         """Write a result into the scene, all of it or nothing, and return the denoised volume.
@@ -127,7 +126,8 @@ class VolumeRun:
 class Run(Protocol[T]):
     """A `VolumeRun`, or a `SequenceRun`."""
 
-    def work(self, progress: Callable[[int, int], None] | None, cancelled: Callable[[], bool] | None) -> T: ...
+    @property
+    def work(self) -> Work[T]: ...
 
     def store(self, result: T) -> slicer.vtkMRMLScalarVolumeNode: ...
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,17 +12,18 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
+from ..background import Work
 from ..engine.settings import DenoiseSettings
 from ..errors import InvalidVolumeError
 from .geometry import lie_voxel_on_voxel
 from .mask import mask_of_segmentation
 from .place import VolumePlace
-from .provenance import write_provenance
+from .provenance import set_input_of, write_provenance
 from .run import check_still_there, output_name
 from .run_checks import check_run
 from .sequences import read_frames, write_frames
 from .task import VolumeTask
-from .volumes import make_image
+from .volumes import copy_units, make_image
 
 if TYPE_CHECKING:
     from ..engine.denoiser import Denoiser
@@ -100,25 +102,14 @@ class SequenceRun:
         ]
         self._places = [VolumePlace.of(frame) for frame in self._frames]
 
-    def work(
-        self, progress: Callable[[int, int], None] | None = None, cancelled: Callable[[], bool] | None = None
-    ) -> SequenceResult:
-        """Denoise all frames, without looking at the scene.
+    @property
+    def work(self) -> Work[SequenceResult]:
+        """Denoises all frames; arguments and errors as of `Denoiser`, `progress` counts the slices of all frames.
 
-        Arguments and errors are those of `Denoiser`; `progress` counts the slices of all frames.
+        It holds no node, which another thread must not let go.
         """
-        total, before = sum(task.slices for task in self._tasks), 0
-        images, attributes, sigmas, notes, device = [], [], [], [], ""
-        for task, place in zip(self._tasks, self._places, strict=True):
-            result = task.work(self._denoiser, _from(progress, before, total), cancelled)
-            before += task.slices
-            # In the scan's own type at once: all frames in float would be several times as large.
-            images.append(make_image(result.image, place.scalar_type))
-            attributes.append(task.attributes(result, self._denoiser.weights_sha256))
-            sigmas.append(result.sigma)
-            notes += [note for note in result.notes if note not in notes]
-            device = result.device
-        return SequenceResult(tuple(images), tuple(attributes), np.array(sigmas), device, tuple(notes))
+        types = [place.scalar_type for place in self._places]
+        return partial(_denoise_frames, self._denoiser, self._tasks, types)
 
     def store(self, result: SequenceResult) -> slicer.vtkMRMLScalarVolumeNode:
         """Add the denoised sequence to the scene, whole or not at all, and return the volume that shows it.
@@ -132,12 +123,37 @@ class SequenceRun:
         for frame, place in zip(self._frames, self._places, strict=True):
             place.check(frame)
         contents = []
-        for image, attributes in zip(result.images, result.attributes, strict=True):
+        for image, attributes, frame in zip(result.images, result.attributes, self._frames, strict=True):
             content = slicer.vtkMRMLScalarVolumeNode()
             content.SetAndObserveImageData(image)
+            copy_units(content, frame)
             write_provenance(content, attributes)
             contents.append(content)
-        return write_frames(self._proxy, self._frames, contents, output_name(self._proxy))
+        output = write_frames(self._proxy, self._frames, contents, output_name(self._proxy))
+        set_input_of(output, self._proxy)
+        return output
+
+
+def _denoise_frames(
+    denoiser: Denoiser,
+    tasks: Sequence[VolumeTask],
+    types: Sequence[int],
+    progress: Callable[[int, int], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> SequenceResult:
+    """Denoise the frames of the tasks, without looking at the scene; `types` are their VTK scalar types."""
+    total, before = sum(task.slices for task in tasks), 0
+    images, attributes, sigmas, notes, device = [], [], [], [], ""
+    for task, scalar_type in zip(tasks, types, strict=True):
+        result = task.work(denoiser, _from(progress, before, total), cancelled)
+        before += task.slices
+        # In the scan's own type at once: all frames in float would be several times as large.
+        images.append(make_image(result.image, scalar_type))
+        attributes.append(task.attributes(result, denoiser.weights_sha256))
+        sigmas.append(result.sigma)
+        notes += [note for note in result.notes if note not in notes]
+        device = result.device
+    return SequenceResult(tuple(images), tuple(attributes), np.array(sigmas), device, tuple(notes))
 
 
 def _mask_of_frames(

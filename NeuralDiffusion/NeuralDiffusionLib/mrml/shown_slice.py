@@ -70,6 +70,8 @@ def shown_slice(volume: slicer.vtkMRMLScalarVolumeNode, axis: int) -> int:
     """
     count = volume.GetImageData().GetDimensions()[2 - axis]
     views = list(nodes_of_class(volume.GetScene(), "vtkMRMLSliceNode"))
+    # Those of other layouts look somewhere, too.
+    views = [view for view in views if view.IsMappedInLayout()] or views
     if not views:
         return count // 2
     view = max(views, key=lambda view: _parallel(volume, axis, view))

@@ -32,14 +32,25 @@ class _Place(NamedTuple):
     pixels: tuple[int, int]
 
 
+class _Display(NamedTuple):
+    """How a volume is shown: window, level, whether these are automatic, and the colour table."""
+
+    window: float
+    level: float
+    automatic: int
+    colours: str | None
+
+
 class _Before(NamedTuple):
-    """What a slice view showed, and what was put there."""
+    """What a slice view showed, what was put there, and how that was shown before and since."""
 
     place: _Place
     background: str | None
     foreground: str | None
     linked: int
     shown: str
+    display: _Display
+    display_since: _Display
 
 
 class SideBySide:
@@ -89,10 +100,11 @@ class SideBySide:
             )
         self._scene = scene
         wanted = _read_place(views[VIEWS[0]][0])
-        for volume in volumes:
-            copy_display(volume, input_volume)
         for (name, (view, layers)), volume in zip(views.items(), volumes, strict=True):
-            self._before[name] = (_kept(layers) or _read(view, layers))._replace(shown=volume.GetID())
+            kept, display = _kept(layers), _read_display(volume)
+            copy_display(volume, input_volume)
+            before = kept or _read(view, layers, display)
+            self._before[name] = before._replace(shown=volume.GetID(), display_since=_read_display(volume))
             _keep(layers, self._before[name])
             _write_place(view, wanted)
             _write_layers(layers, volume.GetID(), None, 1)
@@ -114,6 +126,9 @@ class SideBySide:
             background = _still_there(scene, kept.background) if mine else layers.GetBackgroundVolumeID()
             foreground = layers.GetForegroundVolumeID() or _still_there(scene, kept.foreground)
             _write_layers(layers, background, foreground, kept.linked and layers.GetLinkedControl())
+            volume = scene.GetNodeByID(kept.shown)
+            if volume is not None and _read_display(volume) == kept.display_since:
+                _write_display(volume, kept.display)
 
     def forget(self) -> None:
         """Let go of the views without touching them, as when their scene is closed."""
@@ -134,15 +149,31 @@ def views_in_layout(scene: slicer.vtkMRMLScene) -> bool:
     return all(view is not None and view.IsMappedInLayout() for view in views)
 
 
-def _read(view: slicer.vtkMRMLSliceNode, layers: slicer.vtkMRMLSliceCompositeNode) -> _Before:
+def _read(view: slicer.vtkMRMLSliceNode, layers: slicer.vtkMRMLSliceCompositeNode, display: _Display) -> _Before:
     volumes = layers.GetBackgroundVolumeID(), layers.GetForegroundVolumeID()
-    return _Before(_read_place(view), *volumes, layers.GetLinkedControl(), layers.GetBackgroundVolumeID())
+    return _Before(_read_place(view), *volumes, layers.GetLinkedControl(), volumes[0], display, display)
+
+
+def _read_display(volume: slicer.vtkMRMLScalarVolumeNode) -> _Display:
+    if volume.GetDisplayNode() is None:
+        volume.CreateDefaultDisplayNodes()
+    display = volume.GetDisplayNode()
+    return _Display(display.GetWindow(), display.GetLevel(), display.GetAutoWindowLevel(), display.GetColorNodeID())
+
+
+def _write_display(volume: slicer.vtkMRMLScalarVolumeNode, wanted: _Display) -> None:
+    display = volume.GetDisplayNode()
+    with slicer.util.NodeModify(display):
+        display.SetAutoWindowLevel(wanted.automatic)
+        display.SetWindowLevel(wanted.window, wanted.level)
+        display.SetAndObserveColorNodeID(wanted.colours)
 
 
 def _keep(layers: slicer.vtkMRMLSliceCompositeNode, before: _Before) -> None:
     """Write into the view's node what it showed before."""
     matrix, *numbers = before.place
-    values = [slicer.util.arrayFromVTKMatrix(matrix).tolist(), *numbers, before.linked]
+    displays = before.display, before.display_since
+    values = [slicer.util.arrayFromVTKMatrix(matrix).tolist(), *numbers, before.linked, *displays]
     with slicer.util.NodeModify(layers):
         layers.SetAttribute(_KEPT, json.dumps(values))
         for role, volume in zip(_ROLES, (before.background, before.foreground, before.shown), strict=True):
@@ -155,9 +186,9 @@ def _kept(layers: slicer.vtkMRMLSliceCompositeNode) -> _Before | None:
     background, foreground, shown = (layers.GetNodeReferenceID(role) for role in _ROLES)
     if values is None or shown is None or layers.GetBackgroundVolumeID() != shown:
         return None
-    matrix, origin, field_of_view, pixels, linked = json.loads(values)
+    matrix, origin, field_of_view, pixels, linked, *displays = json.loads(values)
     place = _Place(slicer.util.vtkMatrixFromArray(np.array(matrix)), tuple(origin), tuple(field_of_view), tuple(pixels))
-    return _Before(place, background, foreground, linked, shown)
+    return _Before(place, background, foreground, linked, shown, *(_Display(*one) for one in displays))
 
 
 def _drop(layers: slicer.vtkMRMLSliceCompositeNode) -> None:

@@ -164,6 +164,12 @@ def copy_display(output: slicer.vtkMRMLScalarVolumeNode, input_volume: slicer.vt
         target.SetAndObserveColorNodeID(source.GetColorNodeID())
 
 
+def copy_units(output: slicer.vtkMRMLScalarVolumeNode, input_volume: slicer.vtkMRMLScalarVolumeNode | None) -> None:
+    """Say of a volume's voxels the quantity and units of the input's, as DICOM may give them; none for ``None``."""
+    output.SetVoxelValueQuantity(input_volume and input_volume.GetVoxelValueQuantity())
+    output.SetVoxelValueUnits(input_volume and input_volume.GetVoxelValueUnits())
+
+
 def _place_beside(output: slicer.vtkMRMLScalarVolumeNode, input_volume: slicer.vtkMRMLScalarVolumeNode) -> None:
     """Put the output under the input's parent in the Subject Hierarchy, unless the user gave it a place already."""
     hierarchy = input_volume.GetScene().GetFirstNodeByClass("vtkMRMLSubjectHierarchyNode")
