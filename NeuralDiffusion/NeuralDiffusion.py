@@ -179,6 +179,8 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             for volume in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
                 if volume.GetClassName() == "vtkMRMLScalarVolumeNode" and not volume.GetHideFromEditors():
                     self._parameterNode.inputVolume = volume
+                    # That of a volume that was deleted meanwhile may be its only copy.
+                    self._parameterNode.keepResultsOfOtherInputs()
                     break
         if self.restoring:
             self.restore()
@@ -206,8 +208,9 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onParametersChanged(self, caller: vtk.vtkObject | None = None, event: str = "") -> None:
         """Follow the chosen input volume, and bring the panel up to date."""
         inputVolume = self._parameterNode.inputVolume if self._parameterNode else None
-        before = self._watchedInput.node
-        if self._watchedInput.follow(inputVolume) and before is not None and inputVolume is not None:
+        isAnother = self._watchedInput.follow(inputVolume)
+        # What a scene was saved with, or a script has chosen before the panel was opened, is meant.
+        if isAnother and caller is not None and inputVolume is not None:
             self._parameterNode.keepResultsOfOtherInputs()
         self.update()
 

@@ -369,9 +369,11 @@ def test_a_dataset_on_another_drive_is_named_in_full(study, folder, monkeypatch)
 def test_a_link_to_a_file_that_was_not_fetched_fails_by_its_name(folder):
     write_scan(folder / "scans" / "one.nii")
     (folder / "scans" / "two.nii").symlink_to(folder / "annex" / "two.nii")
+    (folder / "scans" / "more").symlink_to(folder / "scans")
     done = run_here("batch", "scans/*", folder / "clean", "--workers", 1)
     assert (done.status, done.err) == (1, "")
     assert "Denoised 1 of 2 scans" in done.out
+    assert "are no scans" not in done.out
     assert re.search(r"two\.nii .*Cannot be read \(No such file or directory\)", done.out)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from batch_runs import run_here
@@ -10,7 +11,7 @@ from shell import write
 from training_slices import make_slices
 
 from NeuralDiffusionTraining.files.command_error import CommandError
-from NeuralDiffusionTraining.files.result_files import check_outputs
+from NeuralDiffusionTraining.files.result_files import check_folder_to_make, check_outputs
 
 
 @pytest.fixture
@@ -115,6 +116,15 @@ def test_a_folder_that_may_not_be_written_into_is_refused_before_any_work(folder
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.raises(CommandError, match=r"masks' may not be written into: choose another\."):
         check_outputs(folder / "masks" / "a.json")
+
+
+def test_a_folder_that_is_there_need_not_be_made(folder, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name == "masks")
+    check_folder_to_make(folder / "masks")
+    with pytest.raises(CommandError, match=r"results' may not be written into: choose another\."):
+        check_folder_to_make(folder / "results")
+    with pytest.raises(CommandError, match="may not be written into"):
+        check_folder_to_make(folder / "new")
 
 
 def test_links_and_other_spellings_are_the_same_file(folder):

@@ -85,8 +85,16 @@ def test_they_are_denoised(tmp_path):
     assert voxels_of(tmp_path / "clean.nrrd").shape == SHAPE
 
 
-def scaled(slope: float) -> dict:
+def scaled(slope: float | None) -> dict:
     return {"PixelValueTransformationSequence": group(RescaleSlope=slope, RescaleIntercept=0, RescaleType="US")}
+
+
+def sized(spacing: float) -> dict:
+    return {"PixelMeasuresSequence": group(PixelSpacing=[spacing, spacing], SliceThickness=2.0)}
+
+
+def placed(position: list[float]) -> dict:
+    return {"PlanePositionSequence": group(ImagePositionPatient=position)}
 
 
 def turned(degrees: float) -> dict:
@@ -102,8 +110,22 @@ def turned(degrees: float) -> dict:
         ([0, 2, 4, 10, 12], None, "is not an evenly spaced stack: slices are missing"),
         ([0, 2, 4], [turned(one) for one in (30, 30, 40)], "mixes frames of several orientations"),
         ([0, 2, 4], [scaled(one) for one in (1, 1, 2)], "scales its frames by different factors: convert it"),
+        ([0, 2, 4], [sized(one) for one in (1, 2, 3)], "mixes frames of several orientations or pixel sizes"),
+        ([0, 2, 4], [{}, {}, placed([])], "does not say where each of them lies"),
+        ([0, 2, 4], [{}, {}, placed([1.0, 2.0])], "does not say where each of them lies"),
+        ([0, 2, 4], [scaled(1), scaled(1), scaled(None)], "does not say where each of them lies"),
     ],
-    ids=["two echoes", "echoes interleaved", "gap", "turned", "scaled"],
+    ids=[
+        "two echoes",
+        "echoes interleaved",
+        "gap",
+        "turned",
+        "scaled",
+        "sized",
+        "no place",
+        "half a place",
+        "no slope",
+    ],
 )
 def test_frames_that_are_no_volume_are_refused(tmp_path, places, each, words):
     write_frames(tmp_path / "dicom" / "scan.dcm", places, each=each)
@@ -116,6 +138,24 @@ def test_frames_that_are_no_volume_are_refused(tmp_path, places, each, words):
 def test_frames_that_are_scaled_alike_are_taken(tmp_path):
     stored = write_frames(tmp_path / "dicom" / "scan.dcm", [0, 2, 4], scaled(2.5))
     np.testing.assert_allclose(read(tmp_path / "dicom" / "scan.dcm").voxels, 2.5 * stored)
+
+
+@pytest.mark.parametrize("shared", [pydicom.Sequence(), None])
+def test_frames_that_share_nothing_are_taken(tmp_path, shared):
+    own = {
+        "PlaneOrientationSequence": group(ImageOrientationPatient=ORIENTATION),
+        "PixelMeasuresSequence": group(PixelSpacing=[0.7, 0.9], SliceThickness=2.0),
+    }
+    stored = write_frames(tmp_path / "dicom" / "scan.dcm", [2, 0, 4], each=[own] * 3)
+    file = pydicom.dcmread(tmp_path / "dicom" / "scan.dcm")
+    if shared is None:
+        del file.SharedFunctionalGroupsSequence
+    else:
+        file.SharedFunctionalGroupsSequence = shared
+    file.save_as(tmp_path / "dicom" / "scan.dcm")
+    scan = read(tmp_path / "dicom" / "scan.dcm")
+    np.testing.assert_array_equal(scan.voxels, stored[[1, 0, 2]])
+    np.testing.assert_allclose(scan.spacing, [0.9, 0.7, 2.0], atol=1e-5)
 
 
 def test_frames_without_any_place_are_refused(tmp_path):

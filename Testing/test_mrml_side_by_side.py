@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import slicer
@@ -82,6 +84,20 @@ def test_switched_off_it_gives_the_volumes_their_window_and_colours_back(scene, 
     assert diffusion.GetAutoWindowLevel()
     # What the user has set meanwhile stays.
     assert (means.GetWindow(), means.GetLevel()) == (7, 8)
+
+
+def test_a_scene_of_the_first_version_still_gives_the_layers_back(views, own, scan, results):
+    looks = SideBySide()
+    looks.show(scan, results)
+    for name in ("Red", "Green", "Yellow"):
+        layers = views[name].GetSliceCompositeNode()
+        values = json.loads(layers.GetAttribute("NeuralDiffusion.SideBySide"))
+        layers.SetAttribute("NeuralDiffusion.SideBySide", json.dumps(values[:5]))
+    looks.forget()
+    again = SideBySide()
+    again.show(scan, results)
+    again.hide()
+    assert views["Red"].GetSliceCompositeNode().GetBackgroundVolumeID() == own[0].GetID()
 
 
 def place(logic):

@@ -52,6 +52,20 @@ def test_the_result_of_the_scan_before_is_neither_taken_for_one_of_the_next_nor_
     assert "was made of 'Scan', not of 'Next'" in widget.ui.beforeAfterButton.toolTip
 
 
+def test_the_result_of_a_volume_that_was_deleted_is_not_replaced(widget, scan, add_scan, scene, open_panel):
+    add_scan("Next")
+    first = apply(widget)
+    panel_host.leave_module()
+    scene.RemoveNode(scan)
+    widget = open_panel()
+    assert parameters(widget).inputVolume.GetName() == "Next"
+    assert parameters(widget).outputVolume is None
+    parameters(widget).outputVolume = first
+    parameters(widget).inputVolume = None
+    parameters(widget).inputVolume = add_scan("Third")
+    assert parameters(widget).outputVolume is None
+
+
 def test_an_output_of_no_known_input_stays_chosen(widget, add_scan, add_volume):
     own = parameters(widget).outputVolume = add_volume(name="Own")
     parameters(widget).inputVolume = add_scan("Next")

@@ -83,9 +83,12 @@ def test_side_by_side_stays_while_a_map_is_made_and_goes_for_a_new_result(compar
     assert compared.ui.statusLabel.text == "Cancelled: nothing was changed."
     assert compared.ui.sideBySideCheckBox.checked
     assert layers(*VIEWS) == shown
+    parameters(compared).inputVolume.GetDisplayNode().AutoWindowLevelOff()
+    parameters(compared).inputVolume.GetDisplayNode().SetWindowLevel(500, 250)
     compared.ui.applyButton.click()
     wait_for_the_end(compared)
     assert not compared.ui.sideBySideCheckBox.checked
+    assert parameters(compared).outputVolume.GetDisplayNode().GetWindow() == 500
     assert {volume for volume, _, _ in layers(*VIEWS)} == {parameters(compared).outputVolume.GetID()}
 
 

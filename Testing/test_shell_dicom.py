@@ -112,6 +112,15 @@ def test_slices_spread_over_subfolders_are_one_series(tmp_path):
     assert np.corrcoef(voxels_of(tmp_path / "clean.nrrd").ravel(), head().ravel())[0, 1] > 0.9
 
 
+def test_images_are_read_whatever_the_end_of_their_names_is(tmp_path):
+    scan = rounded(image(head()))
+    write_series(tmp_path / "dicom", scan)
+    for file in sorted((tmp_path / "dicom").iterdir()):
+        file.rename(file.with_suffix(".img"))
+    assert read_source(tmp_path / "dicom").voxels.shape == head().shape
+    assert read_source(tmp_path / "dicom" / f"000-{NUMBER}.img").voxels.shape == (1, *head().shape[1:])
+
+
 def test_slices_that_are_scaled_differently_keep_their_values(tmp_path):
     stored = head(shape=(3, 16, 18)).astype(np.int16)
     write_series(tmp_path / "dicom", rounded(image(stored)))

@@ -139,6 +139,15 @@ def test_a_picture_that_lies_in_both_classes_stays_on_one_side():
         assert set(pictures.values()) == {2}
 
 
+def test_a_class_that_has_pictures_of_its_own_for_one_part_only_is_refused():
+    names = [*(f"no/{number}.jpg" for number in range(40)), *(f"yes/{number}.jpg" for number in range(3))]
+    groups = {name: number for number, name in enumerate(names[:40])}
+    training = [name for name in grouped_split(names[:40], groups).train if name.startswith("no/")]
+    groups |= {name: groups[one] for name, one in zip(names[40:], training, strict=False)}
+    with pytest.raises(CommandError, match=r"Class 'yes' has too few pictures that are not alike \(3 kinds\)"):
+        grouped_split(names, groups)
+
+
 def test_splits_are_the_same_every_time():
     names, groups = many_names()
     assert grouped_split(names, groups) == grouped_split(names, groups)

@@ -8,12 +8,14 @@ import os
 import re
 import struct
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
 _GZIP = b"\x1f\x8b"
+_DICOM_MARK = slice(128, 132)
 _TEXT_HEADERS = (".mha", ".mhd", ".nrrd", ".nhdr")
 _PAIR_END = re.compile(r"\.(hdr|img)(?:\.gz)?$", re.IGNORECASE)
 _LONGEST_TEXT_HEADER = 2**16
@@ -24,7 +26,9 @@ _MOST_DEFLATED = 1100
 _SIZES = re.compile(rb"^(?:DimSize\s*=|sizes:)((?: +[0-9]{1,18})+)[ \r]*$", re.MULTILINE)
 _COMPRESSED = re.compile(rb"^(?:CompressedData *= *True|encoding:(?! *raw\b))", re.MULTILINE | re.IGNORECASE)
 _VOXEL_FILE = re.compile(rb"^(?:ElementDataFile *=|data ?file:) *([^\r\n]*\S)", re.MULTILINE)
-_PATTERN = re.compile(r"([^%\s]*%0?[0-9]{0,2}d[^%\s]*)\s+([0-9]{1,9})\s+([0-9]{1,9})\s+([1-9][0-9]{0,8})\b.*")
+_PATTERN = re.compile(
+    r"([^%\s]*%0?[0-9]{0,2}d[^%\s]*)(?:\s+([0-9]{1,9})\s+([0-9]{1,9})(?:\s+([1-9][0-9]{0,8}))?\b.*)?", re.ASCII
+)
 _MOST_FILES = 2**16
 _RIGHT_ANGLE = 1e-4
 """Largest cosine between axes that ITK takes for orthogonal, about."""
@@ -67,7 +71,7 @@ def is_sound(path: Path) -> bool:
     if name.endswith((".nii", ".nii.gz")):
         return _holds_its_voxels(path)
     if _PAIR_END.search(name):
-        return _is_sound_pair(path)
+        return not _is_pair(path) or _is_sound_pair(path)
     if name.endswith(_TEXT_HEADERS):
         header = _text_header(path)
         meta = name.endswith((".mha", ".mhd"))
@@ -76,7 +80,7 @@ def is_sound(path: Path) -> bool:
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
-    """The file itself, and those beside it that hold its voxels, as its header names them, whether or not they exist.
+    """The file itself, and those beside it that hold its voxels, as far as its header names some that are there.
 
     Raises
     ------
@@ -84,9 +88,8 @@ def files_of(path: Path) -> tuple[Path, ...]:
         If the header cannot be read.
     """
     name = path.name.lower()
-    if _PAIR_END.search(name):
-        header, voxels = _pair(path)
-        return (header, voxels)
+    if _PAIR_END.search(name) and _is_pair(path):
+        return _pair(path)
     if not name.endswith(_TEXT_HEADERS):
         return (path,)
     header = _text_header(path)
@@ -94,13 +97,17 @@ def files_of(path: Path) -> tuple[Path, ...]:
     if found is None or found[1].upper() == b"LOCAL":
         return (path,)
     named = os.fsdecode(found[1])
-    names = [named]
-    if named.split()[0] == "LIST":
-        names = [line.strip() for line in os.fsdecode(header[found.end() :]).splitlines() if line.strip()]
+    names: Iterable[str] = [named]
+    if named.startswith("LIST"):
+        names = os.fsdecode(header[found.end() :]).splitlines()
     elif pattern := _PATTERN.fullmatch(named):
-        first, last, step = map(int, pattern.group(2, 3, 4))
-        names = [pattern[1] % number for number in range(first, last + 1, step)[:_MOST_FILES]]
-    return (path, *(path.parent / one for one in names))
+        # Without numbers they are those of the slices, from 1.
+        slices = _SIZES.search(header)
+        last = slices[1].split()[-1] if slices else b"0"
+        first, last, step = (int(one) for one in (pattern[2] or 1, pattern[3] or last, pattern[4] or 1))
+        names = (pattern[1] % number for number in range(first, last + 1, step)[:_MOST_FILES])
+    beside = (path.parent / name.strip() for name in names if name.strip() and "\0" not in name)
+    return (path, *(one for one in beside if one.is_file()))
 
 
 def has_sheared_axes(path: Path) -> bool:
@@ -137,6 +144,13 @@ def _pair(path: Path) -> tuple[Path, Path]:
     names = ((f".{kind.upper() if capital else kind}{packed}" for packed in ("", ".gz")) for kind in ("hdr", "img"))
     header, voxels = ([path.with_name(stem + name) for name in of_kind] for of_kind in names)
     return next(filter(Path.exists, header), header[0]), next(filter(Path.exists, voxels), voxels[0])
+
+
+def _is_pair(path: Path) -> bool:
+    """Whether the file has its other half beside it; images of other formats, such as DICOM, may be called ".img"."""
+    with path.open("rb") as file:
+        start = file.read(_DICOM_MARK.stop)
+    return all(half.exists() for half in _pair(path)) and start[_DICOM_MARK] != b"DICM"
 
 
 def _is_sound_pair(path: Path) -> bool:

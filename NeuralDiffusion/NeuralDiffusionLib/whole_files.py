@@ -70,7 +70,8 @@ def write_whole(
 def _folder_beside(path: Path) -> Iterator[Path]:
     # Not `tempfile`, whose folders, and what is made in them, are private on Windows, wherever it is moved.
     folder = path.parent / f".unfinished-{secrets.token_hex(4)}"
-    folder.mkdir()
+    # Elsewhere 0o700 is what it says: nobody else looks into what is not yet in its place.
+    folder.mkdir(0o777 if os.name == "nt" else 0o700)
     try:
         yield folder
     finally:
@@ -91,7 +92,8 @@ def _move_all(moves: Sequence[_Move], replace: bool) -> None:
     *first, last = moves
     move = os.replace if replace else _move_to_free_place
     for new, path, _ in moves:
-        if replace and path.exists():
+        # On Windows it would only make the new file read-only, which could not be moved then.
+        if replace and path.exists() and os.name != "nt":
             # Some file systems have no permissions to keep.
             with suppress(OSError):
                 shutil.copymode(path, new)

@@ -84,10 +84,11 @@ class ApplySection(Section):
         checkBox = self.ui.showConductionCheckBox
         overlayShown, checkBox.checked = checkBox.checked, False
         try:
+            if self.parameterNode is not None:
+                self.panel.beforeResult()
             result, outputVolume = run.store()
             node.outputVolume = outputVolume
             if self.parameterNode is not None:
-                self.panel.beforeResult()
                 slicer.util.setSliceViewerLayers(background=outputVolume)
         finally:
             self.panel.update()

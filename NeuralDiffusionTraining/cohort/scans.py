@@ -100,12 +100,7 @@ def _of_pattern(pattern: str, above: str, folder: Path) -> Cohort:
     fixed = Path(os.path.abspath(above))
     found = [Path(os.path.abspath(path)) for path in sorted(glob.glob(pattern, recursive=True))]
     # What an earlier run wrote into a folder among the scans is no scan of the cohort.
-    # A link to nothing, as to a file that was not fetched, fails by its name.
-    found = [
-        path
-        for path in found
-        if (path.is_file() or path.is_symlink()) and not (fixed in folder.parents and folder in path.parents)
-    ]
+    found = [path for path in found if _is_file(path) and not (fixed in folder.parents and folder in path.parents)]
     suffixes = {path: next((end for end in _WRITTEN_AS if path.name.lower().endswith(end)), None) for path in found}
     scans = []
     for path, suffix in suffixes.items():
@@ -119,6 +114,11 @@ def _of_pattern(pattern: str, above: str, folder: Path) -> Cohort:
             "'scans/*.nii.gz', or the folder of a BIDS dataset."
         )
     return Cohort(tuple(scans), folder, None, len(found) - len(scans))
+
+
+def _is_file(path: Path) -> bool:
+    # A link to nothing, as to a file that was not fetched, fails by its name.
+    return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 def _fixed_part(pattern: str) -> str:

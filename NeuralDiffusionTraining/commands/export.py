@@ -59,7 +59,8 @@ def export(
     sources = {name: context.get_parameter_source(name) for name in _BUILT_IN}
     given = [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
     if given and onnx is None:
-        raise CommandError(f"Option '--{given[0]}' is of the ONNX file only: add --onnx FILE, or leave it out.")
+        option = "--refine/--no-refine" if given[0] == "refine" else f"--{given[0]}"
+        raise CommandError(f"Option '{option}' is of the ONNX file only: add --onnx FILE, or leave it out.")
     if onnx is not None:
         require_onnx()
         settings = _settings(noise, iterations, neighbours, refine)

@@ -105,10 +105,10 @@ def grouped_split(names: Sequence[str], groups: dict[str, int]) -> Split:
             part = home.setdefault(number, max(PARTS, key=lambda part: lacking[part] / wanted[part]))
             parts[part] += group
             lacking[part] -= len(group)
-        if len(shuffled) < len(PARTS):
+        if any(not any(name.startswith(f"{label}/") for name in names) for names in parts.values()):
             raise CommandError(
-                f"Class '{label}' has only {len(shuffled)} different pictures, too few to split into three parts: "
-                "give at least three."
+                f"Class '{label}' has too few pictures that are not alike ({len(shuffled)} kinds) to split into three "
+                "parts: give more."
             )
     # Mixed, so that the first slices of a part stand for all of it.
     train, validation, test = (tuple(part[i] for i in generator.permutation(len(part))) for part in parts.values())

@@ -205,5 +205,12 @@ def _sorted_stack(folder: Path, series: Series) -> tuple[list[Path], bool]:
     return [series.files[index] for index in order], len({_scaling(header) for header in headers}) == 1
 
 
-def _scaling(header: sitk.ImageFileReader) -> tuple[str, ...]:
-    return tuple(header.GetMetaData(tag).strip() if header.HasMetaDataKey(tag) else "" for tag in _SCALING)
+def _scaling(header: sitk.ImageFileReader) -> tuple[float | str, ...]:
+    return tuple(_number(header.GetMetaData(tag)) if header.HasMetaDataKey(tag) else "" for tag in _SCALING)
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text.strip("\0 "))
+    except ValueError:
+        return text

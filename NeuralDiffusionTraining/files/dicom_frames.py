@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pydicom
@@ -15,6 +15,12 @@ from .dicom_stack import are_turned, even_stack
 
 if TYPE_CHECKING:
     from .image_files import Scan
+
+# What pydicom raises over a header that is damaged, some of it only when an element is asked for.
+_DAMAGED = (InvalidDicomError, AttributeError, KeyError, TypeError, ValueError, NotImplementedError, EOFError)
+_NO_SCALING = np.array([1.0, 0.0])
+# Largest difference of pixels between frames of one volume, in mm.
+_RESIZED = 1e-3
 
 
 def frames_in_place(source: Path, file: Path, scan: Scan) -> Scan:
@@ -34,26 +40,25 @@ def frames_in_place(source: Path, file: Path, scan: Scan) -> Scan:
     CommandError
         If the frames do not say where they lie, form no evenly spaced stack, or are scaled differently.
     """
-    each, shared = _functional_groups(source, file, len(scan.voxels))
-
-    def of_frames(sequence: str, element: str) -> np.ndarray:
-        values = [_value((frame, shared), sequence, element) for frame in each]
-        if any(value is None for value in values):
-            raise _placeless(source, len(each))
-        return np.array(values, np.float64)
-
-    positions = of_frames("PlanePositionSequence", "ImagePositionPatient")
-    orientations = of_frames("PlaneOrientationSequence", "ImageOrientationPatient")
-    rows, columns = of_frames("PixelMeasuresSequence", "PixelSpacing")[0]
-    if are_turned(orientations):
-        raise CommandError(f"{source} mixes frames of several orientations: it is not one volume.")
-    if len({_scaling((frame, shared)) for frame in each}) > 1:
+    try:
+        positions, orientations, sizes, scalings = _stated(file, len(scan.voxels))
+    except OSError as error:
+        raise CommandError(f"{source} cannot be read ({error.strerror}): name a scan that can be read.") from error
+    except _DAMAGED as error:
+        raise CommandError(
+            f"{source} holds {len(scan.voxels)} frames and does not say where each of them lies: convert it to NIfTI, "
+            "for instance with dcm2niix, first."
+        ) from error
+    if are_turned(orientations) or np.ptp(sizes, axis=0).max() > _RESIZED:
+        raise CommandError(f"{source} mixes frames of several orientations or pixel sizes: it is not one volume.")
+    if np.ptp(scalings, axis=0).any():
         raise CommandError(
             f"{source} scales its frames by different factors: convert it to NIfTI, for instance with dcm2niix, first."
         )
     across, down = orientations[0].reshape(2, 3)
     normal = np.cross(across, down)
     order, distance = even_stack(str(source), positions, normal)
+    rows, columns = sizes[0]
     return replace(
         scan,
         voxels=scan.voxels[order],
@@ -63,37 +68,39 @@ def frames_in_place(source: Path, file: Path, scan: Scan) -> Scan:
     )
 
 
-def _functional_groups(source: Path, file: Path, count: int) -> tuple[list[Any], Any]:
-    try:
-        header = pydicom.dcmread(file, stop_before_pixels=True)
-        each, shared = list(header.PerFrameFunctionalGroupsSequence), header.SharedFunctionalGroupsSequence[0]
-    except (InvalidDicomError, AttributeError, IndexError) as error:
-        raise _placeless(source, count) from error
-    except OSError as error:
-        raise CommandError(f"{source} cannot be read ({error.strerror}): name a scan that can be read.") from error
+def _stated(file: Path, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Position (frames, 3), orientation (frames, 6), row and column spacing, and slope and intercept (frames, 2)."""
+    header = pydicom.dcmread(file, stop_before_pixels=True)
+    shared = next(iter(header.get("SharedFunctionalGroupsSequence") or ()), pydicom.Dataset())
+    each = list(header.PerFrameFunctionalGroupsSequence)
     if len(each) != count:
-        raise _placeless(source, count)
-    return each, shared
+        raise ValueError(f"{len(each)} groups for {count} frames")
 
+    def of_frames(sequence: str, elements: tuple[str, ...], size: int, missing: np.ndarray | None = None) -> np.ndarray:
+        return np.stack([_numbers((frame, shared), sequence, elements, size, missing) for frame in each])
 
-def _value(groups: tuple[Any, Any], sequence: str, element: str) -> list[float] | None:
-    """What a frame states by itself, or else shares with the others; None where neither does."""
-    for group in groups:
-        if sequence in group and len(group[sequence].value) and element in group[sequence].value[0]:
-            value = group[sequence].value[0][element].value
-            return [float(number) for number in value] if isinstance(value, pydicom.multival.MultiValue) else [value]
-    return None
-
-
-def _scaling(groups: tuple[Any, Any]) -> tuple[float, float]:
-    slope, intercept = (
-        _value(groups, "PixelValueTransformationSequence", element) for element in ("RescaleSlope", "RescaleIntercept")
+    return (
+        of_frames("PlanePositionSequence", ("ImagePositionPatient",), 3),
+        of_frames("PlaneOrientationSequence", ("ImageOrientationPatient",), 6),
+        of_frames("PixelMeasuresSequence", ("PixelSpacing",), 2),
+        of_frames("PixelValueTransformationSequence", ("RescaleSlope", "RescaleIntercept"), 2, _NO_SCALING),
     )
-    return float((slope or [1])[0]), float((intercept or [0])[0])
 
 
-def _placeless(source: Path, count: int) -> CommandError:
-    return CommandError(
-        f"{source} holds {count} frames and does not say where each of them lies: convert it to NIfTI, for instance "
-        "with dcm2niix, first."
-    )
+def _numbers(
+    groups: tuple[pydicom.Dataset, ...],
+    sequence: str,
+    elements: tuple[str, ...],
+    size: int,
+    missing: np.ndarray | None,
+) -> np.ndarray:
+    """What a frame states by itself, or else shares with the others; ValueError if that is not `size` numbers."""
+    group = next((group for group in groups if group.get(sequence)), None)
+    if group is None and missing is not None:
+        return missing
+    if group is None:
+        raise ValueError(f"no {sequence}")
+    numbers = np.hstack([np.array(group[sequence][0][element].value, np.float64) for element in elements])
+    if numbers.shape != (size,) or not np.isfinite(numbers).all():
+        raise ValueError(f"no {size} numbers in {sequence}")
+    return numbers

@@ -35,11 +35,14 @@ def check_folder_to_make(path: Path | None) -> None:
     Raises
     ------
     CommandError
-        If it is a file, or the folder above it does not exist.
+        If it is a file or may not be written into, or the folder above it does not exist.
     """
-    _check_above(path)
-    if path is not None and os.path.exists(path) and not os.path.isdir(path):
+    if path is None or not os.path.exists(path):
+        _check_above(path)
+    elif not os.path.isdir(path):
         raise CommandError(f"'{path}' is a file: name a folder.")
+    elif not os.access(path, os.W_OK):
+        raise CommandError(f"Folder '{path}' may not be written into: choose another.")
 
 
 def check_distinct(outputs: Iterable[Path | None], inputs: Iterable[Path | None] = ()) -> None:

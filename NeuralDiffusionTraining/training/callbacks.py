@@ -25,6 +25,11 @@ class BestCheckpoint(ModelCheckpoint):
         super().__init__(path.parent, path.stem, monitor="psnr", mode="max", enable_version_counter=False)
         self._path = str(Path(str(self.dirpath)) / path.name)
 
+    @property
+    def state_key(self) -> str:
+        """As of the class that checkpoints of before were written with."""
+        return super().state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__, 1)
+
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over the best figure; paths are those of today."""
         here = {name: self._path if state_dict.get(name) else "" for name in ("best_model_path", "kth_best_model_path")}

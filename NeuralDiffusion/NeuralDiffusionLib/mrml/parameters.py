@@ -11,7 +11,7 @@ from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrappe
 from ..engine.settings import MAX_ITERATIONS, NEIGHBOURHOODS, DenoiseSettings
 from .overlay import COLOUR_TABLES, DEFAULT_COLOUR_TABLE, DEFAULT_OPACITY
 from .planes import SlicesAlong, slice_axis
-from .provenance import input_of
+from .provenance import may_be_of
 from .sequences import frames_of
 
 # In image units: above any noise level that a scan may have.
@@ -127,7 +127,7 @@ class NeuralDiffusionParameterNode:
         """Choose no outputs in place of those that are results of other volumes: the next run would replace them."""
         for name in ("outputVolume", "conductionVolume"):
             volume = getattr(self, name)
-            if volume is not None and input_of(volume) not in (None, self.inputVolume):
+            if volume is not None and not may_be_of(volume, self.inputVolume):
                 setattr(self, name, None)
 
     def restoreDefaults(self) -> None:

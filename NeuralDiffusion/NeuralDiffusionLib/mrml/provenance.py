@@ -70,6 +70,11 @@ def set_input_of(result: slicer.vtkMRMLScalarVolumeNode, input_volume: slicer.vt
     result.SetNodeReferenceID(_INPUT_ROLE, input_volume.GetID())
 
 
+def may_be_of(result: slicer.vtkMRMLScalarVolumeNode, input_volume: slicer.vtkMRMLScalarVolumeNode) -> bool:
+    """Return whether a volume is not known to be the result of another input, which may have left the scene."""
+    return result.GetNodeReferenceID(_INPUT_ROLE) in (None, input_volume.GetID())
+
+
 def input_of(result: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLScalarVolumeNode | None:
     """Return the volume that a result was made of; ``None`` if it is none, or that volume has left the scene."""
     return result.GetNodeReference(_INPUT_ROLE)

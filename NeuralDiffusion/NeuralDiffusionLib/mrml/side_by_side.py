@@ -187,6 +187,8 @@ def _kept(layers: slicer.vtkMRMLSliceCompositeNode) -> _Before | None:
     if values is None or shown is None or layers.GetBackgroundVolumeID() != shown:
         return None
     matrix, origin, field_of_view, pixels, linked, *displays = json.loads(values)
+    # Scenes of the first version do not tell how the volume was shown before.
+    displays = displays or [_read_display(layers.GetScene().GetNodeByID(shown))] * 2
     place = _Place(slicer.util.vtkMatrixFromArray(np.array(matrix)), tuple(origin), tuple(field_of_view), tuple(pixels))
     return _Before(place, background, foreground, linked, shown, *(_Display(*one) for one in displays))
 
