@@ -173,15 +173,18 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def initializeParameterNode(self) -> None:
         """Connect the panel to this scene's parameter node; the first volume is the input until one is chosen."""
-        self.setParameterNode(self.logic.getParameterNode())
+        parameterNode = self.logic.getParameterNode()
+        wasChosen = parameterNode.inputVolume is not None
+        self.setParameterNode(parameterNode)
         if not self._parameterNode.inputVolume:
             # By exact class: the selector offers neither label maps and other kinds of scalar volume nor hidden ones.
             for volume in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
                 if volume.GetClassName() == "vtkMRMLScalarVolumeNode" and not volume.GetHideFromEditors():
                     self._parameterNode.inputVolume = volume
-                    # That of a volume that was deleted meanwhile may be its only copy.
-                    self._parameterNode.keepResultsOfOtherInputs()
                     break
+        if not wasChosen and self._parameterNode.inputVolume:
+            # The result of a volume that was deleted meanwhile may be its only copy.
+            self._parameterNode.keepResultsOfOtherInputs()
         if self.restoring:
             self.restore()
 

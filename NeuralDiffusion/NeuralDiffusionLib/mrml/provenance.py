@@ -71,8 +71,8 @@ def set_input_of(result: slicer.vtkMRMLScalarVolumeNode, input_volume: slicer.vt
 
 
 def may_be_of(result: slicer.vtkMRMLScalarVolumeNode, input_volume: slicer.vtkMRMLScalarVolumeNode) -> bool:
-    """Return whether a volume is not known to be the result of another input, which may have left the scene."""
-    return result.GetNodeReferenceID(_INPUT_ROLE) in (None, input_volume.GetID())
+    """Return whether a volume is no result of a run, or that of this input; others may have left the scene."""
+    return not read_provenance(result) or input_of(result) is input_volume
 
 
 def input_of(result: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLScalarVolumeNode | None:
