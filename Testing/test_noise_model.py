@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from NeuralDiffusionLib.network.noise_model import TYPES, BiasInversion, clipped_gaussian_mean, rice_mean
+from NeuralDiffusionLib.network.noise_model import PURE_TYPES, BiasInversion, clipped_gaussian_mean, rice_mean
 
 
 def one_hot(noise: str, batch: int = 1) -> torch.Tensor:
-    return torch.nn.functional.one_hot(torch.full((batch,), TYPES.index(noise)), len(TYPES)).float()
+    return torch.nn.functional.one_hot(torch.full((batch,), PURE_TYPES.index(noise)), len(PURE_TYPES)).float()
 
 
 def draw(noise: str, signal: float, sigma: float) -> torch.Tensor:
@@ -26,7 +26,7 @@ def test_means_agree_with_simulation(ratio):
     assert clipped_gaussian_mean(at).item() == pytest.approx(draw("gaussian", ratio, 1).mean().item(), abs=6e-3)
 
 
-@pytest.mark.parametrize("noise", TYPES)
+@pytest.mark.parametrize("noise", PURE_TYPES)
 @pytest.mark.parametrize("signal", [0.08, 0.2, 0.5, 1.5])
 def test_inversion_of_the_mean_recovers_the_signal(noise, signal):
     sigma = 0.1
@@ -48,13 +48,13 @@ def test_unclipped_gaussian_has_no_bias():
     assert torch.equal(recovered, image)
 
 
-@pytest.mark.parametrize("noise", TYPES)
+@pytest.mark.parametrize("noise", PURE_TYPES)
 def test_without_noise_nothing_changes(noise):
     image = torch.linspace(-0.2, 1.4, 16).view(1, 1, 4, 4)
     assert torch.equal(BiasInversion()(image, torch.zeros(1), one_hot(noise), torch.ones(1)), image)
 
 
-@pytest.mark.parametrize("noise", TYPES)
+@pytest.mark.parametrize("noise", PURE_TYPES)
 def test_inversion_keeps_the_order_of_intensities_and_is_continuous(noise):
     image = torch.linspace(0, 2, 20_001).view(1, 1, 1, -1)
     steps = BiasInversion()(image, torch.tensor([0.1]), one_hot(noise), torch.ones(1)).diff()
