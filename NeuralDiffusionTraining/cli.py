@@ -95,13 +95,13 @@ def main() -> None:
         status = app(prog_name=PROGRAM, standalone_mode=False)
     except TyperException as error:
         context = getattr(error, "ctx", None)
-        asked = context.command_path if context else PROGRAM
-        sentence = error.format_message().rstrip(".")
+        asked = context.command_path if context else " ".join([PROGRAM, *_command()])
+        sentence = error.format_message().replace("Value error, ", "").rstrip(".")
         if not sentence:
             # Nothing was asked for, and the help was shown.
             sys.exit(STATUS_BAD_INPUT)
-        # typer ends some of its sentences with a full stop and some without.
-        _fail(f"{sentence}: see {asked} --help.")
+        # typer ends some of its sentences with a full stop, some with a question, and some with nothing.
+        _fail(f"{sentence} See {asked} --help." if sentence.endswith("?") else f"{sentence}: see {asked} --help.")
     except (CommandError, DeviceError, InvalidVolumeError, WeightsError) as error:
         _fail(str(error))
     except MemoryError as error:
@@ -115,6 +115,12 @@ def main() -> None:
     if status == STATUS_CANCELLED:
         typer.echo("Cancelled.", err=True)
     sys.exit(status or 0)
+
+
+def _command() -> list[str]:
+    """The command that was given, where the error does not know it."""
+    known = [command.name or command.callback.__name__.replace("_", "-") for command in app.registered_commands]
+    return [name for name in sys.argv[1:2] if name in known]
 
 
 def _fail(sentence: str) -> None:

@@ -92,9 +92,10 @@ def test_the_command_writes_weights_that_the_denoiser_loads(tmp_path):
         "adapt", tmp_path / "scan.nii.gz", "--output", tmp_path / "mine.pt", "--steps", 2, "--batch-size", 2,
         "--device", "cpu",
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Weights fitted to 1 scan in 2 steps written to ")
     loaded = load_weights(tmp_path / "mine.pt")
-    assert "blind-spot training on 1 scans, rician, 2 steps" in loaded.metadata["adapted"]
+    assert "blind-spot training on 1 scan, rician, 2 steps of 2 crops" in loaded.metadata["adapted"]
     assert loaded.metadata["adapted_from_sha256"] == load_weights().sha256
     # What was measured of the bundled weights is not true of these.
     assert {FIGURES, MEASURED_AS} <= load_weights().metadata.keys()

@@ -34,6 +34,12 @@ def one(tmp_path):
     return one
 
 
+def test_what_lies_outside_of_the_training_stands_in_the_sidecar(one):
+    outcome, _, sidecar = one(iterations=1, sigma=1e6)
+    assert outcome.state == "denoised"
+    assert any("outside the range of training" in note for note in read_record(sidecar)["Notes"])
+
+
 @pytest.mark.parametrize("suffix", [".mhd", ".nhdr"])
 def test_a_scan_is_denoised_again_where_only_the_voxels_beside_its_header_have_changed(tmp_path, suffix):
     source = tmp_path / "scans" / f"scan{suffix}"

@@ -111,6 +111,48 @@ def test_a_folder_in_the_place_of_a_file_to_write_is_refused_before_any_work(fol
     assert not list((folder / "masks").iterdir())
 
 
+@pytest.mark.parametrize("arguments", [("adapt", "page.html", "--output"), ("export", "c.ckpt")], ids=" ".join)
+def test_weights_are_not_written_over_what_is_none_by_its_name(folder, arguments):
+    said = refused(*arguments, "page.html" if arguments[0] == "export" else "w.txt")
+    assert said.endswith("is no name for a file of weights: let it end in .pt.\n")
+    assert (folder / "page.html").read_text() == "as it was"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("export", "data", "m.pt"), "Checkpoint 'data' is a folder: give the best.ckpt of a training run.\n"),
+        (("export", "no.ckpt", "m.pt"), "Checkpoint 'no.ckpt' does not exist: give the best.ckpt of a training run.\n"),
+        (("evaluate-volumes", "data"), "Scan 'data' is a folder: name a NIfTI, NRRD or MetaImage file.\n"),
+        (("report", "results", "--readme", "no.md"), "File 'no.md' does not exist: name another.\n"),
+        (("data", "check", "nowhere"), "Data folder 'nowhere' does not exist: give the folder that holds 'no' and"),
+        (("report", "results", "w.pt/x.html"), "w.pt' is a file, in which nothing can be written: name a folder.\n"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_what_is_missing_and_what_is_a_folder_are_told_apart(folder, arguments, sentence):
+    assert sentence in refused(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("denoize",), "No such command 'denoize'. Did you mean 'denoise'? See neural-diffusion --help.\n"),
+        (("denoise", "a.nii", "b.nii", "--intensity-range", "5"), ": see neural-diffusion denoise --help.\n"),
+        (("denoise", "a.nii", "b.nii", "--samples", "8"), "Option '--samples' is of the uncertainty map only: add"),
+        (("train", "--data", "data", "--output", "x", "--precision", "half"), "'half' is not one of"),
+        (("train", "--data", "data", "--output", "x", "--set", "foo=1"), "Option 'foo' does not exist: choose one of"),
+        (("train", "--data", "data", "--output", "x", "--config", "nope"), "one of the bundled comparison, finish, "),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_slip_on_the_command_line_is_said_in_plain_words(folder, arguments, sentence):
+    done = run_here(*arguments)
+    assert (done.status, done.out) == (2, "")
+    assert sentence in done.err
+    assert "Value error" not in done.err
+
+
 def test_a_folder_that_may_not_be_written_into_is_refused_before_any_work(folder, monkeypatch):
     # Root may write everywhere.
     monkeypatch.setattr(os, "access", lambda path, mode: False)

@@ -11,13 +11,14 @@ from batch_runs import run_here
 from sample_results import write_results
 from typer.testing import CliRunner
 
-from NeuralDiffusionLib import DenoiseSettings
-from NeuralDiffusionLib.engine.weights import load_weights, save_weights
+from NeuralDiffusionLib import DenoiseSettings, WeightsError
+from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS, load_weights, save_weights
 from NeuralDiffusionLib.network import diffusion
 from NeuralDiffusionLib.network.neural_diffusion import NeuralDiffusionNetwork
 from NeuralDiffusionTraining.cli import app
 from NeuralDiffusionTraining.commands.export import figures_to_keep
 from NeuralDiffusionTraining.files.command_error import CommandError
+from NeuralDiffusionTraining.networks.checkpoints import load_trained
 from NeuralDiffusionTraining.networks.registry import build_network
 from NeuralDiffusionTraining.reporting.model_card import model_card
 from NeuralDiffusionTraining.reporting.onnx_export import export_onnx
@@ -130,6 +131,18 @@ def test_networks_that_the_denoiser_cannot_run_are_refused(tmp_path):
     refused = CliRunner().invoke(app, ["export", str(checkpoint(tmp_path / "u.ckpt", "unet")), str(tmp_path / "w.pt")])
     assert "'unet'" in str(refused.exception)
     assert not (tmp_path / "w.pt").exists()
+
+
+def test_weights_and_checkpoints_that_were_taken_for_each_other_are_told_apart(tmp_path):
+    path = checkpoint(tmp_path / "best.ckpt", "neural-diffusion")
+    content = torch.load(path, weights_only=False)
+    torch.save(content | {"pytorch-lightning_version": "2.6"}, path)
+    with pytest.raises(WeightsError, match="are a checkpoint of a training: make a file of it with"):
+        load_weights(path)
+    with pytest.raises(CommandError, match="is no checkpoint, but a file of weights that was exported: give"):
+        load_trained(BUNDLED_WEIGHTS)
+    with pytest.raises(WeightsError, match=r"cannot be read .*: name a file that 'neural-diffusion export' wrote"):
+        load_weights(tmp_path / "nowhere.pt")
 
 
 @pytest.mark.parametrize("option", [("--noise", "speckle"), ("--iterations", "8"), ("--neighbours", "4")])

@@ -202,6 +202,30 @@ def test_command_writes_the_page_and_refuses_what_is_missing(results, scan, tmp_
         assert not (tmp_path / "x.html").exists()
 
 
+def test_a_folder_without_results_and_a_page_without_a_place_for_tables_are_refused(results, tmp_path):
+    marked, plain = tmp_path / "marked.md", tmp_path / "plain.md"
+    marked.write_text("<!-- figures: benchmark -->\nas it was\n<!-- end -->\n")
+    plain.write_text("as it was")
+    (tmp_path / "empty").mkdir()
+    for arguments, sentence in (
+        (
+            (tmp_path / "empty", "--readme", marked),
+            "' holds no results: run neural-diffusion evaluate with --json first.",
+        ),
+        (
+            (tmp_path / "empty", tmp_path / "x.html"),
+            "' holds no results: run neural-diffusion evaluate with --json first.",
+        ),
+        ((results, "--readme", plain), "has no place for tables: write '<!-- figures: benchmark -->' and"),
+    ):
+        done = run_here("report", *arguments)
+        assert (done.status, done.out) == (2, "")
+        assert sentence in done.err
+    assert "as it was" in marked.read_text()
+    assert plain.read_text() == "as it was"
+    assert not (tmp_path / "x.html").exists()
+
+
 def test_learning_curves_stand_at_their_epochs(results, tmp_path):
     import pandas as pd
 

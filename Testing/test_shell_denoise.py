@@ -127,6 +127,15 @@ def test_keeps_free_header_fields(tmp_path, suffix):
     assert sitk.ReadImage(str(tmp_path / f"clean{suffix}")).GetMetaData("study") == "Größe 7 Tesla"
 
 
+def test_what_lies_outside_of_the_training_is_said_on_standard_error(tmp_path):
+    scan = write(tmp_path / "scan.nrrd", head() - 1000)
+    done = denoise(scan, tmp_path / "clean.nrrd", "--sigma", 1e6)
+    far_below, level = done.stderr.splitlines()
+    assert far_below.startswith("About 100% of the volume lies far below zero")
+    assert level.startswith("The noise level of 1000000 is outside the range of training")
+    assert denoise(write(tmp_path / "usual.nrrd"), tmp_path / "clean2.nrrd").stderr == ""
+
+
 def test_whole_numbers_stay_whole_unless_floats_are_asked_for(tmp_path):
     scan = write(tmp_path / "scan.nrrd", head(np.uint8))
 

@@ -112,7 +112,7 @@ class TestFormats:
 
     def test_an_ending_in_capitals_that_nobody_could_read_is_refused(self, tmp_path):
         said = refused(write(tmp_path / "scan.nrrd"), tmp_path / "clean.MHA")
-        assert said.endswith("clean.MHA cannot be written: its name must end in .nii.gz, .nii, .nrrd, .mha.")
+        assert said.endswith("clean.MHA cannot be written: its name must end in .nii.gz, .nii, .nrrd or .mha.")
 
     @pytest.mark.parametrize("order", ["<", ">"])
     @pytest.mark.parametrize("version", [1, 2])
@@ -241,6 +241,15 @@ class TestPlaces:
         (tmp_path / "sub").mkdir()
         same = tmp_path / "sub" / ".." / "clean.nrrd"
         assert "two of the files" in refused(scan, tmp_path / "clean.nrrd", "--conduction", same)
+
+    @pytest.mark.parametrize("named", ["scan.nrrd", "link.nrrd"])
+    def test_a_map_never_replaces_the_scan(self, tmp_path, named):
+        scan = write(tmp_path / "scan.nrrd")
+        (tmp_path / "link.nrrd").symlink_to(scan)
+        before = files(tmp_path)
+        said = refused(scan, tmp_path / "clean.nrrd", "--conduction", tmp_path / named, "--overwrite")
+        assert said == f"'{tmp_path / named}' would be written over what is read: choose another name for the output."
+        assert files(tmp_path) == before
 
     @pytest.mark.parametrize("link", [os.symlink, os.link])
     def test_a_link_to_the_input_counts_as_the_input(self, tmp_path, link):

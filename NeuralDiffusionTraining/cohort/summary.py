@@ -9,6 +9,7 @@ from pathlib import Path
 from NeuralDiffusionLib.file_names import shown
 
 from ..files.markdown import cell
+from ..files.words import counted
 from .outcome import Outcome
 
 
@@ -16,7 +17,7 @@ def summary(outcomes: Sequence[Outcome], folder: Path, seconds: float) -> str:
     """How many scans were denoised, left as they were, and failed."""
     count = Counter(outcome.state for outcome in outcomes)
     return (
-        f"Denoised {count['denoised']} of {len(outcomes)} scans into {folder} in {seconds:.1f} s; "
+        f"Denoised {count['denoised']} of {counted(len(outcomes), 'scan')} into {folder} in {seconds:.1f} s; "
         f"{count['already done']} were done already, {count['failed']} failed."
     )
 

@@ -16,7 +16,7 @@ from NeuralDiffusionLib.image_headers import files_of
 from ..files.command_error import CommandError
 from ..files.image_files import check_target, scalar_type_in, write_denoised
 from ..files.result_files import make_folder
-from ..files.scan_denoising import naming, read_source, with_slice_axis, write_scan_files
+from ..files.scan_denoising import naming, read_source, with_slice_axis, with_warnings, write_scan_files
 from .outcome import Outcome
 from .record import Order, is_done, read_record, sha256_of, sidecar_text
 from .scans import CohortScan, sidecar_of
@@ -72,6 +72,7 @@ def _run(scan: CohortScan, order: Order) -> Literal["denoised", "already done"]:
     with naming(scan.source):
         stored_as = scalar_type_in(scan.output, volume, order.as_float)
         result = denoiser(volume.voxels, settings, scalar_type=stored_as, conduction=False)
+        result = with_warnings(result, volume, settings)
     denoised = time.perf_counter()
 
     text = ""

@@ -10,7 +10,8 @@ import typer
 from NeuralDiffusionLib import NOISE_TYPES
 
 from ..files.command_error import CommandError
-from ..files.result_files import check_outputs, write_file
+from ..files.result_files import check_outputs, check_weights_file, write_file
+from ..files.words import counted
 from ..training.limits import LARGEST_RATE, LARGEST_SEED
 from .options import Device
 
@@ -46,6 +47,7 @@ def adapt(
     from ..training.blind_spot import adapt as fit
 
     check_outputs(output, inputs=[*scans, weights])
+    check_weights_file(output)
     if noise not in NOISE_TYPES:
         raise CommandError(f"Noise type '{noise}' is not known: choose one of {', '.join(NOISE_TYPES)}.")
     place = resolve_device(device)
@@ -58,7 +60,9 @@ def adapt(
             check_volume(voxels)
             varied = has_content(voxels)
         if min(voxels.shape[1:]) < _SMALLEST:
-            raise CommandError(f"Scan '{scan}' has slices of less than {_SMALLEST} pixels: give larger ones.")
+            raise CommandError(
+                f"Scan '{scan}' has slices of fewer than {_SMALLEST} pixels along a side: give one with larger slices."
+            )
         if not varied:
             raise CommandError(f"Scan '{scan}' has only constant slices, nothing to learn from: give another.")
         volumes.append(voxels)
@@ -67,11 +71,13 @@ def adapt(
     # What was measured of the weights it starts from is not true of these.
     made = {
         **{name: value for name, value in start.metadata.items() if name not in (FIGURES, MEASURED_AS)},
-        "adapted": f"blind-spot training on {len(volumes)} scans, {noise}, {steps} steps of {batch_size} crops, "
+        "adapted": f"blind-spot training on {counted(len(volumes), 'scan')}, {noise}, "
+        f"{counted(steps, 'step')} of {counted(batch_size, 'crop')}, "
         f"learning rate {learning_rate:g}, seed {seed}",
         "adapted_from_sha256": start.sha256,
     }
     write_file(output, lambda unfinished: save_weights(unfinished, network, made))
     Console(markup=False).print(
-        f"Weights fitted to {len(volumes)} scans in {steps} steps written to {output}.", highlight=False
+        f"Weights fitted to {counted(len(volumes), 'scan')} in {counted(steps, 'step')} written to {output}.",
+        highlight=False,
     )

@@ -46,7 +46,7 @@ def bench(
     """Time ours and its rivals on one noisy volume, in one process on one device, and say where the time goes.
 
     They take turns, so that what slows the computer for a while slows them all. The rivals run with their own defaults
-    and on the CPU, those that are not installed are left out with a line. The volume is the T1 template of nilearn
+    and on the CPU; those that are not installed are left out with a line. The volume is the T1 template of nilearn
     where that is installed, else a generated head, with 9 % Rician noise. The JSON file is written anew after each
     run: what was measured before an interruption is kept.
     """

@@ -15,6 +15,7 @@ import typer
 from NeuralDiffusionLib import DenoiseSettings
 
 from ..files.command_error import CommandError
+from ..files.words import counted
 from .denoise_options import (
     FILES,
     FLAG,
@@ -31,6 +32,7 @@ from .denoise_options import (
     Weights,
     chosen_settings,
 )
+from .options import was_given
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
 
 def denoise(
+    context: typer.Context,
     source: Annotated[
         Path,
         typer.Argument(
@@ -116,6 +119,8 @@ def denoise(
 
     # A job scheduler's stop is treated like Ctrl-C, so that it leaves no unfinished file either.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if uncertainty is None and was_given(context, "samples"):
+        raise CommandError("Option '--samples' is of the uncertainty map only: add --uncertainty FILE or leave it out.")
     maps = {name: path for name, path in (("conduction", conduction), ("uncertainty", uncertainty)) if path is not None}
     targets = [output, *maps.values()]
     settings = chosen_settings(noise, iterations, neighbours, no_refine, sigma, intensity_range, slice_axis)
@@ -164,7 +169,10 @@ def _check_paths(source: Path, targets: list[Path], series: str | None, overwrit
         # ITK writes two files of other names for .MHA, and reads none.
         small = target.name if target.name.lower().endswith(".mha") else target.name.lower()
         if not small.endswith(OUTPUT_SUFFIXES):
-            raise CommandError(f"{target} cannot be written: its name must end in {', '.join(OUTPUT_SUFFIXES)}.")
+            ends = f"{', '.join(OUTPUT_SUFFIXES[:-1])} or {OUTPUT_SUFFIXES[-1]}"
+            raise CommandError(f"{target} cannot be written: its name must end in {ends}.")
+        if target.parent.exists() and not target.parent.is_dir():
+            raise CommandError(f"{target} cannot be written: {target.parent} is a file, name a folder.")
         if not target.parent.is_dir():
             raise CommandError(f"{target} cannot be written: there is no folder {target.parent}, create it first.")
         if not os.access(target.parent, os.W_OK):
@@ -175,6 +183,8 @@ def _check_paths(source: Path, targets: list[Path], series: str | None, overwrit
             what = "is the input itself" if target.exists() and target.samefile(source) else "exists already"
             raise CommandError(f"{target} {what}: choose another name, or add --overwrite to replace it.")
     check_distinct(targets)
+    # Not even --overwrite replaces the scan by one of its maps.
+    check_distinct(targets[1:], inputs=[source])
 
 
 def _denoise(
@@ -187,7 +197,7 @@ def _denoise(
     from NeuralDiffusionLib.engine.uncertainty import sample_uncertainty
     from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS
 
-    from ..files.scan_denoising import naming
+    from ..files.scan_denoising import naming, with_warnings
 
     started = time.perf_counter()
     denoiser = Denoiser(device, weights or BUNDLED_WEIGHTS)
@@ -218,6 +228,7 @@ def _denoise(
                     scan.voxels, settings, show, scalar_type=wanted.scalar_type, conduction=wanted.conduction
                 )
                 deviation = None
+            result = with_warnings(result, scan, settings)
     return _Run(result, deviation, slices, time.perf_counter() - started)
 
 
@@ -237,7 +248,7 @@ def _write(output: Path, maps: dict[str, Path], scan: Scan, run: _Run, as_float:
 def _summary(source: Path, targets: list[Path], settings: DenoiseSettings, run: _Run) -> str:
     level = f"{run.result.sigma:.3g}" + (" of the signal" if settings.noise == "speckle" else "")
     return (
-        f"Denoised {run.slices} slices of {source} in {run.seconds:.1f} s on {run.result.device} "
+        f"Denoised {counted(run.slices, 'slice')} of {source} in {run.seconds:.1f} s on {run.result.device} "
         f"({settings.noise}, {settings.iterations} iterations, {settings.neighbours} neighbours, "
         f"{'refined' if settings.refine else 'not refined'}, "
         f"{'estimated' if settings.sigma is None else 'given'} noise level {level}) "

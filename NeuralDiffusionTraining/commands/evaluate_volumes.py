@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..files.command_error import CommandError
-from ..files.result_files import check_outputs, write_json, write_text
+from ..files.result_files import check_is_file, check_outputs, write_json, write_text
 from .options import LARGEST_SIGMA, SMALLEST_SIGMA, Device, Iterations, JsonFile, Weights
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def evaluate_volumes(
         list[float] | None,
         typer.Option(
             max=LARGEST_SIGMA,
-            help="Noise level relative to the range; repeat for more. Default: 0.01-0.15.",
+            help=f"Noise level relative to the range, {SMALLEST_SIGMA:g} or more; repeat for more. Default: 0.01-0.15.",
         ),
     ] = None,
     iterations: Iterations = 16,
@@ -131,8 +131,7 @@ def read_clean(scans: list[Path], template: bool, slices: int) -> list[CleanVolu
             raise CommandError(f"Two scans are called '{name}': rename one, or the table could not tell them apart.")
     clean = []
     for name, path in named:
-        if not path.is_file():
-            raise CommandError(f"Scan '{path}' does not exist.")
+        check_is_file("Scan", path, "name a NIfTI, NRRD or MetaImage file")
         scan = read_scan(path)
         clean.append(prepare_volume(name, *scan.as_acquired, slices))
     return clean

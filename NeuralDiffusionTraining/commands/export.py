@@ -10,7 +10,8 @@ import typer
 from NeuralDiffusionLib import DenoiseSettings
 
 from ..files.command_error import CommandError
-from ..files.result_files import check_outputs, write_file
+from ..files.result_files import check_outputs, check_weights_file, write_file
+from .options import was_given
 
 LIMITS = (
     "Trained on single 2-D slices of the data named here, with simulated noise; not for diagnosis. "
@@ -44,10 +45,10 @@ def export(
 ) -> None:
     """Write the averaged weights of a checkpoint, with how they were made, to a small file that is safe to load.
 
-    The ONNX file, for programs without PyTorch, has the settings above built in. Its input "slices" is (batch, 1, rows,
-    columns), float32, intensities about 0 to 1, 8 pixels or more along each side; its outputs are "image" and
-    "conduction" of the same shape and "sigma", (batch,), the estimated noise level. Writing it takes a minute and the
-    packages of the extra 'onnx'.
+    The ONNX file, for programs without PyTorch, has the settings of the group ONNX built in. Its input "slices" is
+    (batch, 1, rows, columns), float32, intensities about 0 to 1, 8 pixels or more along each side; its outputs are
+    "image" and "conduction" of the same shape and "sigma", (batch,), the estimated noise level. Writing it takes a
+    minute and the packages of the extra 'onnx'.
     """
     from NeuralDiffusionLib.engine.weights import save_weights
 
@@ -55,9 +56,9 @@ def export(
     from ..reporting.onnx_export import export_onnx, require_onnx
 
     check_outputs(output, onnx, inputs=(checkpoint, figures))
+    check_weights_file(output)
     settings = None
-    sources = {name: context.get_parameter_source(name) for name in _BUILT_IN}
-    given = [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+    given = [name for name in _BUILT_IN if was_given(context, name)]
     if given and onnx is None:
         option = "--refine/--no-refine" if given[0] == "refine" else f"--{given[0]}"
         raise CommandError(f"Option '{option}' is of the ONNX file only: add --onnx FILE, or leave it out.")

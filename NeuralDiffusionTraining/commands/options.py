@@ -12,6 +12,13 @@ LARGEST_SIGMA = 1.0
 SMALLEST_SIGMA = 1e-4
 """Of what is measured relative to the noise: far below a grey level, where 32-bit floats round it away."""
 
+
+def was_given(context: typer.Context, option: str) -> bool:
+    """Whether an option stands on the command line, by the name of its parameter."""
+    source = context.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 Data = Annotated[Path, typer.Option(help="Folder that holds the Br35H classes 'no' and 'yes'.")]
 SplitName = Annotated[str, typer.Option(help="original, grouped, or a split file.")]
 Part = Annotated[Literal["test", "validation"], typer.Option(help="Part of the split.")]

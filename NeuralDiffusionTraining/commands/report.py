@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..files.command_error import CommandError
-from ..files.result_files import check_outputs, write_text
+from ..files.result_files import check_is_file, check_outputs, write_text
 from .options import Weights
 from .table_rows import name_and_checkpoint
 
@@ -38,20 +38,28 @@ def report(
     in curves.csv; what is missing is said to be missing. In Markdown, what stands between `<!-- figures: NAME -->` and
     `<!-- end -->` is replaced: benchmark, headline, comparison, sweep, ablation, checks, volumes, rivals or speed.
     """
-    from ..reporting.readme_figures import with_figures
+    from ..reporting.readme_figures import has_figures, with_figures
     from ..reporting.results import files_of_results, read_results
 
     pages = readme or []
     if output is None and not pages:
         raise CommandError("Nothing to write: name an HTML file, or a README with --readme.")
     for path in (example, *pages):
-        if path is not None and not path.is_file():
-            raise CommandError(f"File '{path}' does not exist.")
+        if path is not None:
+            check_is_file("File", path, "name another")
     checkpoints = [name_and_checkpoint(one) for one in trained or []]
     read = [example, weights, *(path for _, path in checkpoints), *files_of_results(results)]
     check_outputs(output, *pages, inputs=read)
     texts = [_read_text(path) for path in pages]
     measured = read_results(results)
+    if not measured.files:
+        raise CommandError(f"Folder '{results}' holds no results: run neural-diffusion evaluate with --json first.")
+    for path, text in zip(pages, texts, strict=True):
+        if not has_figures(text):
+            raise CommandError(
+                f"File '{path}' has no place for tables: write '<!-- figures: benchmark -->' and '<!-- end -->' where "
+                "one shall stand."
+            )
     written = [with_figures(text, measured) for text in texts]
     if output is not None:
         from NeuralDiffusionLib import Denoiser

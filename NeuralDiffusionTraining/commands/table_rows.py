@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..files.command_error import CommandError
+from ..files.result_files import check_is_file
 
 if TYPE_CHECKING:
     from NeuralDiffusionLib import Denoiser, DenoiseSettings
@@ -44,8 +45,7 @@ def name_and_checkpoint(text: str) -> tuple[str, Path]:
     name, equals, path = text.partition("=")
     if not (name.strip() and equals and path):
         raise CommandError(f"'--trained {text}' names no row and file: write NAME=CHECKPOINT, such as U-Net=best.ckpt.")
-    if not Path(path).is_file():
-        raise CommandError(f"Checkpoint '{path}' does not exist: give a file that 'neural-diffusion train' wrote.")
+    check_is_file("Checkpoint", Path(path), "give a file that 'neural-diffusion train' wrote")
     return name.strip(), Path(path)
 
 

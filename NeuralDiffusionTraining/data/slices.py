@@ -25,6 +25,8 @@ def list_slices(folder: Path) -> list[str]:
     CommandError
         If the folder or one of its class folders is missing or empty.
     """
+    if not folder.is_dir():
+        raise CommandError(f"Data folder '{folder}' does not exist: give the folder that holds 'no' and 'yes'.")
     names = []
     for label in CLASSES:
         files = [path.name for path in (folder / label).glob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png")]

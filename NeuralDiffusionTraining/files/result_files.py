@@ -16,6 +16,20 @@ from NeuralDiffusionLib.whole_files import write_whole
 from .command_error import CommandError
 
 
+def check_is_file(what: str, path: Path, instead: str) -> None:
+    """Refuse what is to be read and is no file; `what` it is and what to give `instead` are parts of the sentence.
+
+    Raises
+    ------
+    CommandError
+        If it does not exist, or is a folder.
+    """
+    if not os.path.exists(path):
+        raise CommandError(f"{what} '{path}' does not exist: {instead}.")
+    if os.path.isdir(path):
+        raise CommandError(f"{what} '{path}' is a folder: {instead}.")
+
+
 def check_file(path: Path | None) -> None:
     """Refuse a file, if one is asked for, that could not be written in the end, before any work is done.
 
@@ -43,6 +57,18 @@ def check_folder_to_make(path: Path | None) -> None:
         raise CommandError(f"'{path}' is a file: name a folder.")
     elif not os.access(path, os.W_OK):
         raise CommandError(f"Folder '{path}' may not be written into: choose another.")
+
+
+def check_weights_file(path: Path) -> None:
+    """Refuse a name for a file of weights that is that of something else, before any work is done.
+
+    Raises
+    ------
+    CommandError
+        If it does not end in ".pt".
+    """
+    if path.suffix != ".pt":
+        raise CommandError(f"'{path}' is no name for a file of weights: let it end in .pt.")
 
 
 def check_distinct(outputs: Iterable[Path | None], inputs: Iterable[Path | None] = ()) -> None:
@@ -163,6 +189,8 @@ def read_json(path: Path) -> Any:
 
 def _check_above(path: Path | None) -> None:
     above = None if path is None else path.resolve().parent
+    if above is not None and above.exists() and not above.is_dir():
+        raise CommandError(f"'{above}' is a file, in which nothing can be written: name a folder.")
     if above is not None and not above.is_dir():
         raise CommandError(f"Folder '{above}' does not exist: create it first.")
     if above is not None and not os.access(above, os.W_OK):

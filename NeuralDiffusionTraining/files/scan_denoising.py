@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from NeuralDiffusionLib import DenoiseSettings, InvalidVolumeError
+from NeuralDiffusionLib import DenoiseResult, DenoiseSettings, InvalidVolumeError
+from NeuralDiffusionLib.engine.domain_checks import domain_warnings
 from NeuralDiffusionLib.whole_files import write_whole
 
 from .command_error import CommandError
@@ -32,6 +33,19 @@ def with_slice_axis(settings: DenoiseSettings, scan: Scan) -> DenoiseSettings:
     if settings.slice_axis is not None:
         return settings
     return replace(settings, slice_axis=scan.slice_axis)
+
+
+def with_warnings(result: DenoiseResult, scan: Scan, settings: DenoiseSettings) -> DenoiseResult:
+    """The result with sentences about what in the scan lies outside of the network's training among its notes."""
+    found = domain_warnings(
+        scan.voxels,
+        scan.spacing[::-1],
+        settings.slice_axis,
+        result.sigma,
+        intensity_range=result.intensity_range,
+        relative_sigma=settings.noise == "speckle",
+    )
+    return replace(result, notes=(*result.notes, *found))
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from torch import nn
 from NeuralDiffusionLib.engine.weights import DAMAGED, unpack
 
 from ..files.command_error import CommandError
+from ..files.result_files import check_is_file
 from .registry import build_network
 
 NEWEST = "last.ckpt"
@@ -54,14 +55,18 @@ def load_trained(path: Path, may_be_older: bool = False) -> TrainedNetwork:
     CommandError
         If it does not exist, fits no network of this version, or lacks parts that it may not lack.
     """
-    if not path.is_file():
-        raise CommandError(f"Checkpoint '{path}' does not exist: give the {BEST} of a training run.")
+    check_is_file("Checkpoint", path, f"give the {BEST} of a training run")
     try:
         content = unpack(path.read_bytes())
     except OSError as error:
         raise CommandError(f"Checkpoint '{path}' cannot be read ({error.strerror}): give another.") from error
     except DAMAGED as error:
         raise CommandError(f"Checkpoint '{path}' is damaged: give another one of that run, or train again.") from error
+    if isinstance(content, dict) and "architecture" in content:
+        raise CommandError(
+            f"'{path}' is no checkpoint, but a file of weights that was exported: give it with --weights, or the "
+            f"{BEST} of the training run."
+        )
     try:
         config, made = content["hyper_parameters"]["config"], content["hyper_parameters"]["provenance"]
         network = build_network(config["network"])

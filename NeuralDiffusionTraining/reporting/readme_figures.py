@@ -82,6 +82,11 @@ BLOCKS: dict[str, Block] = {
 """What may stand between `<!-- figures: NAME -->` and `<!-- end -->`."""
 
 
+def has_figures(text: str) -> bool:
+    """Whether a page has a place for a table."""
+    return _BLOCK.search(text) is not None
+
+
 def with_figures(text: str, results: Results) -> str:
     """The Markdown text with every marked block written anew.
 

@@ -8,6 +8,7 @@ images is not learned.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -144,7 +145,9 @@ def adapt(
         enable_model_summary=False,
         callbacks=[DivergenceStop(), RunProgress()],
     )
-    with interruptible():
+    with interruptible(), warnings.catch_warnings():
+        # Of what Lightning does itself.
+        warnings.filterwarnings("ignore", module="lightning")
         trainer.fit(BlindSpotTask(network.train(), options), DataLoader(crops, options.batch_size))
     network.noise_level.requires_grad_(True)
     return network.cpu().eval()

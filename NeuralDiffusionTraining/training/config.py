@@ -134,7 +134,8 @@ def read_config(path: Path | None, overrides: Mapping[str, Any]) -> TrainingConf
             content = _from_yaml(path.read_text(encoding="utf-8")) or {}
         except OSError as error:
             raise CommandError(
-                f"Configuration '{path}' cannot be read ({error.strerror}): name a YAML file."
+                f"Configuration '{path}' cannot be read ({error.strerror}): name a YAML file, or one of the bundled "
+                f"{', '.join(sorted(one.stem for one in CONFIGS.glob('*.yaml')))}."
             ) from error
         except ValueError as error:
             raise CommandError(f"Configuration '{path}' is not YAML: {error}.") from error
@@ -148,6 +149,8 @@ def read_config(path: Path | None, overrides: Mapping[str, Any]) -> TrainingConf
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         about = f"Option '{name}'" + (f" of '{path}'" if path is not None and name not in overrides else "")
+        if first["type"] == "extra_forbidden":
+            raise CommandError(f"{about} does not exist: choose one of those of the bundled configurations.") from error
         said = first["msg"].removeprefix("Value error, ")
         said = said[0].lower() + said[1:]
         raise CommandError(f"{about} is not possible: {said} (given: {first['input']!r}).") from error

@@ -63,13 +63,22 @@ def load_weights(path: Path = BUNDLED_WEIGHTS) -> LoadedWeights:
     try:
         file = path.read_bytes()
     except OSError as error:
-        message = _("Weights '{path}' cannot be read ({reason}): reinstall the extension.")
+        message = (
+            _("Weights '{path}' cannot be read ({reason}): reinstall the extension.")
+            if path == BUNDLED_WEIGHTS
+            else _("Weights '{path}' cannot be read ({reason}): name a file that 'neural-diffusion export' wrote.")
+        )
         raise WeightsError(message.format(path=path, reason=error.strerror)) from error
     try:
         content = unpack(file)
     except DAMAGED as error:
         message = _("Weights '{path}' are damaged: reinstall the extension or export them again.")
         raise WeightsError(message.format(path=path)) from error
+    if isinstance(content, dict) and "pytorch-lightning_version" in content:
+        message = _(
+            "Weights '{path}' are a checkpoint of a training: make a file of it with 'neural-diffusion export'."
+        )
+        raise WeightsError(message.format(path=path))
     try:
         if content["format"] > _FORMAT:
             message = _("Weights '{path}' were written by a newer version: update the extension.")
