@@ -118,9 +118,11 @@ def main() -> None:
 
 
 def _command() -> list[str]:
-    """The command that was given, where the error does not know it."""
+    """The command that was given, where the error does not know it; of "data" its own command, too."""
     known = [command.name or command.callback.__name__.replace("_", "-") for command in app.registered_commands]
-    return [name for name in sys.argv[1:2] if name in known]
+    groups = [group.name for group in app.registered_groups]
+    given = sys.argv[1:2]
+    return sys.argv[1:3] if given and given[0] in groups else [name for name in given if name in known]
 
 
 def _fail(sentence: str) -> None:

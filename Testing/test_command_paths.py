@@ -139,6 +139,8 @@ def test_what_is_missing_and_what_is_a_folder_are_told_apart(folder, arguments, 
     [
         (("denoize",), "No such command 'denoize'. Did you mean 'denoise'? See neural-diffusion --help.\n"),
         (("denoise", "a.nii", "b.nii", "--intensity-range", "5"), ": see neural-diffusion denoise --help.\n"),
+        (("data", "check", "data", "--splits"), ": see neural-diffusion data check --help.\n"),
+        (("export", "c.ckpt", "m.pt", "--no-refine"), "Option '--refine/--no-refine' is of the ONNX file only"),
         (("denoise", "a.nii", "b.nii", "--samples", "8"), "Option '--samples' is of the uncertainty map only: add"),
         (("train", "--data", "data", "--output", "x", "--precision", "half"), "'half' is not one of"),
         (("train", "--data", "data", "--output", "x", "--set", "foo=1"), "Option 'foo' does not exist: choose one of"),

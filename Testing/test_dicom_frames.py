@@ -111,9 +111,13 @@ def turned(degrees: float) -> dict:
         ([0, 2, 4], [turned(one) for one in (30, 30, 40)], "mixes frames of several orientations"),
         ([0, 2, 4], [scaled(one) for one in (1, 1, 2)], "scales its frames by different factors: convert it"),
         ([0, 2, 4], [sized(one) for one in (1, 2, 3)], "mixes frames of several orientations or pixel sizes"),
-        ([0, 2, 4], [{}, {}, placed([])], "does not say where each of them lies"),
-        ([0, 2, 4], [{}, {}, placed([1.0, 2.0])], "does not say where each of them lies"),
-        ([0, 2, 4], [scaled(1), scaled(1), scaled(None)], "does not say where each of them lies"),
+        ([0, 2, 4], [{}, {}, placed([])], "does not say of each where it lies and how it is scaled"),
+        ([0, 2, 4], [{}, {}, placed([1.0, 2.0])], "does not say of each where it lies and how it is scaled"),
+        (
+            [0, 2, 4],
+            [scaled(1), scaled(1), scaled(None)],
+            "does not say of each where it lies and how it is scaled",
+        ),
     ],
     ids=[
         "two echoes",
@@ -158,10 +162,39 @@ def test_frames_that_share_nothing_are_taken(tmp_path, shared):
     np.testing.assert_allclose(scan.spacing, [0.9, 0.7, 2.0], atol=1e-5)
 
 
+def test_what_a_frame_does_not_state_itself_it_shares_with_the_others_element_by_element(tmp_path):
+    each = [
+        {
+            "PixelMeasuresSequence": group(SliceThickness=2.0),
+            "PixelValueTransformationSequence": group(RescaleSlope=2.5),
+        }
+    ] * 3
+    stored = write_frames(tmp_path / "dicom" / "scan.dcm", [0, 2, 4], each=each)
+    scan = read(tmp_path / "dicom" / "scan.dcm")
+    assert scan.voxels.shape == stored.shape
+    np.testing.assert_allclose(scan.spacing, [0.9, 0.7, 2.0], atol=1e-5)
+
+
+def test_a_damaged_header_is_said_in_a_sentence(tmp_path):
+    write_frames(tmp_path / "dicom" / "scan.dcm", [0, 2, 4])
+    path = tmp_path / "dicom" / "scan.dcm"
+    whole, random = path.read_bytes(), np.random.default_rng(0)
+    refused = 0
+    for _ in range(60):
+        damaged = bytearray(whole)
+        damaged[int(random.integers(132, 300))] = int(random.integers(256))
+        path.write_bytes(damaged)
+        try:
+            read_source(path)
+        except CommandError:
+            refused += 1
+    assert refused > 0
+
+
 def test_frames_without_any_place_are_refused(tmp_path):
     write_frames(tmp_path / "dicom" / "scan.dcm", [0, 2, 4])
     file = pydicom.dcmread(tmp_path / "dicom" / "scan.dcm")
     del file.PerFrameFunctionalGroupsSequence
     file.save_as(tmp_path / "dicom" / "scan.dcm")
-    with pytest.raises(CommandError, match=r"holds 3 frames and does not say where .* dcm2niix, first\."):
+    with pytest.raises(CommandError, match=r"holds 3 frames and does not say of each where .* dcm2niix, first\."):
         read_source(tmp_path / "dicom" / "scan.dcm")

@@ -248,6 +248,13 @@ def test_curves_that_are_no_table_are_refused_by_name(tmp_path, text):
         read_results(tmp_path)
 
 
+def test_learning_curves_alone_make_a_page(results, scan, tmp_path):
+    (tmp_path / "curves.csv").write_bytes((results / "curves.csv").read_bytes())
+    done = run_here("report", tmp_path, tmp_path / "page.html", "--example", scan)
+    assert (done.status, done.err) == (0, "")
+    assert "Learning curves: the shipped weights" in (tmp_path / "page.html").read_text()
+
+
 def test_a_table_of_other_things_is_left_out_and_named(tmp_path):
     (tmp_path / "growth_curves.csv").write_text("month,length\n1,50\n")
     found = read_results(tmp_path)

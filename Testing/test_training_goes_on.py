@@ -84,6 +84,10 @@ class TestStopsAndMoves:
     def test_ctrl_c_keeps_the_epochs_that_are_done(self, stopped):
         assert load_trained(stopped / "last.ckpt").done["epochs_done"] == "1"
 
+    def test_checkpoints_tell_of_the_best_under_the_name_of_lightnings_own_class(self, stopped):
+        checkpoint = torch.load(stopped / "last.ckpt", weights_only=False)
+        assert [name.partition("{")[0] for name in checkpoint["callbacks"] if "psnr" in name] == ["ModelCheckpoint"]
+
     @pytest.mark.parametrize("name", ["run", "moved"])
     def test_better_weights_are_kept_wherever_the_folder_lies_by_then(self, data, stopped, name):
         checkpoint = torch.load(stopped / "last.ckpt", weights_only=False)

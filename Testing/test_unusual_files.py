@@ -247,7 +247,8 @@ class TestPlaces:
         scan = write(tmp_path / "scan.nrrd")
         (tmp_path / "link.nrrd").symlink_to(scan)
         before = files(tmp_path)
-        said = refused(scan, tmp_path / "clean.nrrd", "--conduction", tmp_path / named, "--overwrite")
+        for options in ((), ("--overwrite",)):
+            said = refused(scan, tmp_path / "clean.nrrd", "--conduction", tmp_path / named, *options)
         assert said == f"'{tmp_path / named}' would be written over what is read: choose another name for the output."
         assert files(tmp_path) == before
 

@@ -175,6 +175,13 @@ class TestFormatOfTwoFiles:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="permissions of Windows are others")
+def test_nobody_else_looks_into_what_is_not_finished(folder):
+    modes = []
+    write_whole([(folder / "a.txt", lambda path: (new(path), modes.append(path.parents[1].stat().st_mode)))])
+    assert [stat.S_IMODE(mode) for mode in modes] == [0o700]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions of Windows are others")
 def test_a_file_that_is_replaced_keeps_its_permissions(folder):
     (folder / "first.txt").chmod(0o640)
     write_whole([(folder / "first.txt", new), (folder / "second.txt", new)])

@@ -165,6 +165,8 @@ def _check_paths(source: Path, targets: list[Path], series: str | None, overwrit
         raise CommandError(f"{source} may not be read: ask for the permission to read it.")
     if series is not None and not source.is_dir():
         raise CommandError(f"{source} is a file: --series chooses from a folder of DICOM images.")
+    # Not even --overwrite replaces the scan by one of its maps.
+    check_distinct(targets[1:], inputs=[source])
     for target in targets:
         # ITK writes two files of other names for .MHA, and reads none.
         small = target.name if target.name.lower().endswith(".mha") else target.name.lower()
@@ -183,8 +185,6 @@ def _check_paths(source: Path, targets: list[Path], series: str | None, overwrit
             what = "is the input itself" if target.exists() and target.samefile(source) else "exists already"
             raise CommandError(f"{target} {what}: choose another name, or add --overwrite to replace it.")
     check_distinct(targets)
-    # Not even --overwrite replaces the scan by one of its maps.
-    check_distinct(targets[1:], inputs=[source])
 
 
 def _denoise(

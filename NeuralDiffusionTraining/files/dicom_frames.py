@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pydicom
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from .command_error import CommandError
 from .dicom_stack import are_turned, even_stack
@@ -17,8 +18,17 @@ if TYPE_CHECKING:
     from .image_files import Scan
 
 # What pydicom raises over a header that is damaged, some of it only when an element is asked for.
-_DAMAGED = (InvalidDicomError, AttributeError, KeyError, TypeError, ValueError, NotImplementedError, EOFError)
-_NO_SCALING = np.array([1.0, 0.0])
+_DAMAGED = (
+    InvalidDicomError,
+    BytesLengthException,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    NotImplementedError,
+    EOFError,
+    struct.error,
+)
 # Largest difference of pixels between frames of one volume, in mm.
 _RESIZED = 1e-3
 
@@ -46,8 +56,8 @@ def frames_in_place(source: Path, file: Path, scan: Scan) -> Scan:
         raise CommandError(f"{source} cannot be read ({error.strerror}): name a scan that can be read.") from error
     except _DAMAGED as error:
         raise CommandError(
-            f"{source} holds {len(scan.voxels)} frames and does not say where each of them lies: convert it to NIfTI, "
-            "for instance with dcm2niix, first."
+            f"{source} holds {len(scan.voxels)} frames and does not say of each where it lies and how it is scaled: "
+            "convert it to NIfTI, for instance with dcm2niix, first."
         ) from error
     if are_turned(orientations) or np.ptp(sizes, axis=0).max() > _RESIZED:
         raise CommandError(f"{source} mixes frames of several orientations or pixel sizes: it is not one volume.")
@@ -76,31 +86,25 @@ def _stated(file: Path, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray,
     if len(each) != count:
         raise ValueError(f"{len(each)} groups for {count} frames")
 
-    def of_frames(sequence: str, elements: tuple[str, ...], size: int, missing: np.ndarray | None = None) -> np.ndarray:
-        return np.stack([_numbers((frame, shared), sequence, elements, size, missing) for frame in each])
+    def of_frames(sequence: str, element: str, size: int, missing: float | None = None) -> np.ndarray:
+        return np.stack([_numbers((frame, shared), sequence, element, size, missing) for frame in each])
 
+    scaling = "PixelValueTransformationSequence"
     return (
-        of_frames("PlanePositionSequence", ("ImagePositionPatient",), 3),
-        of_frames("PlaneOrientationSequence", ("ImageOrientationPatient",), 6),
-        of_frames("PixelMeasuresSequence", ("PixelSpacing",), 2),
-        of_frames("PixelValueTransformationSequence", ("RescaleSlope", "RescaleIntercept"), 2, _NO_SCALING),
+        of_frames("PlanePositionSequence", "ImagePositionPatient", 3),
+        of_frames("PlaneOrientationSequence", "ImageOrientationPatient", 6),
+        of_frames("PixelMeasuresSequence", "PixelSpacing", 2),
+        np.hstack([of_frames(scaling, "RescaleSlope", 1, 1.0), of_frames(scaling, "RescaleIntercept", 1, 0.0)]),
     )
 
 
 def _numbers(
-    groups: tuple[pydicom.Dataset, ...],
-    sequence: str,
-    elements: tuple[str, ...],
-    size: int,
-    missing: np.ndarray | None,
+    groups: tuple[pydicom.Dataset, ...], sequence: str, element: str, size: int, missing: float | None
 ) -> np.ndarray:
     """What a frame states by itself, or else shares with the others; ValueError if that is not `size` numbers."""
-    group = next((group for group in groups if group.get(sequence)), None)
-    if group is None and missing is not None:
-        return missing
-    if group is None:
-        raise ValueError(f"no {sequence}")
-    numbers = np.hstack([np.array(group[sequence][0][element].value, np.float64) for element in elements])
+    stated = (group[sequence][0] for group in groups if group.get(sequence))
+    value = next((one[element].value for one in stated if element in one), missing)
+    numbers = np.atleast_1d(np.array(value, np.float64))
     if numbers.shape != (size,) or not np.isfinite(numbers).all():
-        raise ValueError(f"no {size} numbers in {sequence}")
+        raise ValueError(f"no {size} numbers as {element}")
     return numbers
