@@ -308,4 +308,4 @@ def test_command_measures_scans_and_writes_the_rows(tmp_path):
     assert files["csv"].read_text(encoding="utf-8").count("\n") == 5
     refused = shell.run("evaluate-volumes", tmp_path / "none.nrrd")
     assert refused.returncode == 2
-    assert refused.stderr.endswith("none.nrrd' does not exist.\n")
+    assert refused.stderr.endswith("none.nrrd' does not exist: name a NIfTI, NRRD or MetaImage file.\n")
