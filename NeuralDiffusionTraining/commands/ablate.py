@@ -38,10 +38,10 @@ def ablate(
     They are trained for the noise that they are measured with, unless `--set sampling.setting_weights` says otherwise.
     An interrupted command goes on where it was when it is run again.
     """
-    from rich.console import Console
 
     from ..benchmark.run_facts import run_facts
     from ..benchmark.tables import to_markdown, to_terminal
+    from ..files.terminal import terminal
     from ..training.ablation import (
         ABLATED,
         COMPETITORS,
@@ -62,7 +62,7 @@ def ablate(
             raise CommandError(f"Variant '{name}' is not known: choose from {known}.")
     if only:
         variants = [FULL, *(variant for variant in variants if variant.name in only and variant != FULL)]
-    console = Console(stderr=True, markup=False)
+    console = terminal(stderr=True)
     rows, facts = train_and_measure(
         variants,
         configuration(bundled_config(config), trained_for(noise) | parse_settings(settings or [])),
@@ -72,7 +72,7 @@ def ablate(
         lambda name: console.print(f"Training: {name}"),
     )
     title = f"Trained {facts['epochs']} epochs each; {noise}, {facts['slices']} test slices, {facts['split']} split"
-    Console(markup=False).print(to_terminal(rows, title))
+    terminal().print(to_terminal(rows, title))
     if markdown_file is not None:
         write_text(markdown_file, to_markdown(rows, title))
     if json_file is not None:

@@ -35,13 +35,13 @@ def adapt(
     differ from the brain slices the bundled weights were trained on. Use the result with
     `neural-diffusion denoise --weights`; compare both before you rely on either.
     """
-    from rich.console import Console
 
     from NeuralDiffusionLib.engine.devices import resolve_device
     from NeuralDiffusionLib.engine.intensity import check_volume
     from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS, load_weights, save_weights
 
     from ..files.scan_denoising import naming, read_source
+    from ..files.terminal import terminal
     from ..reporting.results import FIGURES, MEASURED_AS
     from ..training.blind_spot import BlindSpotOptions, has_content
     from ..training.blind_spot import adapt as fit
@@ -77,7 +77,7 @@ def adapt(
         "adapted_from_sha256": start.sha256,
     }
     write_file(output, lambda unfinished: save_weights(unfinished, network, made))
-    Console(markup=False).print(
+    terminal().print(
         f"Weights fitted to {counted(len(volumes), 'scan')} in {counted(steps, 'step')} written to {output}.",
         highlight=False,
     )

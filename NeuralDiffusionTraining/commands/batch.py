@@ -137,7 +137,6 @@ def batch(
 def _run(cohort: Cohort, order: Order, scheduler: str | None, workers: int | None) -> list[Outcome]:
     # Those that the job may use, which may be fewer than the computer has.
     from dask.system import CPU_COUNT
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from ..cohort.bids import write_derivative_description
@@ -147,8 +146,9 @@ def _run(cohort: Cohort, order: Order, scheduler: str | None, workers: int | Non
     from ..cohort.task import ScanTask, run_task
     from ..files.folder_lock import alone_in
     from ..files.result_files import make_folder
+    from ..files.terminal import terminal
 
-    console = Console(stderr=True, markup=False)
+    console = terminal(stderr=True)
     bar = Progress(
         TextColumn("Denoising"),
         BarColumn(),

@@ -51,12 +51,12 @@ def bench(
     run: what was measured before an interruption is kept.
     """
     import torch
-    from rich.console import Console
     from rich.markdown import Markdown
 
     from NeuralDiffusionLib import Denoiser, DenoiseSettings
 
     from ..benchmark.run_facts import run_facts
+    from ..files.terminal import terminal
     from ..networks.registry import NETWORKS
     from ..speed import scaling as curves
     from ..speed.bench import bench as time_all
@@ -88,7 +88,7 @@ def bench(
     filters, skipped = classical()
     clean = clean_volume((slices, side, side))
     noisy = add_noise(clean.voxels)
-    progress = Console(stderr=True, markup=False)
+    progress = terminal(stderr=True)
 
     def tell(words: str) -> None:
         progress.print(f"Timing: {words}", highlight=False, soft_wrap=True)
@@ -132,7 +132,7 @@ def bench(
             skipped.append("A volume of 1024 x 1024 x 600 voxels is left out: the memory is too small for it.")
     content["finished"] = True
     keep()
-    console = Console(markup=False)
+    console = terminal()
     text = to_markdown(content)
     console.print(Markdown(text))
     if markdown_file is not None:

@@ -36,19 +36,19 @@ def check(
     Pictures that cannot be read are left out of the splits. The original split draws slices at random, so that
     near-duplicates end up on both sides; the grouped split keeps each group of them on one side.
     """
-    from rich.console import Console
     from rich.progress import Progress
 
     from ..data.inventory import take_inventory
     from ..data.near_duplicates import CRITERION, near_duplicate_groups
     from ..data.splits import NAMES, PARTS, grouped_split, original_split, write_splits
     from ..files.command_error import CommandError
+    from ..files.terminal import terminal
 
     check_file(json_file)
     check_folder_to_make(splits)
     if splits is not None:
         check_distinct([json_file, splits, *(splits / f"{name}.json" for name in NAMES)])
-    errors = Console(stderr=True, markup=False)
+    errors = terminal(stderr=True)
     with Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar:
         task = bar.add_task("Reading", total=None)
         found = take_inventory(folder, lambda done, total: bar.update(task, completed=done, total=total))
@@ -58,7 +58,7 @@ def check(
     numbers = near_duplicate_groups(found.slices)
     groups = dict(zip(found.names, (int(number) for number in numbers), strict=True))
     members = [list(groups.values()).count(number) for number in set(groups.values())]
-    console = Console(markup=False)
+    console = terminal()
     console.print(_findings(folder, found, members))
     made = []
     try:

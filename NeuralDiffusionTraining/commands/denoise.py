@@ -190,7 +190,6 @@ def _check_paths(source: Path, targets: list[Path], series: str | None, overwrit
 def _denoise(
     source: Path, scan: Scan, settings: DenoiseSettings, device: str, weights: Path | None, wanted: _Wanted
 ) -> _Run:
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from NeuralDiffusionLib import Denoiser
@@ -198,11 +197,12 @@ def _denoise(
     from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS
 
     from ..files.scan_denoising import naming, with_warnings
+    from ..files.terminal import terminal
 
     started = time.perf_counter()
     denoiser = Denoiser(device, weights or BUNDLED_WEIGHTS)
     slices = scan.voxels.shape[settings.slice_axis]
-    console = Console(stderr=True, markup=False)
+    console = terminal(stderr=True)
     bar = Progress(
         TextColumn("Denoising"),
         BarColumn(),

@@ -59,9 +59,6 @@ def evaluate(
     as the largest part above 5 % of the range. Times are those of this run; classical methods always use the CPU, so
     give --device cpu to compare them.
     """
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.progress import Progress
 
     from NeuralDiffusionLib import Denoiser, DenoiseSettings
     from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS
@@ -72,6 +69,7 @@ def evaluate(
     from ..benchmark.evaluation import evaluate as measure_rows
     from ..benchmark.run_facts import run_facts
     from ..data.loaded_part import load_part
+    from ..files.terminal import passing_bar, terminal
 
     asked = asked_rows(methods)
     checkpoints = [name_and_checkpoint(text) for text in trained or []]
@@ -86,7 +84,7 @@ def evaluate(
     slices = load_part(data, split, part, limit)
     rows, skipped = build_rows(asked, checkpoints, denoiser, settings, neighbours, precision)
 
-    with Progress(console=Console(stderr=True, markup=False), transient=True) as bar:
+    with passing_bar() as bar:
         task = bar.add_task("", total=len(slices.clean) * len(rows))
         results = measure_rows(
             rows,
@@ -94,13 +92,13 @@ def evaluate(
             noise,
             sigma,
             slices.groups,
-            lambda name, done: bar.update(task, advance=done, description=escape(name)),
+            lambda name, done: bar.update(task, advance=done, description=name),
             draw,
         )
     table = tables.rows(results)
     level = "sigma 0.05-0.20" if sigma is None else f"sigma {sigma:g}"
     title = f"{noise}, {level}, {slices.title}" + (f", draw {draw} of the noise" if draw else "")
-    Console(markup=False).print(tables.to_terminal(table, title))
+    terminal().print(tables.to_terminal(table, title))
     for sentence in skipped:
         typer.echo(sentence, err=True)
     content: dict[str, Any] = {

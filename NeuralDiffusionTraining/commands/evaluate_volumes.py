@@ -48,8 +48,6 @@ def evaluate_volumes(
     """
     from dataclasses import asdict
 
-    from rich.console import Console
-
     from NeuralDiffusionLib import Denoiser, DenoiseSettings
     from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS
 
@@ -59,6 +57,7 @@ def evaluate_volumes(
     from ..benchmark.volume_tables import harm_sentences, loss_sentences, to_csv, to_markdown, to_terminal
     from ..benchmark.volume_tuning import tuned_peers
     from ..benchmark.volumes import CLINICAL_SIGMAS, VolumeRow, evaluate_volume
+    from ..files.terminal import terminal
 
     try:
         settings = DenoiseSettings(iterations=iterations, neighbours=neighbours)
@@ -72,7 +71,7 @@ def evaluate_volumes(
     slow = [bm4d_method()] if bm4d else []
     clean = read_clean(scans or [], template, slices)
 
-    progress = Console(stderr=True, markup=False)
+    progress = terminal(stderr=True)
 
     def tell(row: VolumeRow) -> None:
         progress.print(
@@ -84,7 +83,7 @@ def evaluate_volumes(
     for volume in clean:
         others, skipped = tuned_peers(volume.sha256) if peers else ([], [])
         rows += evaluate_volume([*ours(denoiser, settings), *others, *slow], volume, sigmas, tell)
-    console = Console(markup=False)
+    console = terminal()
     for drawn in to_terminal(rows):
         console.print(drawn)
     for sentence in (*harm_sentences(rows), *loss_sentences(rows), *skipped):

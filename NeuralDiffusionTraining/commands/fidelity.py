@@ -52,9 +52,6 @@ def fidelity(
     local envelope, the lowest to the highest noisy input in a window around them. Taking away the noise bias lowers the
     air below the lowest input, which counts there: the row "diffusion alone" stops before.
     """
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.progress import Progress
 
     from NeuralDiffusionLib import Denoiser, DenoiseSettings
     from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS
@@ -64,6 +61,7 @@ def fidelity(
     from ..benchmark.learned import diffusion_alone
     from ..benchmark.run_facts import run_facts
     from ..data.loaded_part import load_part
+    from ..files.terminal import passing_bar, terminal
 
     if sigma is not None and sigma < SMALLEST_SIGMA:
         raise CommandError(f"A contrast relative to noise needs noise: give a --sigma of {SMALLEST_SIGMA:g} or more.")
@@ -80,7 +78,7 @@ def fidelity(
     if "ours" in asked:
         rows.append(diffusion_alone(denoiser, settings))
 
-    with Progress(console=Console(stderr=True, markup=False), transient=True) as bar:
+    with passing_bar() as bar:
         task = bar.add_task("", total=RUNS * len(slices.clean) * len(rows))
         tables = check_fidelity(
             rows,
@@ -88,9 +86,9 @@ def fidelity(
             noise,
             sigma,
             slices.groups,
-            lambda name, done: bar.update(task, advance=done, description=escape(name)),
+            lambda name, done: bar.update(task, advance=done, description=name),
         )
-    console = Console(markup=False)
+    console = terminal()
     for table in fidelity_tables.to_terminal(tables):
         console.print(table)
     for sentence in skipped:

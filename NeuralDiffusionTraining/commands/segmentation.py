@@ -41,9 +41,6 @@ def segmentation(
     neighbouring slices of one patient on both sides; give a split file to prevent that.
     """
     import numpy as np
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.progress import Progress
 
     from NeuralDiffusionLib import Denoiser, DenoiseSettings
     from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS
@@ -53,6 +50,7 @@ def segmentation(
     from ..benchmark.segmentation_tables import to_markdown, to_terminal
     from ..data.masks import load_masks, pair_masks
     from ..data.slices import load_slices
+    from ..files.terminal import passing_bar, terminal
 
     asked = asked_rows(methods)
     checkpoints = [name_and_checkpoint(text) for text in trained or []]
@@ -74,7 +72,7 @@ def segmentation(
         part: load_slices(data, names).astype(np.float32) / 255 for part, names in (("train", train), ("test", test))
     }
 
-    with Progress(console=Console(stderr=True, markup=False), transient=True) as bar:
+    with passing_bar() as bar:
         task = bar.add_task("Training the segmenter", total=len(test) * len(rows))
         forest = train_segmenter(clean["train"], lesions["train"])
         overlaps = compare(
@@ -84,12 +82,12 @@ def segmentation(
             lesions["test"],
             noise,
             sigma,
-            lambda name, done: bar.update(task, advance=done, description=escape(name)),
+            lambda name, done: bar.update(task, advance=done, description=name),
         )
     table = summarise(overlaps, groups)
     level = "sigma 0.05-0.20" if sigma is None else f"sigma {sigma:g}"
     title = f"Segmentation of lesions, {noise}, {level}, {len(train)} training and {len(test)} test slices"
-    Console(markup=False).print(to_terminal(table, title))
+    terminal().print(to_terminal(table, title))
     for sentence in skipped:
         typer.echo(sentence, err=True)
     if json_file is not None:

@@ -47,9 +47,6 @@ def sweep(
     iterations, or the number nearest to it that was asked for; the files hold everything.
     """
     import torch
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.progress import Progress
 
     from NeuralDiffusionLib import NOISE_TYPES, Denoiser, DenoiseSettings
     from NeuralDiffusionLib.engine.settings import NEIGHBOURHOODS
@@ -60,6 +57,7 @@ def sweep(
     from ..benchmark.network_pass import NetworkPass
     from ..benchmark.run_facts import run_facts
     from ..data.loaded_part import load_part
+    from ..files.terminal import passing_bar, terminal
 
     check_outputs(json_file, csv_file)
     check_distinct([json_file, csv_file, plots], inputs=(weights, Path(split)))
@@ -79,7 +77,7 @@ def sweep(
     slices = load_part(data, split, part, limit)
     network = NetworkPass(denoiser.network, torch.device(denoiser.device), precision)
 
-    with Progress(console=Console(stderr=True, markup=False), transient=True) as bar:
+    with passing_bar() as bar:
         task = bar.add_task("", total=len(noises) * len(sigmas) * len(neighbourhoods) * len(steps))
         cells = swept.sweep(
             network,
@@ -89,9 +87,9 @@ def sweep(
             sigmas,
             neighbourhoods,
             steps,
-            lambda words: bar.update(task, advance=1, description=escape(words)),
+            lambda words: bar.update(task, advance=1, description=words),
         )
-    Console(markup=False).print(sweep_tables.to_terminal(cells, slices.title))
+    terminal().print(sweep_tables.to_terminal(cells, slices.title))
     content = {
         "kind": "sweep",
         "cells": cells,

@@ -27,8 +27,6 @@ def tune(
     The search scans the grid of each filter coarsely and goes uphill from its best places; grids and
     outcome are written to the file.
     """
-    from rich.console import Console
-    from rich.progress import Progress
     from rich.table import Table
 
     from NeuralDiffusionLib import NOISE_TYPES
@@ -40,6 +38,7 @@ def tune(
     from ..benchmark.tuning import TunedFilter
     from ..benchmark.tuning import tune as tune_filters
     from ..data.loaded_part import load_part
+    from ..files.terminal import passing_bar, terminal
 
     check_outputs(output, inputs=[Path(split)])
     kinds = list(dict.fromkeys(noise or NOISE_TYPES))
@@ -49,7 +48,7 @@ def tune(
     slices = load_part(data, split, "validation", limit)
 
     found: dict[str, dict[str, TunedFilter]] = {}
-    with Progress(console=Console(stderr=True, markup=False), transient=True) as bar:
+    with passing_bar() as bar:
         task = bar.add_task("", total=len(kinds) * len(FILTERS))
         for kind in kinds:
             noisy, _ = corrupt_all(slices.clean, kind, None)
@@ -65,7 +64,7 @@ def tune(
         table.add_column(kind, justify="right")
     for name in FILTERS:
         table.add_row(name, *(f"{found[kind][name].psnr_db:.2f}" for kind in kinds))
-    Console(markup=False).print(table)
+    terminal().print(table)
     for kind, filters in found.items():
         for name, outcome in filters.items():
             for parameter in outcome.at_end:

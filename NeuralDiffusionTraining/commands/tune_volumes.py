@@ -23,23 +23,20 @@ def tune_volumes(
     For each scan that it evaluates, evaluate-volumes then takes the parameters that were best on the other scans. Peers
     whose packages are not installed are left out.
     """
-    from rich.console import Console
-    from rich.progress import Progress
 
     from ..benchmark.run_facts import run_facts
     from ..benchmark.volume_peers import PEERS
     from ..benchmark.volume_tuning import measure_grid
     from ..benchmark.volumes import CLINICAL_SIGMAS
+    from ..files.terminal import passing_bar, terminal
     from .evaluate_volumes import read_clean
 
     check_outputs(json_file, inputs=scans or [])
     clean = read_clean(scans or [], template, slices)
     peers = [peer for peer in PEERS if peer.installed]
     runs = len(clean) * len(CLINICAL_SIGMAS) * sum(len(peer.grid()) for peer in peers)
-    with Progress(console=Console(stderr=True, markup=False), transient=True) as bar:
+    with passing_bar() as bar:
         task = bar.add_task("Filtering", total=runs)
         grid = measure_grid(clean, peers, report=lambda: bar.advance(task))
     write_json(json_file, grid | run_facts())
-    Console(markup=False).print(
-        f"{runs} runs on {len(clean)} scans written to '{json_file}'.", highlight=False, soft_wrap=True
-    )
+    terminal().print(f"{runs} runs on {len(clean)} scans written to '{json_file}'.", highlight=False, soft_wrap=True)

@@ -17,6 +17,18 @@ UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 """What Pillow raises for files that are no pictures, are damaged, or would fill the memory."""
 
 
+def check_data_folder(folder: Path) -> None:
+    """Refuse a folder of slices that is not there.
+
+    Raises
+    ------
+    CommandError
+        If it does not exist.
+    """
+    if not folder.is_dir():
+        raise CommandError(f"Data folder '{folder}' does not exist: give the folder that holds 'no' and 'yes'.")
+
+
 def list_slices(folder: Path) -> list[str]:
     """Names of all slices, as "class/file", class `no` first, each class by the number in the name.
 
@@ -25,8 +37,7 @@ def list_slices(folder: Path) -> list[str]:
     CommandError
         If the folder or one of its class folders is missing or empty.
     """
-    if not folder.is_dir():
-        raise CommandError(f"Data folder '{folder}' does not exist: give the folder that holds 'no' and 'yes'.")
+    check_data_folder(folder)
     names = []
     for label in CLASSES:
         files = [path.name for path in (folder / label).glob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png")]

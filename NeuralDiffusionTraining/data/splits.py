@@ -14,6 +14,7 @@ from sklearn.model_selection import train_test_split
 from ..files.command_error import CommandError
 from ..files.result_files import read_json, write_texts
 from .near_duplicates import CRITERION
+from .slices import check_data_folder
 
 COMMITTED = Path(__file__).parent / "splits"
 NAMES = ("original", "grouped")
@@ -132,8 +133,7 @@ def load_split(name_or_path: str, folder: Path) -> Split:
     """
     path = COMMITTED / f"{name_or_path}.json" if name_or_path in NAMES else Path(name_or_path)
     split = read_split(path)
-    if not folder.is_dir():
-        raise CommandError(f"Data folder '{folder}' does not exist: give the folder that holds 'no' and 'yes'.")
+    check_data_folder(folder)
     missing = [name for part in PARTS for name in split.part(part) if not (folder / name).is_file()]
     if missing:
         raise CommandError(

@@ -188,12 +188,14 @@ def read_json(path: Path) -> Any:
 
 
 def _check_above(path: Path | None) -> None:
-    above = None if path is None else path.resolve().parent
-    if above is not None and above.exists() and not above.is_dir():
+    if path is None:
+        return
+    above = path.resolve().parent
+    if above.exists() and not above.is_dir():
         raise CommandError(f"'{above}' is a file, in which nothing can be written: name a folder.")
-    if above is not None and not above.is_dir():
+    if not above.is_dir():
         raise CommandError(f"Folder '{above}' does not exist: create it first.")
-    if above is not None and not os.access(above, os.W_OK):
+    if not os.access(above, os.W_OK):
         raise CommandError(f"Folder '{above}' may not be written into: choose another.")
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from NeuralDiffusionLib import DenoiseResult, DenoiseSettings, InvalidVolumeError
-from NeuralDiffusionLib.engine.domain_checks import domain_warnings
+from NeuralDiffusionLib.engine.domain_checks import result_warnings
 from NeuralDiffusionLib.whole_files import write_whole
 
 from .command_error import CommandError
@@ -37,14 +37,7 @@ def with_slice_axis(settings: DenoiseSettings, scan: Scan) -> DenoiseSettings:
 
 def with_warnings(result: DenoiseResult, scan: Scan, settings: DenoiseSettings) -> DenoiseResult:
     """The result with sentences about what in the scan lies outside of the network's training among its notes."""
-    found = domain_warnings(
-        scan.voxels,
-        scan.spacing[::-1],
-        settings.slice_axis,
-        result.sigma,
-        intensity_range=result.intensity_range,
-        relative_sigma=settings.noise == "speckle",
-    )
+    found = result_warnings(scan.voxels, scan.spacing[::-1], settings.slice_axis, result, settings.noise)
     return replace(result, notes=(*result.notes, *found))
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import ProgressBar
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ..files.terminal import terminal
 
 
 def silence_lightning() -> None:
@@ -34,7 +35,7 @@ class RunProgress(ProgressBar):
         self._wanted = True
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        console = Console(stderr=True, markup=False)
+        console = terminal(stderr=True)
         if not self._wanted or not console.is_terminal:
             return
         columns = "{task.fields[epoch]}", BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[figures]}")

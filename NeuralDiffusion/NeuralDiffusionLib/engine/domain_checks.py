@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..translation import translator
 from .intensity import estimate_range
+
+if TYPE_CHECKING:
+    from .denoise_result import DenoiseResult
 
 _ = translator(__name__)
 
@@ -69,6 +73,20 @@ def domain_warnings(
     if sigma is not None:
         found += sigma_warnings(sigma, low, high, relative_sigma)
     return found
+
+
+def result_warnings(
+    voxels: np.ndarray, spacing_kji: Sequence[float], axis: int, result: DenoiseResult, noise: str
+) -> list[str]:
+    """`domain_warnings` of a volume that was denoised as noise of a type: its level and range are those of the run."""
+    return domain_warnings(
+        voxels,
+        spacing_kji,
+        axis,
+        result.sigma,
+        intensity_range=result.intensity_range,
+        relative_sigma=noise == "speckle",
+    )
 
 
 def shape_warnings(shape_kji: Sequence[int], spacing_kji: Sequence[float], axis: int) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import slicer
 
 from .layers import BACKGROUND, FOREGROUND, Content, Covered, Layer, drop, keep, kept, slice_views
+from .volumes import display_of
 
 
 class Looks:
@@ -216,10 +217,7 @@ class Looks:
 
 
 def _take_over_window(target: slicer.vtkMRMLScalarVolumeNode, source: slicer.vtkMRMLScalarVolumeNode) -> None:
-    for volume in (target, source):
-        if volume.GetDisplayNode() is None:
-            volume.CreateDefaultDisplayNodes()
-    wanted, display = source.GetDisplayNode(), target.GetDisplayNode()
+    wanted, display = display_of(source), display_of(target)
     window, level = wanted.GetWindow(), wanted.GetLevel()
     if (display.GetWindow(), display.GetLevel()) != (window, level):
         with slicer.util.NodeModify(display):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import slicer
 from slicer.i18n import tr as _
 
+from .volumes import display_of
+
 COLOUR_TABLES = ("Viridis", "Inferno", "Magma", "Plasma", "Cividis")
 DEFAULT_COLOUR_TABLE = "Viridis"
 DEFAULT_OPACITY = 0.4
@@ -39,9 +41,7 @@ def style_conduction(conduction: slicer.vtkMRMLScalarVolumeNode, colour_table: s
         If the table is not one of them.
     """
     check_colour_table(colour_table)
-    if conduction.GetDisplayNode() is None:
-        conduction.CreateDefaultDisplayNodes()
-    display = conduction.GetDisplayNode()
+    display = display_of(conduction)
     with slicer.util.NodeModify(display):
         display.AutoWindowLevelOff()
         display.SetWindowLevelMinMax(0.0, 1.0)

@@ -11,7 +11,7 @@ from ..display_range import usual_magnitude
 from ..errors import InvalidVolumeError
 from .geometry import lie_voxel_on_voxel
 from .provenance import input_of
-from .volumes import check_input, check_outputs, copy_units, make_image, write_volume
+from .volumes import check_input, check_outputs, copy_units, display_of, make_image, write_volume
 
 _GREY = "vtkMRMLColorTableNodeGrey"
 
@@ -82,9 +82,7 @@ def make_removed(
 
 
 def _show_centred(volume: slicer.vtkMRMLScalarVolumeNode, extreme: float) -> None:
-    if volume.GetDisplayNode() is None:
-        volume.CreateDefaultDisplayNodes()
-    display = volume.GetDisplayNode()
+    display = display_of(volume)
     with slicer.util.NodeModify(display):
         display.AutoWindowLevelOff()
         display.SetWindowLevelMinMax(-extreme, extreme)

@@ -14,7 +14,7 @@ from slicer.i18n import tr as _
 from ..errors import InvalidVolumeError
 from .provenance import PREFIX
 from .scene_nodes import nodes_of_class
-from .volumes import copy_display
+from .volumes import copy_display, display_of
 
 VIEWS = ("Red", "Green", "Yellow")
 """Slice views in the order in which they are filled; the others show the slice of the first."""
@@ -155,9 +155,7 @@ def _read(view: slicer.vtkMRMLSliceNode, layers: slicer.vtkMRMLSliceCompositeNod
 
 
 def _read_display(volume: slicer.vtkMRMLScalarVolumeNode) -> _Display:
-    if volume.GetDisplayNode() is None:
-        volume.CreateDefaultDisplayNodes()
-    display = volume.GetDisplayNode()
+    display = display_of(volume)
     return _Display(display.GetWindow(), display.GetLevel(), display.GetAutoWindowLevel(), display.GetColorNodeID())
 
 

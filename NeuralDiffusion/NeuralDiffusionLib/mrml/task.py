@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import slicer
 
-from ..engine.domain_checks import domain_warnings
+from ..engine.domain_checks import result_warnings
 from ..engine.scalar_types import exact_float
 from ..engine.settings import DenoiseSettings
 from ..engine.slice_planes import denoise_three_planes, with_slice_axis
@@ -111,11 +111,4 @@ class VolumeTask:
         return provenance(self.name, self.settings, result, weights_sha256, self.axes, self.mask_name)
 
     def _warnings(self, result: DenoiseResult, axis: int) -> list[str]:
-        return domain_warnings(
-            self.voxels,
-            self.spacing,
-            axis,
-            result.sigma,
-            intensity_range=result.intensity_range,
-            relative_sigma=self.settings.noise == "speckle",
-        )
+        return result_warnings(self.voxels, self.spacing, axis, result, self.settings.noise)

@@ -150,11 +150,16 @@ def number_alike(image: vtk.vtkImageData, volume: slicer.vtkMRMLScalarVolumeNode
         image.SetExtent(volume.GetImageData().GetExtent())
 
 
+def display_of(volume: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLScalarVolumeDisplayNode:
+    """Return the node that says how a volume is shown; it is made if the volume has none yet."""
+    if volume.GetDisplayNode() is None:
+        volume.CreateDefaultDisplayNodes()
+    return volume.GetDisplayNode()
+
+
 def copy_display(output: slicer.vtkMRMLScalarVolumeNode, input_volume: slicer.vtkMRMLScalarVolumeNode) -> None:
     """Show a volume as the input is shown, with its window and level even if those were automatic: the two compare."""
-    if output.GetDisplayNode() is None:
-        output.CreateDefaultDisplayNodes()
-    source, target = input_volume.GetDisplayNode(), output.GetDisplayNode()
+    source, target = input_volume.GetDisplayNode(), display_of(output)
     if source is None:
         return
     with slicer.util.NodeModify(target):
