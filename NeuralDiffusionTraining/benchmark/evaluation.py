@@ -10,7 +10,7 @@ import numpy as np
 from ..data.corruption import benchmark_corruption
 from ..files.command_error import CommandError
 from .cost import seconds_per_slice
-from .methods import Method
+from .methods import Method, check_names
 from .metrics import FIGURES, head_masks, measure_all
 
 _CHUNK = 32
@@ -91,10 +91,7 @@ def evaluate(
     CommandError
         If two methods share a name, or one gives anything but finite pictures of the slices' shape.
     """
-    names = [method.name for method in methods]
-    for name in names:
-        if names.count(name) > 1:
-            raise CommandError(f"Two rows of the table are called '{name}': give each a name of its own.")
+    check_names([method.name for method in methods])
     noisy, levels = corrupt_all(clean, noise, sigma, draw)
     heads = head_masks(clean)
     errors: dict[Callable[[np.ndarray], np.ndarray], float] = {}

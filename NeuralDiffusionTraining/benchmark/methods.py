@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-GROUPS = ("input", "as published", "tuned, bias-corrected", "peer", "trained here", "ours")
+from ..files.command_error import CommandError
+
+GROUPS = ("input", "as published", "tuned, bias-corrected", "peer", "trained here", "own", "ours")
 """Kinds of rows, in the order of the table."""
 
 SIGMA_GIVEN = ("none", "estimated", "true")
@@ -55,3 +57,16 @@ class Method:
             raise ValueError(
                 f"Noise level {self.sigma!r} of method {self.name!r} is not known: choose one of {SIGMA_GIVEN}."
             )
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Refuse two rows of one name, which no reader could tell apart.
+
+    Raises
+    ------
+    CommandError
+        If a name occurs twice.
+    """
+    for name in names:
+        if names.count(name) > 1:
+            raise CommandError(f"Two rows of the table are called '{name}': give each a name of its own.")

@@ -14,6 +14,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from ..data.corruption import rician
 from ..files.command_error import CommandError
 from .head import HEAD_THRESHOLD, head_mask
+from .methods import check_names
 from .metrics import WANG
 from .volume_methods import NOISY_INPUT, NoisyVolume, VolumeMethod, noisy_input
 
@@ -139,7 +140,13 @@ def evaluate_volume(
         Noise levels relative to the intensity range; the noise of each is fixed by (42, place in this list).
     report
         Called with each row once it is known.
+
+    Raises
+    ------
+    CommandError
+        If two methods share a name, or one has that of the noisy input.
     """
+    check_names([NOISY_INPUT, *(method.name for method in methods)])
     return list(_rows(methods, clean, sigmas, report or (lambda row: None)))
 
 
@@ -149,7 +156,7 @@ def _rows(
     for number, sigma in enumerate(sigmas):
         noisy = add_noise(clean, sigma, number)
         unchanged = head_psnr(noisy.voxels, clean)
-        for method in (noisy_input(), *(one for one in methods if one.name != NOISY_INPUT)):
+        for method in (noisy_input(), *methods):
             # Whoever is not told the level gets NaN: it cannot look by mistake.
             told = noisy if method.noise_level == "true" else replace(noisy, sigma=math.nan)
             start = time.perf_counter()

@@ -17,6 +17,8 @@ from .options import (
     Limit,
     MarkdownFile,
     Noise,
+    Own,
+    OwnTold,
     Part,
     Precision,
     Rows,
@@ -45,6 +47,8 @@ def evaluate(
     weights: Weights = None,
     methods: Rows = "ours",
     trained: Trained = None,
+    own: Own = None,
+    own_told: OwnTold = None,
     device: Device = "auto",
     precision: Precision = "fast",
     json_file: JsonFile = None,
@@ -67,12 +71,14 @@ def evaluate(
     from ..benchmark.bootstrap import RESAMPLES
     from ..benchmark.cost import TIMED_PASSES, TIMED_SLICES
     from ..benchmark.evaluation import evaluate as measure_rows
+    from ..benchmark.own_methods import own_methods
     from ..benchmark.run_facts import run_facts
     from ..data.loaded_part import load_part
     from ..files.terminal import passing_bar, terminal
 
     asked = asked_rows(methods)
     checkpoints = [name_and_checkpoint(text) for text in trained or []]
+    own_rows = own_methods(own or [], own_told or [])
     check_outputs(json_file, csv_file, markdown_file, inputs=[weights, Path(split), *(path for _, path in checkpoints)])
     try:
         settings = DenoiseSettings(
@@ -82,7 +88,7 @@ def evaluate(
     except ValueError as error:
         raise CommandError(str(error)) from error
     slices = load_part(data, split, part, limit)
-    rows, skipped = build_rows(asked, checkpoints, denoiser, settings, neighbours, precision)
+    rows, skipped = build_rows(asked, checkpoints, own_rows, denoiser, settings, neighbours, precision)
 
     with passing_bar() as bar:
         task = bar.add_task("", total=len(slices.clean) * len(rows))

@@ -9,7 +9,7 @@ import typer
 
 from ..files.command_error import CommandError
 from ..files.result_files import check_is_file, check_outputs, write_json, write_text
-from .options import LARGEST_SIGMA, SMALLEST_SIGMA, Device, Iterations, JsonFile, Weights
+from .options import LARGEST_SIGMA, SMALLEST_SIGMA, Device, Iterations, JsonFile, Own, OwnTold, Weights
 
 if TYPE_CHECKING:
     from ..benchmark.volumes import CleanVolume
@@ -32,6 +32,8 @@ def evaluate_volumes(
     slices: Annotated[int, typer.Option(min=0, help="Use only this many middle slices; 0 means all.")] = 0,
     peers: Annotated[bool, typer.Option("--peers/--no-peers", help="Measure the 3-D filters, too.")] = True,
     bm4d: Annotated[bool, typer.Option("--bm4d", help="Measure BM4D, too: minutes a volume, non-commercial.")] = False,
+    own: Own = None,
+    own_told: OwnTold = None,
     weights: Weights = None,
     device: Device = "auto",
     json_file: JsonFile = None,
@@ -51,6 +53,7 @@ def evaluate_volumes(
     from NeuralDiffusionLib import Denoiser, DenoiseSettings
     from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS
 
+    from ..benchmark.own_methods import own_volume_methods
     from ..benchmark.run_facts import run_facts
     from ..benchmark.volume_bm4d import bm4d as bm4d_method
     from ..benchmark.volume_methods import ours
@@ -68,7 +71,7 @@ def evaluate_volumes(
     if min(sigmas) < SMALLEST_SIGMA:
         raise CommandError(f"Noise level {min(sigmas):g} is not possible: give {SMALLEST_SIGMA:g} or more.")
     check_outputs(json_file, csv_file, markdown_file, inputs=[*(scans or []), weights])
-    slow = [bm4d_method()] if bm4d else []
+    added = own_volume_methods(own or [], own_told or []) + ([bm4d_method()] if bm4d else [])
     clean = read_clean(scans or [], template, slices)
 
     progress = terminal(stderr=True)
@@ -82,7 +85,7 @@ def evaluate_volumes(
     skipped: list[str] = []
     for volume in clean:
         others, skipped = tuned_peers(volume.sha256) if peers else ([], [])
-        rows += evaluate_volume([*ours(denoiser, settings), *others, *slow], volume, sigmas, tell)
+        rows += evaluate_volume([*ours(denoiser, settings), *others, *added], volume, sigmas, tell)
     console = terminal()
     for drawn in to_terminal(rows):
         console.print(drawn)

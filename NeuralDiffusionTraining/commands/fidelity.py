@@ -16,6 +16,8 @@ from .options import (
     Iterations,
     Limit,
     Neighbours,
+    Own,
+    OwnTold,
     Part,
     Precision,
     Rows,
@@ -39,6 +41,8 @@ def fidelity(
     weights: Weights = None,
     methods: Rows = "ours",
     trained: Trained = None,
+    own: Own = None,
+    own_told: OwnTold = None,
     device: Device = "auto",
     precision: Precision = "fast",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the tables to this file.")] = None,
@@ -59,6 +63,7 @@ def fidelity(
     from ..benchmark import fidelity_tables
     from ..benchmark.fidelity import RUNS, check_fidelity
     from ..benchmark.learned import diffusion_alone
+    from ..benchmark.own_methods import own_methods
     from ..benchmark.run_facts import run_facts
     from ..data.loaded_part import load_part
     from ..files.terminal import passing_bar, terminal
@@ -67,6 +72,7 @@ def fidelity(
         raise CommandError(f"A contrast relative to noise needs noise: give a --sigma of {SMALLEST_SIGMA:g} or more.")
     asked = asked_rows(methods)
     checkpoints = [name_and_checkpoint(text) for text in trained or []]
+    own_rows = own_methods(own or [], own_told or [])
     check_outputs(json_file, markdown_file, inputs=[weights, Path(split), *(path for _, path in checkpoints)])
     try:
         settings = DenoiseSettings(noise=noise, iterations=iterations, neighbours=neighbours)
@@ -74,7 +80,7 @@ def fidelity(
     except ValueError as error:
         raise CommandError(str(error)) from error
     slices = load_part(data, split, part, limit)
-    rows, skipped = build_rows(asked, checkpoints, denoiser, settings, neighbours, precision)
+    rows, skipped = build_rows(asked, checkpoints, own_rows, denoiser, settings, neighbours, precision)
     if "ours" in asked:
         rows.append(diffusion_alone(denoiser, settings))
 

@@ -47,3 +47,18 @@ Trained = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=CHECKPOINT", help="A row for a network that 'train' trained; repeat for more."),
 ]
+Own = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=FILE.py:FUNCTION",
+        help="A row for a method of your own: a Python function that takes noisy slices, (slices, rows, columns), "
+        "float32 from 0 to 1, and returns them denoised; repeat for more.",
+    ),
+]
+OwnTold = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=FILE.py:FUNCTION",
+        help="The same for a function that takes the noise level of each slice, (slices,), too; its row says so.",
+    ),
+]

@@ -9,7 +9,20 @@ import typer
 
 from ..files.command_error import CommandError
 from ..files.result_files import check_outputs, write_json, write_text
-from .options import Device, Iterations, JsonFile, MarkdownFile, Neighbours, Noise, Rows, Sigma, Trained, Weights
+from .options import (
+    Device,
+    Iterations,
+    JsonFile,
+    MarkdownFile,
+    Neighbours,
+    Noise,
+    Own,
+    OwnTold,
+    Rows,
+    Sigma,
+    Trained,
+    Weights,
+)
 from .table_rows import asked_rows, build_rows, name_and_checkpoint
 
 
@@ -28,6 +41,8 @@ def segmentation(
     neighbours: Neighbours = 8,
     methods: Rows = "ours",
     trained: Trained = None,
+    own: Own = None,
+    own_told: OwnTold = None,
     weights: Weights = None,
     device: Device = "auto",
     json_file: JsonFile = None,
@@ -45,6 +60,7 @@ def segmentation(
     from NeuralDiffusionLib import Denoiser, DenoiseSettings
     from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS
 
+    from ..benchmark.own_methods import own_methods
     from ..benchmark.run_facts import run_facts
     from ..benchmark.segmentation import compare, summarise, train_segmenter
     from ..benchmark.segmentation_tables import to_markdown, to_terminal
@@ -54,6 +70,7 @@ def segmentation(
 
     asked = asked_rows(methods)
     checkpoints = [name_and_checkpoint(text) for text in trained or []]
+    own_rows = own_methods(own or [], own_told or [])
     check_outputs(
         json_file, markdown_file, inputs=[weights, Path(split) if split else None, *(path for _, path in checkpoints)]
     )
@@ -64,7 +81,7 @@ def segmentation(
         raise CommandError(str(error)) from error
     paired, without = pair_masks(data, masks)
     train, test, groups = _parts(split, data, list(paired))
-    rows, skipped = build_rows(asked, checkpoints, denoiser, settings, neighbours, "fast")
+    rows, skipped = build_rows(asked, checkpoints, own_rows, denoiser, settings, neighbours, "fast")
     if without:
         skipped = [f"{without} of {without + len(paired)} slices have no mask and are left out.", *skipped]
     lesions = {part: load_masks(data, paired, names) for part, names in (("train", train), ("test", test))}

@@ -52,15 +52,23 @@ def name_and_checkpoint(text: str) -> tuple[str, Path]:
 def build_rows(
     asked: set[str],
     checkpoints: list[tuple[str, Path]],
+    own: list[Method],
     denoiser: Denoiser,
     settings: DenoiseSettings,
     neighbours: int | None,
     precision: str,
 ) -> tuple[list[Method], list[str]]:
-    """The rows that were asked for, in the order of the table, and why some of them are not there."""
+    """The rows that were asked for, in the order of the table, and why some of them are not there.
+
+    Raises
+    ------
+    CommandError
+        If two rows share a name.
+    """
     from ..benchmark.evaluation import noisy_input
     from ..benchmark.learned import NEIGHBOURHOODS, ours
     from ..benchmark.learned import trained as trained_row
+    from ..benchmark.methods import check_names
 
     rows, skipped = [noisy_input()], []
     if "published" in asked:
@@ -77,10 +85,12 @@ def build_rows(
         installed, skipped = peers(settings.noise)
         rows += installed
     rows += [trained_row(name, path, settings, denoiser.device, precision) for name, path in checkpoints]
+    rows += own
     if "ours" in asked:
         rows += ours(denoiser, settings, NEIGHBOURHOODS if neighbours is None else (neighbours,))
     if "levers" in asked:
         from ..speed.levers import lever_rows
 
         rows += lever_rows(denoiser, settings)
+    check_names([row.name for row in rows])
     return rows, skipped

@@ -95,8 +95,8 @@ compete() { # noise and split: trains networks for them on one budget, and names
     esac
 }
 
-# The table of every method, for each noise type and split; mixed noise is the network's own judgement of the type.
-for noise in rician gaussian speckle; do
+# The table of every method, for each noise type and split; for mixed noise ours judges the type itself.
+for noise in rician gaussian speckle mixed; do
     for split in original grouped; do
         name=$noise
         [ "$split" = original ] || name=${noise}_$split
@@ -122,8 +122,6 @@ if [ -n "$RUNS" ]; then
             --trained "Ours, trained like the weights that ship, on the training part of grouped=$long/polish/best.ckpt"
     done
 fi
-once mixed evaluate --data "$data" --noise mixed --methods published,tuned,peers,ours --limit "$slices"
-once mixed_grouped evaluate --data "$data" --noise mixed --split grouped --methods tuned,peers,ours --limit "$slices"
 # Does bfloat16 cost anything, and are slices without noise, or with little, left alone?
 once rician_float32 evaluate --data "$data" --precision float32 --limit "$slices"
 once rician_levers evaluate --data "$data" --methods ours,levers --neighbours 8 --limit "$slices"

@@ -1,0 +1,116 @@
+"""Rows for a method of whoever measures: a function in a Python file."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from ..files.command_error import CommandError
+from ..files.result_files import check_is_file
+from .methods import Method
+from .volume_methods import NoisyVolume, VolumeMethod
+
+GROUP = "own"
+
+Denoise = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""Takes noisy pictures and the noise levels that were added, returns pictures of the same shape."""
+
+
+def own_methods(blind: list[str], told: list[str]) -> list[Method]:
+    """Rows of the table of slices.
+
+    Parameters
+    ----------
+    blind
+        As ``"NAME=FILE.py:FUNCTION"``, whose function takes noisy slices, (slices, rows, columns), float32 in [0, 1],
+        and returns them denoised.
+    told
+        The same for functions that take the noise levels, (slices,), too.
+
+    Raises
+    ------
+    CommandError
+        If one is not written like that, or its function cannot be had. While it measures: if the function fails.
+    """
+    named = [(*_named(text, "--own"), "none") for text in blind]
+    named += [(*_named(text, "--own-told"), "true") for text in told]
+    return [
+        Method(name, GROUP, sigma, _guarded(name, path, function, sigma == "true"))
+        for name, path, function, sigma in named
+    ]
+
+
+def own_volume_methods(blind: list[str], told: list[str]) -> list[VolumeMethod]:
+    """Rows of the table of whole scans; as `own_methods`, with the voxels of a scan and one noise level."""
+    return [_on_volumes(method) for method in own_methods(blind, told)]
+
+
+def _on_volumes(method: Method) -> VolumeMethod:
+    def denoise(noisy: NoisyVolume) -> tuple[np.ndarray, None]:
+        return method.denoise(noisy.voxels, noisy.sigma), None
+
+    return VolumeMethod(method.name, method.sigma, denoise)
+
+
+def _named(text: str, option: str) -> tuple[str, Path, Callable[..., np.ndarray]]:
+    """Name of the row, file and function."""
+    name, equals, place = text.partition("=")
+    file, colon, function = place.rpartition(":")
+    if not (name.strip() and equals and file and colon and function):
+        raise CommandError(
+            f"'{option} {text}' names no row and function: write NAME=FILE.py:FUNCTION, such as Mine=mine.py:denoise."
+        )
+    path = Path(file)
+    check_is_file("Python file", path, "give the file that holds your function")
+    if path.suffix != ".py":
+        raise CommandError(f"'{file}' is no name for a Python file: let it end in .py.")
+    found = getattr(_module(path), function, None)
+    if not callable(found):
+        raise CommandError(f"Python file '{file}' has no function '{function}': name one that it has.")
+    return name.strip(), path, found
+
+
+def _module(path: Path) -> object:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    folder = str(path.resolve().parent)
+    # Its neighbours can be imported, as if it had been started itself.
+    sys.path.insert(0, folder)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise CommandError(
+            f"Python file '{path}' cannot be imported ({_where(error, path)}): mend it first."
+        ) from error
+    finally:
+        sys.path.remove(folder)
+    return module
+
+
+def _guarded(name: str, path: Path, function: Callable[..., np.ndarray], told: bool) -> Denoise:
+    def denoise(noisy: np.ndarray, levels: np.ndarray) -> np.ndarray:
+        try:
+            # A copy: what a function changes in place is what the next row gets.
+            pictures = np.asarray(function(noisy.copy(), levels) if told else function(noisy.copy()), np.float32)
+        except Exception as error:
+            raise CommandError(
+                f"Your method '{name}' of '{path}' failed ({_where(error, path)}): mend it first."
+            ) from error
+        if pictures.shape != noisy.shape or not np.isfinite(pictures).all():
+            raise CommandError(f"Your method '{name}' gave no finite pictures of shape {noisy.shape}: mend it first.")
+        return pictures
+
+    return denoise
+
+
+def _where(error: Exception, path: Path) -> str:
+    """What went wrong, and in which line of the file, if in any; in one line."""
+    words = " ".join(str(error).split())
+    said = f"{type(error).__name__}: {words}" if words else type(error).__name__
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return f"{said}; line {lines[-1]}" if lines else said

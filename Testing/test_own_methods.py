@@ -1,0 +1,157 @@
+"""A method of whoever measures: a function in a file is a row beside the others, and its faults are named."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from shell import head, image, run
+from training_slices import make_slices
+
+from NeuralDiffusionTraining.benchmark.evaluation import corrupt_all, run_method
+from NeuralDiffusionTraining.benchmark.own_methods import own_methods, own_volume_methods
+from NeuralDiffusionTraining.benchmark.volume_methods import NoisyVolume, noisy_input
+from NeuralDiffusionTraining.benchmark.volumes import evaluate_volume, prepare_volume
+from NeuralDiffusionTraining.files.command_error import CommandError
+
+FILE = """
+from helper import share
+
+def halve(noisy):
+    noisy *= share
+    return noisy
+
+def subtract(noisy, sigma):
+    return noisy - sigma[:, None, None]
+
+def darken(noisy, sigma):
+    return noisy * (1 - sigma)
+
+def crop(noisy):
+    return noisy[..., 1:]
+
+def divide(noisy):
+    return noisy / 0
+
+def stumble(noisy):
+    raise RuntimeError("out of\\n luck")
+
+number = 3
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    (tmp_path / "helper.py").write_text("share = 0.5\n")
+    path = tmp_path / "mine.py"
+    path.write_text(FILE)
+    return path
+
+
+@pytest.fixture
+def noisy():
+    clean = np.linspace(0, 1, 2 * 32 * 32, dtype=np.float32).reshape(2, 32, 32)
+    return corrupt_all(clean, "rician", None)
+
+
+def test_a_function_is_a_row_that_sees_the_noisy_slices_and_changes_none(file, noisy):
+    slices, levels = noisy
+    before = slices.copy()
+    (method,) = own_methods([f"Half={file}:halve"], [])
+    np.testing.assert_array_equal(run_method(method, slices, levels), before / 2)
+    np.testing.assert_array_equal(slices, before)
+    assert (method.name, method.group, method.sigma) == ("Half", "own", "none")
+
+
+def test_only_a_function_that_is_told_gets_the_true_levels_and_its_row_says_so(file, noisy):
+    slices, levels = noisy
+    (method,) = own_methods([], [f"Minus={file}:subtract"])
+    expected = (slices - levels[:, None, None]).astype(np.float32)
+    np.testing.assert_allclose(run_method(method, slices, levels), expected, atol=1e-6)
+    assert method.sigma == "true"
+
+
+def test_on_whole_scans_a_function_gets_the_voxels_and_one_level(file):
+    voxels = np.full((2, 3, 4), 0.5, np.float32)
+    (blind, told) = own_volume_methods([f"Half={file}:halve"], [f"Darker={file}:darken"])
+    assert blind.denoise(NoisyVolume(voxels, float("nan"), (1, 1, 1)))[0][0, 0, 0] == 0.25
+    assert told.denoise(NoisyVolume(voxels, 0.2, (1, 1, 1)))[0][0, 0, 0] == pytest.approx(0.4)
+    assert (blind.noise_level, told.noise_level) == ("none", "true")
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("Mine", "write NAME=FILE.py:FUNCTION"),
+        ("Mine=FILE", "write NAME=FILE.py:FUNCTION"),
+        ("=FILE:halve", "write NAME=FILE.py:FUNCTION"),
+        ("Mine=absent.py:halve", "'absent.py' does not exist"),
+        ("Mine=FOLDER:halve", "is a folder"),
+        ("Mine=FILE:double", "no function 'double'"),
+        ("Mine=FILE:number", "no function 'number'"),
+        ("Mine=TEXT:halve", "let it end in .py"),
+        ("Mine=BROKEN:halve", "SyntaxError: '(' was never closed (broken.py, line 1)):"),
+        ("Mine=IMPORTS:halve", "No module named 'nowhere'; line 2)"),
+    ],
+)
+def test_a_row_that_cannot_be_had_is_refused_in_a_sentence(file, row, words):
+    folder = file.parent
+    (folder / "mine.txt").write_text(FILE)
+    (folder / "broken.py").write_text("def halve(noisy:\n")
+    (folder / "imports.py").write_text("\nimport nowhere\n")
+    names = {"FILE": file, "FOLDER": folder, "TEXT": folder / "mine.txt", "BROKEN": folder / "broken.py"}
+    for name, path in {**names, "IMPORTS": folder / "imports.py"}.items():
+        row = row.replace(name, str(path)) if f"={name}" in row else row
+    with pytest.raises(CommandError) as refusal:
+        own_methods([row], [])
+    assert words in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.filterwarnings("ignore:divide by zero")
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        ("crop", "no finite pictures of shape (2, 32, 32)"),
+        ("divide", "no finite pictures"),
+        ("stumble", "RuntimeError: out of luck; line 21)"),
+        ("subtract", "missing 1 required positional argument: 'sigma')"),
+    ],
+)
+def test_a_function_that_fails_is_named_with_its_line(file, noisy, function, words):
+    (method,) = own_methods([f"Mine={file}:{function}"], [])
+    with pytest.raises(CommandError) as refusal:
+        run_method(method, *noisy)
+    assert "'Mine'" in str(refusal.value)
+    assert words in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_row_of_another_ones_name_is_refused(file):
+    clean = prepare_volume("scan", head(np.float32), (3, 1, 1))
+    with pytest.raises(CommandError, match=f"'{noisy_input().name}'"):
+        evaluate_volume(own_volume_methods([f"{noisy_input().name}={file}:halve"], []), clean)
+
+
+def test_the_commands_put_the_rows_into_their_tables(file, tmp_path):
+    split = make_slices(tmp_path / "slices", 8)
+    data = tmp_path / "slices"
+    scan = tmp_path / "scan.nrrd"
+    sitk.WriteImage(image(head(np.float32)), scan)
+    of_own = ["--own", f"Half={file}:halve", "--json", tmp_path / "table.json"]
+    told = ["--own-told", f"Minus={file}:subtract"]
+    of_slices = ["--data", data, "--split", split, "--limit", "2", *of_own, *told]
+    for arguments in (
+        ["evaluate", *of_slices],
+        ["fidelity", *of_slices],
+        ["evaluate-volumes", scan, "--no-peers", "--sigma", "0.05", *of_own, "--own-told", f"Minus={file}:darken"],
+    ):
+        done = run(*arguments)
+        assert done.returncode == 0, done.stderr
+        text = (tmp_path / "table.json").read_text()
+        assert json.loads(text)
+        for name in ("Half", "Minus"):
+            assert name in done.stdout
+            assert f'"{name}"' in text
