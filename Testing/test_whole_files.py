@@ -8,6 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -251,3 +252,30 @@ class TestNotReplacing:
         with pytest.raises(KeyboardInterrupt):
             write_whole([(tmp_path / name, new) for name in NAMES], replace=False)
         assert content(tmp_path) == (dict.fromkeys(NAMES, "new") if number == 3 else {})
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a folder cannot be locked there")
+def test_files_of_two_runs_under_the_same_names_do_not_mix(tmp_path, monkeypatch):
+    rename = os.replace
+    between, other_is_done = threading.Event(), threading.Event()
+
+    def replace(source, target):
+        rename(source, target)
+        if threading.current_thread().name == "slow" and not between.is_set():
+            between.set()
+            # As long as the other needs to overtake, if it may.
+            other_is_done.wait(1)
+
+    monkeypatch.setattr(os, "replace", replace)
+
+    def write(run):
+        targets = [(tmp_path / name, lambda path: path.write_text(run)) for name in ("scan.nrrd", "map.nrrd")]
+        write_whole(targets)
+
+    slow = threading.Thread(target=write, args=["slow"], name="slow")
+    slow.start()
+    assert between.wait(10)
+    write("fast")
+    other_is_done.set()
+    slow.join()
+    assert len(set(content(tmp_path).values())) == 1

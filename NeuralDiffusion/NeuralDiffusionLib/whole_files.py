@@ -11,6 +11,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
 
 class _Move(NamedTuple):
     """A new file on its way to its place, and where the one is kept meanwhile that may be there."""
@@ -63,7 +68,8 @@ def write_whole(
             _check_beside(path, names[:-1], [move.path for move in moves])
             moves[:0] = [_Move(new / name, path.parent / name, old / name) for name in names]
         on_written()
-        _move_all(moves, replace)
+        with _turn_in(moves[-1].path.parent):
+            _move_all(moves, replace)
 
 
 @contextmanager
@@ -86,6 +92,23 @@ def _check_beside(path: Path, names: Sequence[str], taken: Sequence[Path]) -> No
     for beside in (path.parent / name for name in names):
         if beside in taken or (beside.exists() and not (path.exists() and beside in files_of(path))):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(beside))
+
+
+@contextmanager
+def _turn_in(folder: Path) -> Iterator[None]:
+    """Wait for other programs that put files into a folder, or the files of two runs under the same names would mix."""
+    descriptor = None
+    # Windows and some file systems cannot lock a folder, and not every folder that may be written into may be read.
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY) if fcntl else None
+    try:
+        if descriptor is not None:
+            with suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def _move_all(moves: Sequence[_Move], replace: bool) -> None:

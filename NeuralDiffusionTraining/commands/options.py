@@ -59,6 +59,6 @@ OwnTold = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME=FILE.py:FUNCTION",
-        help="The same for a function that takes the noise level of each slice, (slices,), too; its row says so.",
+        help="The same for a function that takes the true noise levels, too: (slices,), of a whole scan one number.",
     ),
 ]
