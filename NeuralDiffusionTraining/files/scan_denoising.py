@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from NeuralDiffusionLib import DenoiseResult, DenoiseSettings, InvalidVolumeError
+from NeuralDiffusionLib.engine import slice_planes
 from NeuralDiffusionLib.engine.domain_checks import result_warnings
 from NeuralDiffusionLib.whole_files import write_whole
 
@@ -30,9 +31,7 @@ def read_source(source: Path, series: str | None = None) -> Scan:
 
 def with_slice_axis(settings: DenoiseSettings, scan: Scan) -> DenoiseSettings:
     """The settings with an axis: the one that they name, or that of the scan's acquisition."""
-    if settings.slice_axis is not None:
-        return settings
-    return replace(settings, slice_axis=scan.slice_axis)
+    return slice_planes.with_slice_axis(settings, scan.spacing[::-1], scan.voxels.shape)
 
 
 def with_warnings(result: DenoiseResult, scan: Scan, settings: DenoiseSettings) -> DenoiseResult:
