@@ -95,6 +95,19 @@ def shape_warnings(shape_kji: Sequence[int], spacing_kji: Sequence[float], axis:
     return [sentence for sentence in found if sentence is not None]
 
 
+def has_square_pixels(spacing_kji: Sequence[float], axis: int) -> bool:
+    """Return whether the pixels of the slices across an axis count as square: see `SQUARE_PIXEL`."""
+    short, long = pixel_sides(spacing_kji, axis)
+    # A little more, for spacings such as 0.6 and 0.9 mm whose ratio is not exactly 1.5.
+    return long <= SQUARE_PIXEL * short * (1 + 1e-6)
+
+
+def pixel_sides(spacing_kji: Sequence[float], axis: int) -> tuple[float, float]:
+    """Return the shorter and the longer side of the pixels of the slices across an axis, in mm."""
+    short, long = sorted(float(spacing) for other, spacing in enumerate(spacing_kji) if other != axis)
+    return short, long
+
+
 def below_zero_warnings(slices: np.ndarray, lowest: float, scale: float) -> list[str]:
     """Find whether magnitude images never look like this.
 
@@ -182,10 +195,9 @@ def _small_slices(shape_kji: Sequence[int], axis: int) -> str | None:
 
 
 def _long_pixels(spacing_kji: Sequence[float], axis: int) -> str | None:
-    short, long = sorted(np.delete(np.asarray(spacing_kji, np.float64), axis))
-    # A little more, for spacings such as 0.6 and 0.9 mm whose ratio is not exactly 1.5.
-    if long <= SQUARE_PIXEL * short * (1 + 1e-6):
+    if has_square_pixels(spacing_kji, axis):
         return None
+    short, long = pixel_sides(spacing_kji, axis)
     sentence = _(
         "The pixels of the slices measure {short} x {long} mm: the network was trained on square pixels, and beyond "
         "1 : {limit:g} stretched anatomy misleads it, so slice the volume along another axis or resample it first."

@@ -44,8 +44,13 @@ def acquisition_axis(spacing_kji: Sequence[float], shape_kji: Sequence[int] | No
     if shape_kji is not None and list(shape_kji).count(1) == 1:
         return list(shape_kji).index(1)
     widest = max(range(3), key=spacing_kji.__getitem__)
-    others = max(spacing for axis, spacing in enumerate(spacing_kji) if axis != widest)
-    return widest if spacing_kji[widest] >= THICK_SLICE * others else 0
+    return widest if is_thick(spacing_kji, widest) else 0
+
+
+def is_thick(spacing_kji: Sequence[float], axis: int) -> bool:
+    """Return whether the spacing (mm) along an axis is at least `THICK_SLICE` times that along both others."""
+    others = (spacing for other, spacing in enumerate(spacing_kji) if other != axis)
+    return spacing_kji[axis] >= THICK_SLICE * max(others)
 
 
 def with_slice_axis(

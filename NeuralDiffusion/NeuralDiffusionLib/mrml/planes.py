@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import enum
 
-import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
-from ..engine.domain_checks import SQUARE_PIXEL
-from ..engine.slice_planes import THICK_SLICE, acquisition_axis, plane_axes, plane_name
+from ..engine.domain_checks import has_square_pixels, pixel_sides
+from ..engine.slice_planes import THICK_SLICE, acquisition_axis, is_thick, plane_axes, plane_name
 from .geometry import ijk_to_ras
 
 
@@ -96,7 +95,7 @@ def describe_slices(volume: slicer.vtkMRMLScalarVolumeNode, slices_along: Slices
         return _one_plane(plane, spacing, axis)
     if shape is not None and shape[axis] == 1:
         return _("Acquisition plane: {plane}, a single slice.").format(plane=plane)
-    if spacing[axis] >= THICK_SLICE * max(np.delete(spacing, axis)):
+    if is_thick(spacing, axis):
         return _("Acquisition plane: {plane}, slices {distance:.3g} mm apart.").format(
             plane=plane, distance=spacing[axis]
         )
@@ -116,10 +115,9 @@ def _three_planes(spacing: tuple[float, float, float]) -> str:
 
 def _one_plane(plane: str, spacing: tuple[float, float, float], axis: int) -> str:
     lines = _("Slices are {plane}, denoised one by one: faint lines may show in other planes.").format(plane=plane)
-    short, long = sorted(np.delete(spacing, axis))
-    # A little more, for spacings such as 0.6 and 0.9 mm whose ratio is not exactly 1.5.
-    if long <= SQUARE_PIXEL * short * (1 + 1e-6):
+    if has_square_pixels(spacing, axis):
         return lines
+    short, long = pixel_sides(spacing, axis)
     return _("{lines} Their pixels of {short:.3g} x {long:.3g} mm are too far from square.").format(
         lines=lines, short=short, long=long
     )
