@@ -5,7 +5,7 @@ from __future__ import annotations
 import slicer
 from slicer.i18n import tr as _
 
-from .volumes import display_of
+from .volumes import show_in_colours
 
 COLOUR_TABLES = ("Viridis", "Inferno", "Magma", "Plasma", "Cividis")
 DEFAULT_COLOUR_TABLE = "Viridis"
@@ -41,11 +41,7 @@ def style_conduction(conduction: slicer.vtkMRMLScalarVolumeNode, colour_table: s
         If the table is not one of them.
     """
     check_colour_table(colour_table)
-    display = display_of(conduction)
-    with slicer.util.NodeModify(display):
-        display.AutoWindowLevelOff()
-        display.SetWindowLevelMinMax(0.0, 1.0)
-        display.SetAndObserveColorNodeID(_node_id(colour_table))
+    show_in_colours(conduction, 0.0, 1.0, _node_id(colour_table))
 
 
 def recolour_conduction(conduction: slicer.vtkMRMLScalarVolumeNode, colour_table: str) -> None:

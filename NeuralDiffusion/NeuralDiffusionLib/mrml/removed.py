@@ -11,7 +11,7 @@ from ..display_range import usual_magnitude
 from ..errors import InvalidVolumeError
 from .geometry import lie_voxel_on_voxel
 from .provenance import input_of
-from .volumes import check_input, check_outputs, copy_units, display_of, make_image, write_volume
+from .volumes import check_input, check_outputs, copy_units, make_image, show_in_colours, write_volume
 
 _GREY = "vtkMRMLColorTableNodeGrey"
 
@@ -78,12 +78,5 @@ def make_removed(
         plane[...] = first.astype(np.float64) - second
     write_volume(removed, make_image(voxels, vtk.VTK_FLOAT), input_volume)
     copy_units(removed, input_volume)
-    _show_centred(removed, usual_magnitude(voxels))
-
-
-def _show_centred(volume: slicer.vtkMRMLScalarVolumeNode, extreme: float) -> None:
-    display = display_of(volume)
-    with slicer.util.NodeModify(display):
-        display.AutoWindowLevelOff()
-        display.SetWindowLevelMinMax(-extreme, extreme)
-        display.SetAndObserveColorNodeID(_GREY)
+    extreme = usual_magnitude(voxels)
+    show_in_colours(removed, -extreme, extreme, _GREY)

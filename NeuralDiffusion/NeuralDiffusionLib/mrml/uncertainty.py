@@ -9,7 +9,7 @@ from slicer.i18n import tr as _
 
 from ..display_range import usual_magnitude
 from .new_volume import add_volume_beside
-from .volumes import copy_units, make_image
+from .volumes import copy_units, make_image, show_in_colours
 
 # Not the default of the conduction map: the two must not be taken for one another.
 _COLOURS = "vtkMRMLColorTableNodeFileInferno.txt"
@@ -41,10 +41,5 @@ def add_uncertainty(
     name = _("{name} uncertainty").format(name=input_volume.GetName())
     volume = add_volume_beside(input_volume, name, make_image(deviation, vtk.VTK_FLOAT))
     copy_units(volume, input_volume)
-    volume.CreateDefaultDisplayNodes()
-    display = volume.GetDisplayNode()
-    with slicer.util.NodeModify(display):
-        display.AutoWindowLevelOff()
-        display.SetWindowLevelMinMax(0.0, usual_magnitude(deviation))
-        display.SetAndObserveColorNodeID(_COLOURS)
+    show_in_colours(volume, 0.0, usual_magnitude(deviation), _COLOURS)
     return volume

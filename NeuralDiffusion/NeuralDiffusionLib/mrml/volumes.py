@@ -157,6 +157,15 @@ def display_of(volume: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLScalarVo
     return volume.GetDisplayNode()
 
 
+def show_in_colours(volume: slicer.vtkMRMLScalarVolumeNode, low: float, high: float, colour_node_id: str) -> None:
+    """Show a volume over a fixed window, from `low` to `high` in its own units, in the colours of a colour node."""
+    display = display_of(volume)
+    with slicer.util.NodeModify(display):
+        display.AutoWindowLevelOff()
+        display.SetWindowLevelMinMax(low, high)
+        display.SetAndObserveColorNodeID(colour_node_id)
+
+
 def copy_display(output: slicer.vtkMRMLScalarVolumeNode, input_volume: slicer.vtkMRMLScalarVolumeNode) -> None:
     """Show a volume as the input is shown, with its window and level even if those were automatic: the two compare."""
     source, target = input_volume.GetDisplayNode(), display_of(output)
