@@ -31,3 +31,19 @@ def ijk_to_ras(volume: slicer.vtkMRMLScalarVolumeNode) -> np.ndarray:
     matrix = vtk.vtkMatrix4x4()
     volume.GetIJKToRASMatrix(matrix)
     return slicer.util.arrayFromVTKMatrix(matrix)
+
+
+def slice_origin(volume: slicer.vtkMRMLScalarVolumeNode, axis: int, index: int) -> np.ndarray:
+    """Return where the first voxel of a slice lies in RAS, (3,), in mm; parent transforms play no part.
+
+    Parameters
+    ----------
+    volume
+        The whole volume.
+    axis
+        Axis of its array across the slice, 0 to 2, order K, J, I.
+    index
+        Place of the slice along that axis.
+    """
+    matrix = ijk_to_ras(volume)[:3]
+    return matrix[:, 3] + index * matrix[:, 2 - axis]

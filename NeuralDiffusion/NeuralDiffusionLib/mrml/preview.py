@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import slicer
-import vtk
 
 from ..engine.scalar_types import exact_float
 from ..engine.settings import DenoiseSettings
+from .geometry import ijk_to_ras
 from .mask import inside_mask, mask_of_segmentation
 from .volumes import check_input, read_volume
 
@@ -104,12 +104,10 @@ class PreviewReader:
         settings = replace(settings, slice_axis=axis)
         low, high, clipped = self._known_range(volume, settings)
         inside, mask_state = self._known_mask(mask, volume)
-        matrix = vtk.vtkMatrix4x4()
-        volume.GetIJKToRASMatrix(matrix)
         place = (
             volume.GetID(),
             volume.GetImageData().GetMTime(),
-            tuple(slicer.util.arrayFromVTKMatrix(matrix).ravel()),
+            tuple(ijk_to_ras(volume).ravel()),
             volume.GetTransformNodeID(),
             axis,
             index,

@@ -6,9 +6,9 @@ from typing import TypeVar
 
 import numpy as np
 import slicer
-import vtk
 from slicer.i18n import tr as _
 
+from .geometry import slice_origin
 from .looks import Looks
 from .volumes import copy_display, make_image
 
@@ -100,12 +100,9 @@ class PreviewVolume:
             self.hide()
             self._node = _add_temporary_volume(volume.GetScene())
         self.take_over_display(volume)
-        start, matrix = [0.0, 0.0, 0.0, 1.0], vtk.vtkMatrix4x4()
-        start[2 - axis] = index
-        volume.GetIJKToRASMatrix(matrix)
         with slicer.util.NodeModify(self._node):
             self._node.CopyOrientation(volume)
-            self._node.SetOrigin(*matrix.MultiplyPoint(start)[:3])
+            self._node.SetOrigin(*slice_origin(volume, axis, index))
             self._node.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
             self._node.SetAndObserveImageData(make_image(voxels, volume.GetImageData().GetScalarType()))
 
