@@ -18,12 +18,22 @@ def scene_of(volume: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLScene:
     InvalidVolumeError
         If it is in none, for instance because it was deleted during a run.
     """
-    scene = volume.GetScene()
-    if scene is None:
+    check_in_scene(volume, volume.GetScene())
+    return volume.GetScene()
+
+
+def check_in_scene(volume: slicer.vtkMRMLScalarVolumeNode, scene: slicer.vtkMRMLScene | None) -> None:
+    """Check that a volume is in a scene.
+
+    Raises
+    ------
+    InvalidVolumeError
+        If it is in another one, or in none.
+    """
+    if scene is None or volume.GetScene() is not scene:
         raise InvalidVolumeError(
             _("'{name}' is not in the scene: add it to the scene first.").format(name=volume.GetName())
         )
-    return scene
 
 
 def unused_name(scene: slicer.vtkMRMLScene, name: str) -> str:

@@ -12,6 +12,7 @@ import vtk
 from slicer.i18n import tr as _
 
 from ..errors import InvalidVolumeError
+from .new_volume import check_in_scene, scene_of
 from .provenance import PREFIX
 from .scene_nodes import nodes_of_class
 from .volumes import copy_display, display_of
@@ -87,12 +88,9 @@ class SideBySide:
             If a volume or a view is not in the scene.
         """
         self.hide()
-        scene = input_volume.GetScene()
-        for volume in (input_volume, *volumes):
-            if scene is None or volume.GetScene() is not scene:
-                raise InvalidVolumeError(
-                    _("'{name}' is not in the scene: add it to the scene first.").format(name=volume.GetName())
-                )
+        scene = scene_of(input_volume)
+        for volume in volumes:
+            check_in_scene(volume, scene)
         views = {name: (_node(scene, "vtkMRMLSliceNode", name), _composite(scene, name)) for name in VIEWS}
         if any(None in nodes for nodes in views.values()):
             raise InvalidVolumeError(
