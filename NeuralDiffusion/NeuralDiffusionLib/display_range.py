@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from .engine.intensity import evenly_spread
+
 _PERCENTILE = 99.5
-_ENOUGH_VOXELS = 4_000_000
 
 
 def usual_magnitude(voxels: np.ndarray) -> float:
@@ -13,7 +14,5 @@ def usual_magnitude(voxels: np.ndarray) -> float:
 
     Single bright voxels do not set it. Of a large map an evenly spread part is looked at.
     """
-    stride = -(-voxels.size // _ENOUGH_VOXELS)
-    # An odd stride does not fall into step with rows and columns of even length.
-    sample = np.abs(voxels.reshape(-1)[:: stride + (stride % 2 == 0)])
+    sample = np.abs(evenly_spread(voxels))
     return float(np.percentile(sample, _PERCENTILE)) or float(sample.max()) or 1.0

@@ -174,8 +174,7 @@ class Denoiser:
                 cast_into(image[part], voxels)
                 if gates is not None:
                     (gates[part],) = maps
-                # What float32 leaves of a slice without noise is not a noise level.
-                sigma[part] = np.where(level < 1e-6, 0, level) * run.sigma_unit
+                sigma[part] = run.sigma_in_scan_units(level)
 
             return write
 

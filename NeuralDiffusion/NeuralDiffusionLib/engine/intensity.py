@@ -40,6 +40,15 @@ def check_volume(volume: np.ndarray) -> None:
         raise InvalidVolumeError(message.format(limit=LARGEST))
 
 
+def evenly_spread(voxels: np.ndarray) -> np.ndarray:
+    """Return all voxels, or of more than 4,000,000 every n-th, in their order, (voxels,), a view or a copy."""
+    stride = -(-voxels.size // _ENOUGH_VOXELS)
+    # A volume whose axes were exchanged would be copied as a whole to be made flat.
+    flat = voxels.reshape(-1) if voxels.flags.c_contiguous else voxels.flat
+    # An odd stride does not fall into step with rows and columns of even length.
+    return flat[:: stride + (stride % 2 == 0)]
+
+
 def estimate_range(volume: np.ndarray) -> tuple[float, float]:
     """Intensities that count as 0 and 1.
 
@@ -61,11 +70,7 @@ def estimate_range(volume: np.ndarray) -> tuple[float, float]:
     InvalidVolumeError
         If the intensities differ, but by less than 32-bit floats can tell apart.
     """
-    stride = -(-volume.size // _ENOUGH_VOXELS)
-    # An odd stride does not fall into step with rows and columns of even length.
-    # A volume whose axes were exchanged would be copied as a whole to be made flat.
-    flat = volume.reshape(-1) if volume.flags.c_contiguous else volume.flat
-    sample = flat[:: stride + (stride % 2 == 0)].astype(np.float64)
+    sample = evenly_spread(volume).astype(np.float64)
     low = 0.0 if volume.min() >= 0 else np.percentile(sample, _LOW_PERCENTILE)
     high = np.percentile(sample, _HIGH_PERCENTILE)
     if high <= low:

@@ -65,8 +65,7 @@ def estimate_noise(denoiser: Denoiser, volume: np.ndarray, settings: DenoiseSett
 
     def estimate(network: NeuralDiffusionNetwork, part: slice, inputs: torch.Tensor) -> None:
         level = noise_of(inputs, network.noise_level, run.settings.noise, None)[1].cpu().numpy()
-        # What float32 leaves of a slice without noise is not a noise level.
-        levels[part] = np.where(level < 1e-6, 0, level) * run.sigma_unit
+        levels[part] = run.sigma_in_scan_units(level)
 
     denoiser.each_batch(run, estimate)
     sigma = float(np.median(levels))

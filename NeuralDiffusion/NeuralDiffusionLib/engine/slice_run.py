@@ -17,6 +17,8 @@ FARTHEST = 4.0
 """How far from 0, in units of the intensity range, the network sees: a brighter voxel, such as a broken pixel, counts
 as this bright, keeps the rest of its intensity and spoils little around it."""
 
+_LEAST_SIGMA = 1e-6
+
 
 @dataclass(frozen=True)
 class SliceRun:
@@ -76,6 +78,11 @@ class SliceRun:
         """The noise level of the settings in the network's units, (batch,), or None if it is to be estimated."""
         sigma = self.settings.sigma
         return None if sigma is None else inputs.new_full((len(inputs),), min(sigma / self.sigma_unit, LARGEST_SIGMA))
+
+    def sigma_in_scan_units(self, level: np.ndarray) -> np.ndarray:
+        """Noise levels in the network's units, (batch,), in those of the scan (speckle: relative to the signal)."""
+        # What float32 leaves of a slice without noise is not a noise level.
+        return np.where(level < _LEAST_SIGMA, 0, level) * self.sigma_unit
 
     def in_scan_units(
         self,
