@@ -39,7 +39,7 @@ class ComparisonSection(Section):
     def update(self) -> None:
         if self.parameterNode is None:
             return
-        reason = _("Wait until the run has ended, or cancel it.") if self.panel.runs.busy else self._whyNotCompare()
+        reason = self.panel.runs.whyWait() or self._whyNotCompare()
         self.ui.compareButton.enabled = not reason
         self.ui.compareButton.toolTip = reason or self._tips[self.ui.compareButton]
         volumes = self._volumes()

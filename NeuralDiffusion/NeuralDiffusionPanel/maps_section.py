@@ -142,8 +142,8 @@ class MapsSection(Section):
         """Return why no map can be computed now, or nothing."""
         if self.parameterNode is None:
             return _("Open the module to compute maps.")
-        if self.panel.runs.busy:
-            return _("Wait until the present run has ended, or cancel it.")
+        if reason := self.panel.runs.whyWait():
+            return reason
         try:
             check_input(self.parameterNode.inputVolume)
             self.parameterNode.settings()

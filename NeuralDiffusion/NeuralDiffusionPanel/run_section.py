@@ -46,6 +46,10 @@ class RunSection(Section):
     def busy(self) -> bool:
         return self._run is not None
 
+    def whyWait(self) -> str:
+        """Return why nothing else can be begun now, or nothing."""
+        return _("Wait until the run has ended, or cancel it.") if self.busy else ""
+
     @property
     def seconds(self) -> float:
         """Seconds since the run, or the last one, was begun."""
