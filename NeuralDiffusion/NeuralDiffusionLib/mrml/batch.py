@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import slicer
 from slicer.i18n import tr as _
 
+from ..background import IsCancelled, ReportProgress
 from ..errors import DenoiseCancelled, InvalidVolumeError
 from ..file_names import shown
 from .new_volume import scene_of
@@ -24,12 +25,10 @@ from .volumes import check_input
 if TYPE_CHECKING:
     from ..engine.denoiser import DenoiseResult
 
-Progress = Callable[[int, int], None]
-Cancelled = Callable[[], bool]
 Denoise = Callable[
-    [slicer.vtkMRMLScalarVolumeNode, slicer.vtkMRMLScalarVolumeNode, Progress, Cancelled], "DenoiseResult"
+    [slicer.vtkMRMLScalarVolumeNode, slicer.vtkMRMLScalarVolumeNode, ReportProgress, IsCancelled], "DenoiseResult"
 ]
-Task = tuple[str, Callable[[Progress], "DenoiseResult"]]
+Task = tuple[str, Callable[[ReportProgress], "DenoiseResult"]]
 
 
 @dataclass(frozen=True)
@@ -62,11 +61,11 @@ def volume_tasks(
     volumes: Iterable[slicer.vtkMRMLScalarVolumeNode],
     denoise: Denoise,
     add_output: Callable[[slicer.vtkMRMLScalarVolumeNode], slicer.vtkMRMLScalarVolumeNode],
-    cancelled: Cancelled,
+    cancelled: IsCancelled,
 ) -> list[Task]:
     """Return one task for each volume node; it adds an output node to the volume's scene, or nothing if it fails."""
 
-    def run(volume: slicer.vtkMRMLScalarVolumeNode, progress: Progress) -> DenoiseResult:
+    def run(volume: slicer.vtkMRMLScalarVolumeNode, progress: ReportProgress) -> DenoiseResult:
         check_input(volume)
         scene_of(volume)
         output = add_output(volume)
@@ -81,7 +80,7 @@ def volume_tasks(
 
 
 def folder_tasks(
-    folder: Path, output_folder: Path | None, denoise: Denoise, cancelled: Cancelled, overwrite: bool
+    folder: Path, output_folder: Path | None, denoise: Denoise, cancelled: IsCancelled, overwrite: bool
 ) -> list[Task]:
     """Return one task for each image file of a folder; it writes a file of the same name into the output folder.
 
@@ -113,7 +112,7 @@ def folder_tasks(
         message = _("'{target}' is there already and was not replaced: choose another folder or allow it.")
         return InvalidVolumeError(message.format(target=shown(Path(target.name))))
 
-    def run(path: Path, progress: Progress) -> DenoiseResult:
+    def run(path: Path, progress: ReportProgress) -> DenoiseResult:
         target = output_folder / output_name(path)
         # Two files that differ in their format alone must not replace each other's result.
         if target.name.lower() in taken or (os.path.lexists(target) and not overwrite):
@@ -133,7 +132,7 @@ def folder_tasks(
     return [(shown(Path(path.name)), partial(run, path)) for path in files]
 
 
-def run_batch(tasks: Sequence[Task], progress: Callable[[float, int], None], cancelled: Cancelled) -> list[BatchRow]:
+def run_batch(tasks: Sequence[Task], progress: Callable[[float, int], None], cancelled: IsCancelled) -> list[BatchRow]:
     """Run tasks one after the other; one that fails does not stop the others.
 
     Parameters
@@ -165,7 +164,7 @@ def run_batch(tasks: Sequence[Task], progress: Callable[[float, int], None], can
     return rows
 
 
-def _run_one(name: str, run: Callable[[Progress], DenoiseResult], progress: Progress) -> BatchRow | None:
+def _run_one(name: str, run: Callable[[ReportProgress], DenoiseResult], progress: ReportProgress) -> BatchRow | None:
     """Return what became of one volume, or None if it was cancelled."""
     started = time.monotonic()
     try:

@@ -12,6 +12,7 @@ import vtk
 from slicer.i18n import tr as _
 from vtk.util.numpy_support import vtk_to_numpy
 
+from ..background import IsCancelled, ReportProgress
 from ..errors import InvalidVolumeError
 from .filtered import Filter, Filtered, checksum, find_filtered, is_up_to_date, store_filtered
 from .mask import mask_of_segmentation
@@ -19,9 +20,6 @@ from .new_volume import scene_of
 from .place import VolumePlace
 from .reference import Closeness, read_reference, write_closeness
 from .volumes import make_image, read_volume
-
-Progress = Callable[[int, int], None]
-Cancelled = Callable[[], bool]
 
 
 class Compared(NamedTuple):
@@ -90,7 +88,7 @@ class _ComparisonTask:
     wanted: np.ndarray | None
     mask: np.ndarray | None
 
-    def work(self, progress: Progress | None = None, cancelled: Cancelled | None = None) -> Compared:
+    def work(self, progress: ReportProgress | None = None, cancelled: IsCancelled | None = None) -> Compared:
         """Filter and measure, without looking at the scene.
 
         Parameters
@@ -109,7 +107,7 @@ class _ComparisonTask:
         voxels, filters = self.volumes[0], 0 if self.kept else len(Filter)
         parts = filters + (self.wanted is not None)
 
-        def part(number: float, share: float = 1.0) -> Progress:
+        def part(number: float, share: float = 1.0) -> ReportProgress:
             count = len(voxels)
             return lambda done, total: progress(round(count * (number + share * done / total)), count * parts)
 
@@ -128,7 +126,7 @@ class _ComparisonTask:
         return Compared(images, sigma, closeness)
 
     def _filter(
-        self, voxels: np.ndarray, part: Callable[[float], Progress], cancelled: Cancelled | None
+        self, voxels: np.ndarray, part: Callable[[float], ReportProgress], cancelled: IsCancelled | None
     ) -> tuple[dict[Filter, vtk.vtkImageData], float]:
         from ..classical_filters import estimate_sigma, gradient_anisotropic_diffusion, non_local_means
 
@@ -141,7 +139,9 @@ class _ComparisonTask:
         images[Filter.NON_LOCAL_MEANS] = make_image(averaged, self.scalar_type)
         return images, sigma
 
-    def _closeness(self, voxels: np.ndarray, progress: Progress, cancelled: Cancelled | None) -> tuple[float, float]:
+    def _closeness(
+        self, voxels: np.ndarray, progress: ReportProgress, cancelled: IsCancelled | None
+    ) -> tuple[float, float]:
         from ..similarity import psnr, ssim
 
         return (
