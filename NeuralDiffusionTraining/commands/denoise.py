@@ -32,6 +32,7 @@ from .denoise_options import (
     Weights,
     chosen_settings,
 )
+from .engine import chosen_denoiser
 from .options import was_given
 
 if TYPE_CHECKING:
@@ -192,15 +193,13 @@ def _denoise(
 ) -> _Run:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from NeuralDiffusionLib import Denoiser
     from NeuralDiffusionLib.engine.uncertainty import sample_uncertainty
-    from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS
 
     from ..files.scan_denoising import naming, with_warnings
     from ..files.terminal import terminal
 
     started = time.perf_counter()
-    denoiser = Denoiser(device, weights or BUNDLED_WEIGHTS)
+    denoiser = chosen_denoiser(device, weights)
     slices = scan.voxels.shape[settings.slice_axis]
     console = terminal(stderr=True)
     bar = Progress(

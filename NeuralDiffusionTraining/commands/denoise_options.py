@@ -10,6 +10,7 @@ import typer
 from NeuralDiffusionLib import MAX_ITERATIONS, NEIGHBOURHOODS, NOISE_TYPES, DenoiseSettings
 
 from ..files.command_error import CommandError
+from .engine import settings_of
 
 FILES = "Files"
 METHOD = "Method"
@@ -126,18 +127,15 @@ def chosen_settings(
     CommandError
         If an option is not possible.
     """
-    try:
-        settings = DenoiseSettings(
-            noise=noise,
-            iterations=iterations,
-            neighbours=neighbours,
-            refine=not no_refine,
-            slice_axis=_ARRAY_AXIS.get(slice_axis),
-            sigma=sigma,
-            intensity_range=intensity_range,
-        )
-    except ValueError as error:
-        raise CommandError(str(error)) from error
+    settings = settings_of(
+        noise=noise,
+        iterations=iterations,
+        neighbours=neighbours,
+        refine=not no_refine,
+        slice_axis=_ARRAY_AXIS.get(slice_axis),
+        sigma=sigma,
+        intensity_range=intensity_range,
+    )
     if slice_axis not in ("auto", *_ARRAY_AXIS):
         raise CommandError(f"Slice axis {slice_axis!r} is not possible: choose auto, i, j or k.")
     return settings

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ..files.command_error import CommandError
 from ..files.result_files import check_outputs, write_json, write_text
+from .engine import chosen_denoiser, settings_of
 from .options import (
     Data,
     Device,
@@ -63,10 +63,6 @@ def evaluate(
     as the largest part above 5 % of the range. Times are those of this run; classical methods always use the CPU, so
     give --device cpu to compare them.
     """
-
-    from NeuralDiffusionLib import Denoiser, DenoiseSettings
-    from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS
-
     from ..benchmark import tables
     from ..benchmark.bootstrap import RESAMPLES
     from ..benchmark.cost import TIMED_PASSES, TIMED_SLICES
@@ -80,13 +76,8 @@ def evaluate(
     checkpoints = [name_and_checkpoint(text) for text in trained or []]
     own_rows = own_methods(own or [], own_told or [])
     check_outputs(json_file, csv_file, markdown_file, inputs=[weights, Path(split), *(path for _, path in checkpoints)])
-    try:
-        settings = DenoiseSettings(
-            noise=noise, iterations=iterations, neighbours=8 if neighbours is None else neighbours
-        )
-        denoiser = Denoiser(device, weights or BUNDLED_WEIGHTS, precision)
-    except ValueError as error:
-        raise CommandError(str(error)) from error
+    settings = settings_of(noise=noise, iterations=iterations, neighbours=8 if neighbours is None else neighbours)
+    denoiser = chosen_denoiser(device, weights, precision)
     slices = load_part(data, split, part, limit)
     rows, skipped = build_rows(asked, checkpoints, own_rows, denoiser, settings, neighbours, precision)
 

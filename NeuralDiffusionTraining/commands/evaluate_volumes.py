@@ -9,6 +9,7 @@ import typer
 
 from ..files.command_error import CommandError
 from ..files.result_files import check_is_file, check_outputs, write_json, write_text
+from .engine import chosen_denoiser, settings_of
 from .options import LARGEST_SIGMA, SMALLEST_SIGMA, Device, Iterations, JsonFile, Own, OwnTold, Weights
 
 if TYPE_CHECKING:
@@ -50,9 +51,6 @@ def evaluate_volumes(
     """
     from dataclasses import asdict
 
-    from NeuralDiffusionLib import Denoiser, DenoiseSettings
-    from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS
-
     from ..benchmark.own_methods import own_volume_methods
     from ..benchmark.run_facts import run_facts
     from ..benchmark.volume_bm4d import bm4d as bm4d_method
@@ -62,11 +60,8 @@ def evaluate_volumes(
     from ..benchmark.volumes import CLINICAL_SIGMAS, VolumeRow, evaluate_volume
     from ..files.terminal import terminal
 
-    try:
-        settings = DenoiseSettings(iterations=iterations, neighbours=neighbours)
-        denoiser = Denoiser(device, weights or BUNDLED_WEIGHTS)
-    except ValueError as error:
-        raise CommandError(str(error)) from error
+    settings = settings_of(iterations=iterations, neighbours=neighbours)
+    denoiser = chosen_denoiser(device, weights)
     sigmas = tuple(sigma or CLINICAL_SIGMAS)
     if min(sigmas) < SMALLEST_SIGMA:
         raise CommandError(f"Noise level {min(sigmas):g} is not possible: give {SMALLEST_SIGMA:g} or more.")

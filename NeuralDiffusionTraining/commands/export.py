@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-from NeuralDiffusionLib import DenoiseSettings
-
 from ..files.command_error import CommandError
 from ..files.result_files import check_outputs, check_weights_file, write_file
+from .engine import settings_of
 from .options import was_given
 
 LIMITS = (
@@ -64,7 +63,7 @@ def export(
         raise CommandError(f"Option '{option}' is of the ONNX file only: add --onnx FILE, or leave it out.")
     if onnx is not None:
         require_onnx()
-        settings = _settings(noise, iterations, neighbours, refine)
+        settings = settings_of(noise=noise, iterations=iterations, neighbours=neighbours, refine=refine)
     measured = {} if figures is None else figures_to_keep(figures)
     trained = load_trained(checkpoint)
     if trained.name not in _FOR_DENOISER:
@@ -105,10 +104,3 @@ def figures_to_keep(path: Path) -> dict[str, str]:
         f"{figure(row['edge_mse'], 'edge_mse')}, measured with the weights of SHA-256 {content['weights_sha256']}."
     )
     return {FIGURES: words, MEASURED_AS: content["weights_sha256"]}
-
-
-def _settings(noise: str, iterations: int, neighbours: int, refine: bool) -> DenoiseSettings:
-    try:
-        return DenoiseSettings(noise=noise, iterations=iterations, neighbours=neighbours, refine=refine)
-    except ValueError as error:
-        raise CommandError(str(error)) from error

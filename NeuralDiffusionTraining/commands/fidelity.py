@@ -9,6 +9,7 @@ import typer
 
 from ..files.command_error import CommandError
 from ..files.result_files import check_outputs, write_json, write_text
+from .engine import chosen_denoiser, settings_of
 from .options import (
     SMALLEST_SIGMA,
     Data,
@@ -56,10 +57,6 @@ def fidelity(
     local envelope, the lowest to the highest noisy input in a window around them. Taking away the noise bias lowers the
     air below the lowest input, which counts there: the row "diffusion alone" stops before.
     """
-
-    from NeuralDiffusionLib import Denoiser, DenoiseSettings
-    from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS
-
     from ..benchmark import fidelity_tables
     from ..benchmark.fidelity import RUNS, check_fidelity
     from ..benchmark.learned import diffusion_alone
@@ -74,11 +71,8 @@ def fidelity(
     checkpoints = [name_and_checkpoint(text) for text in trained or []]
     own_rows = own_methods(own or [], own_told or [])
     check_outputs(json_file, markdown_file, inputs=[weights, Path(split), *(path for _, path in checkpoints)])
-    try:
-        settings = DenoiseSettings(noise=noise, iterations=iterations, neighbours=neighbours)
-        denoiser = Denoiser(device, weights or BUNDLED_WEIGHTS, precision)
-    except ValueError as error:
-        raise CommandError(str(error)) from error
+    settings = settings_of(noise=noise, iterations=iterations, neighbours=neighbours)
+    denoiser = chosen_denoiser(device, weights, precision)
     slices = load_part(data, split, part, limit)
     rows, skipped = build_rows(asked, checkpoints, own_rows, denoiser, settings, neighbours, precision)
     if "ours" in asked:

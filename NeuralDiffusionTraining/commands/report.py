@@ -9,6 +9,7 @@ import typer
 
 from ..files.command_error import CommandError
 from ..files.result_files import check_is_file, check_outputs, write_text
+from .engine import chosen_denoiser
 from .options import Weights
 from .table_rows import name_and_checkpoint
 
@@ -63,14 +64,11 @@ def report(
             )
     written = [with_figures(text, measured) for text in texts]
     if output is not None:
-        from NeuralDiffusionLib import Denoiser
-        from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS
-
         from ..benchmark.learned import trained as trained_network
         from ..reporting.report import report as page
 
         networks = [trained_network(name, path, device="cpu") for name, path in checkpoints]
-        html = page(measured, Denoiser("cpu", weights or BUNDLED_WEIGHTS), example, networks)
+        html = page(measured, chosen_denoiser("cpu", weights), example, networks)
         write_text(output, html)
         typer.echo(f"Report of {len(measured.files)} files of results written to {output}.")
     for path, text in zip(pages, written, strict=True):

@@ -9,6 +9,7 @@ import typer
 
 from ..files.command_error import CommandError
 from ..files.result_files import check_outputs, write_json, write_text
+from .engine import chosen_denoiser, settings_of
 from .options import (
     Device,
     Iterations,
@@ -57,9 +58,6 @@ def segmentation(
     """
     import numpy as np
 
-    from NeuralDiffusionLib import Denoiser, DenoiseSettings
-    from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS
-
     from ..benchmark.own_methods import own_methods
     from ..benchmark.run_facts import run_facts
     from ..benchmark.segmentation import compare, summarise, train_segmenter
@@ -74,11 +72,8 @@ def segmentation(
     check_outputs(
         json_file, markdown_file, inputs=[weights, Path(split) if split else None, *(path for _, path in checkpoints)]
     )
-    try:
-        settings = DenoiseSettings(noise=noise, iterations=iterations, neighbours=neighbours)
-        denoiser = Denoiser(device, weights or BUNDLED_WEIGHTS)
-    except ValueError as error:
-        raise CommandError(str(error)) from error
+    settings = settings_of(noise=noise, iterations=iterations, neighbours=neighbours)
+    denoiser = chosen_denoiser(device, weights)
     paired, without = pair_masks(data, masks)
     train, test, groups = _parts(split, data, list(paired))
     rows, skipped = build_rows(asked, checkpoints, own_rows, denoiser, settings, neighbours, "fast")

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ..files.command_error import CommandError
 from ..files.result_files import check_distinct, check_folder_to_make, check_outputs, write_json, write_text
+from .engine import chosen_denoiser, settings_of
 from .options import LARGEST_SIGMA, Data, Device, Limit, Part, Precision, SplitName, Weights
 
 
@@ -48,9 +48,8 @@ def sweep(
     """
     import torch
 
-    from NeuralDiffusionLib import NOISE_TYPES, Denoiser, DenoiseSettings
+    from NeuralDiffusionLib import NOISE_TYPES
     from NeuralDiffusionLib.engine.settings import NEIGHBOURHOODS
-    from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS
 
     from ..benchmark import sweep as swept
     from ..benchmark import sweep_tables
@@ -64,16 +63,13 @@ def sweep(
     check_folder_to_make(plots)
     noises, sigmas = noise or list(NOISE_TYPES), sigma or list(swept.SIGMAS)
     neighbourhoods, steps = neighbours or list(NEIGHBOURHOODS), iterations or list(swept.ITERATIONS)
-    try:
-        for one in noises:
-            DenoiseSettings(noise=one)
-        for one in neighbourhoods:
-            DenoiseSettings(neighbours=one)
-        for one in steps:
-            DenoiseSettings(iterations=one)
-        denoiser = Denoiser(device, weights or BUNDLED_WEIGHTS, precision)
-    except ValueError as error:
-        raise CommandError(str(error)) from error
+    for one in noises:
+        settings_of(noise=one)
+    for one in neighbourhoods:
+        settings_of(neighbours=one)
+    for one in steps:
+        settings_of(iterations=one)
+    denoiser = chosen_denoiser(device, weights, precision)
     slices = load_part(data, split, part, limit)
     network = NetworkPass(denoiser.network, torch.device(denoiser.device), precision)
 
