@@ -69,6 +69,7 @@ def evaluate(
     from ..benchmark.evaluation import evaluate as measure_rows
     from ..benchmark.own_methods import own_methods
     from ..benchmark.run_facts import run_facts
+    from ..data.corruption import level_in_words
     from ..data.loaded_part import load_part
     from ..files.terminal import passing_bar, terminal
 
@@ -93,8 +94,7 @@ def evaluate(
             draw,
         )
     table = tables.rows(results)
-    level = "sigma 0.05-0.20" if sigma is None else f"sigma {sigma:g}"
-    title = f"{noise}, {level}, {slices.title}" + (f", draw {draw} of the noise" if draw else "")
+    title = f"{noise}, {level_in_words(sigma)}, {slices.title}" + (f", draw {draw} of the noise" if draw else "")
     terminal().print(tables.to_terminal(table, title))
     for sentence in skipped:
         typer.echo(sentence, err=True)

@@ -62,6 +62,7 @@ def segmentation(
     from ..benchmark.run_facts import run_facts
     from ..benchmark.segmentation import compare, summarise, train_segmenter
     from ..benchmark.segmentation_tables import to_markdown, to_terminal
+    from ..data.corruption import level_in_words
     from ..data.masks import load_masks, pair_masks
     from ..data.slices import load_slices
     from ..files.terminal import passing_bar, terminal
@@ -97,8 +98,8 @@ def segmentation(
             lambda name, done: bar.update(task, advance=done, description=name),
         )
     table = summarise(overlaps, groups)
-    level = "sigma 0.05-0.20" if sigma is None else f"sigma {sigma:g}"
-    title = f"Segmentation of lesions, {noise}, {level}, {len(train)} training and {len(test)} test slices"
+    parts = f"{len(train)} training and {len(test)} test slices"
+    title = f"Segmentation of lesions, {noise}, {level_in_words(sigma)}, {parts}"
     terminal().print(to_terminal(table, title))
     for sentence in skipped:
         typer.echo(sentence, err=True)

@@ -7,7 +7,15 @@ import numpy as np
 from NeuralDiffusionLib.network.noise_model import PURE_TYPES
 
 BENCHMARK_SIGMAS = (0.05, 0.20)
+"""Lowest and highest noise level that is drawn where none is given."""
+
 _TEST_SEED = 42
+
+
+def level_in_words(sigma: float | None) -> str:
+    """A noise level as titles name it: "sigma 0.1", or "sigma 0.05-0.20" for ``None``, where it was drawn."""
+    low, high = BENCHMARK_SIGMAS
+    return f"sigma {low:.2f}-{high:.2f}" if sigma is None else f"sigma {sigma:g}"
 
 
 def corrupt(clean: np.ndarray, noise: str, sigma: float, generator: np.random.Generator) -> np.ndarray:

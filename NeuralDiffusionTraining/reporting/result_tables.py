@@ -10,6 +10,7 @@ from NeuralDiffusionLib import NOISE_TYPES
 
 from ..benchmark.published import ORIGINAL_PSNR_DB, ORIGINAL_ROWS
 from ..benchmark.tables import STAR, STAR_MEANS, mean_text, to_markdown
+from ..data.corruption import level_in_words
 from ..files.markdown import markdown_table
 from .results import Result, Results, best_row, is_default, noisy_row, our_rows
 
@@ -109,12 +110,10 @@ def _is_published(content: dict[str, Any]) -> bool:
 
 def evaluation_title(content: dict[str, Any]) -> str:
     """In words, what an evaluation is of."""
-    sigma = content["sigma"]
-    level = "sigma 0.05-0.20" if sigma is None else f"sigma {sigma:g}"
     settings = [f"{content[name]} {name}" for name, usual in _USUAL.items() if content[name] != usual]
     settings += ["float32"] if content["precision"] == "float32" else []
     settings += [f"draw {content['draw']} of the noise"] if content.get("draw") else []
-    words = [f"{_TITLES[content['noise']]} noise", level, *settings]
+    words = [f"{_TITLES[content['noise']]} noise", level_in_words(content["sigma"]), *settings]
     return f"{', '.join(words)}: {content['slices']} {content['part']} slices, {content['split']} split"
 
 

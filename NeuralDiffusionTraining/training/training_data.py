@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from NeuralDiffusionLib.network.noise_model import PURE_TYPES
 
-from ..data.corruption import benchmark_corruption, corrupt
+from ..data.corruption import BENCHMARK_SIGMAS, benchmark_corruption, corrupt
 from ..data.slices import BENCHMARK_SIZE
 from .config import SamplingConfig
 
@@ -86,7 +86,7 @@ class TrainingSlices(Dataset):
     def _sigma(self, generator: np.random.Generator) -> float:
         choice = generator.random()
         if choice < self.plan.benchmark_share:
-            return float(generator.uniform(0.05, 0.20))
+            return float(generator.uniform(*BENCHMARK_SIGMAS))
         if choice < self.plan.benchmark_share + self.plan.clean_share:
             return 0.0
         return float(self.plan.max_sigma * generator.uniform() ** 2)
