@@ -121,10 +121,11 @@ def test_refuses_what_is_no_scan(unchanged, tmp_path, make, name, words):
     [
         (["clean.png"], ".nii.gz"),
         (["clean"], ".nii.gz"),
-        (["missing/clean.nrrd"], "missing"),
+        (["missing/clean.nrrd"], "missing' does not exist: create it first."),
+        (["scan.nrrd/clean.nrrd"], "scan.nrrd' is a file, in which nothing can be written: name a folder."),
         (["old.nrrd"], "--overwrite"),
         (["scan.nrrd"], "the input itself"),
-        (["folder.nrrd"], "is a folder"),
+        (["folder.nrrd"], "'folder.nrrd' is a folder: name a file."),
         (["clean.nrrd", "--conduction", "clean.nrrd"], "two of the files"),
         (["clean.nrrd", "--conduction", "old.nrrd"], "old.nrrd"),
         (["clean.nrrd", "--conduction", "map.jpg"], "map.jpg"),

@@ -268,7 +268,7 @@ class TestPlaces:
 
     def test_a_link_to_nothing_counts_as_a_file_that_exists(self, tmp_path):
         scan = write(tmp_path / "scan.nrrd")
-        (tmp_path / "link.nrrd").symlink_to(tmp_path / "nowhere")
+        (tmp_path / "link.nrrd").symlink_to(tmp_path / "gone" / "nowhere")
         assert "link.nrrd exists already" in refused(scan, tmp_path / "link.nrrd")
         denoised(scan, tmp_path / "link.nrrd", "--overwrite")
         assert not (tmp_path / "link.nrrd").is_symlink()

@@ -158,7 +158,7 @@ class _Run:
 
 def _check_paths(source: Path, targets: list[Path], series: str | None, overwrite: bool) -> None:
     from ..files.image_files import OUTPUT_SUFFIXES
-    from ..files.result_files import check_distinct
+    from ..files.result_files import check_distinct, check_file
 
     if not source.exists():
         raise CommandError(f"{source} does not exist: name a scan file or a folder with a DICOM series.")
@@ -174,14 +174,7 @@ def _check_paths(source: Path, targets: list[Path], series: str | None, overwrit
         if not small.endswith(OUTPUT_SUFFIXES):
             ends = f"{', '.join(OUTPUT_SUFFIXES[:-1])} or {OUTPUT_SUFFIXES[-1]}"
             raise CommandError(f"{target} cannot be written: its name must end in {ends}.")
-        if target.parent.exists() and not target.parent.is_dir():
-            raise CommandError(f"{target} cannot be written: {target.parent} is a file, name a folder.")
-        if not target.parent.is_dir():
-            raise CommandError(f"{target} cannot be written: there is no folder {target.parent}, create it first.")
-        if not os.access(target.parent, os.W_OK):
-            raise CommandError(f"{target} cannot be written: choose a folder that you may write to.")
-        if target.is_dir():
-            raise CommandError(f"{target} is a folder: choose a file name.")
+        check_file(target)
         if os.path.lexists(target) and not overwrite:
             what = "is the input itself" if target.exists() and target.samefile(source) else "exists already"
             raise CommandError(f"{target} {what}: choose another name, or add --overwrite to replace it.")

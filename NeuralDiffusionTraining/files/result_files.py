@@ -190,7 +190,8 @@ def read_json(path: Path) -> Any:
 def _check_above(path: Path | None) -> None:
     if path is None:
         return
-    above = path.resolve().parent
+    # A link in the place of the file is replaced, so the folder that it leads into does not matter.
+    above = Path(os.path.realpath(path.parent))
     if above.exists() and not above.is_dir():
         raise CommandError(f"'{above}' is a file, in which nothing can be written: name a folder.")
     if not above.is_dir():
