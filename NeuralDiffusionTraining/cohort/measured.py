@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 from ..files.command_error import CommandError
+from ..files.words import counted
 from .cluster import connected
 from .record import read_record
 from .scaling import Quantity
@@ -104,4 +105,4 @@ def _nothing(number: int) -> int:
 
 
 def _median(values: list[float]) -> Quantity:
-    return Quantity(median(values), f"measured: median of {len(values):,} scan{'s' if len(values) > 1 else ''}")
+    return Quantity(median(values), f"measured: median of {counted(len(values), 'scan')}")

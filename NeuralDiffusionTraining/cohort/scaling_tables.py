@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..files.markdown import markdown_table
+from ..files.words import counted
 from .scaling import CORES, GPUS, Quantity, ScanCost, Site, Speed, host_cores, saturation, speed
 
 
@@ -19,9 +20,7 @@ def to_markdown(cost: ScanCost, site: Site, scans: int) -> str:
     if not cost.gpu_seconds.origin.startswith("measured"):
         parts.append("No GPU was measured here: this table follows from the seconds of a GPU above.")
     cores = host_cores(cost)
-    parts.append(
-        f"Each GPU needs {cores} CPU core{'s' if cores > 1 else ''} beside it, with one worker each, to be kept busy."
-    )
+    parts.append(f"Each GPU needs {counted(cores, 'CPU core')} beside it, with one worker each, to be kept busy.")
     parts.append("The model leaves out that cores of one computer slow each other through the memory that they share.")
     return "\n\n".join(parts) + "\n"
 

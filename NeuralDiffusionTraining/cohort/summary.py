@@ -8,7 +8,7 @@ from pathlib import Path
 
 from NeuralDiffusionLib.file_names import shown
 
-from ..files.markdown import cell
+from ..files.markdown import markdown_table
 from ..files.words import counted
 from .outcome import Outcome
 
@@ -25,9 +25,4 @@ def summary(outcomes: Sequence[Outcome], folder: Path, seconds: float) -> str:
 def failure_table(outcomes: Sequence[Outcome]) -> str:
     """The scans that failed, by name, with the reason of each, as a Markdown table; empty if there is none."""
     failed = sorted((shown(Path(outcome.name)), outcome.reason) for outcome in outcomes if outcome.state == "failed")
-    if not failed:
-        return ""
-    rows = [(cell(name), cell(reason)) for name, reason in [("Scan", "What is wrong"), *failed]]
-    width = max(len(name) for name, _ in rows)
-    rows.insert(1, ("-" * width, "---"))
-    return "\n".join(f"| {name:<{width}} | {reason} |" for name, reason in rows)
+    return markdown_table(["Scan", "What is wrong"], failed, words=2) if failed else ""

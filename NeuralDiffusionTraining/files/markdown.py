@@ -21,10 +21,10 @@ def markdown_table(
     """
     figures = len(headings) - words - words_at_end
     rule = "|" + "---|" * words + "---:|" * figures + "---|" * words_at_end
-    heading, *rows = (f"| {' | '.join(map(cell, cells))} |" for cells in (headings, *lines))
+    heading, *rows = (f"| {' | '.join(map(_cell, cells))} |" for cells in (headings, *lines))
     return "\n".join([heading, rule, *rows])
 
 
-def cell(text: str) -> str:
+def _cell(text: str) -> str:
     """Any text as the content of one cell."""
     return text.replace("|", "\\|").replace("\n", " ")
