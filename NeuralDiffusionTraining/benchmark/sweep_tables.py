@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import math
 from typing import TYPE_CHECKING, Any
 
+from ..files.csv_text import csv_text
 from .sweep import SWEPT_FIGURES
 from .tables import STAR, STAR_MEANS, mean_text
 
@@ -26,15 +24,12 @@ def to_csv(cells: list[dict[str, Any]]) -> str:
     ends = {figure: ["mean", "low", "high"] for figure in SWEPT_FIGURES}
     ends["psnr_db"] += ["infinite_slices", "mean_of_finite"]
     columns = [(picture, figure, end) for picture in PICTURES for figure in SWEPT_FIGURES for end in ends[figure]]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     names = ["_".join(column).removesuffix("_mean") for column in columns]
-    writer.writerow([*_SETTING, *names])
-    for cell in cells:
-        numbers = [cell[picture][figure].get(end, "") for picture, figure, end in columns]
-        numbers = ["" if number == "" or math.isnan(number) else number for number in numbers]
-        writer.writerow([*(cell[name] for name in _SETTING), *numbers])
-    return text.getvalue()
+    lines = [
+        [*(cell[name] for name in _SETTING), *(cell[picture][figure].get(end) for picture, figure, end in columns)]
+        for cell in cells
+    ]
+    return csv_text([*_SETTING, *names], lines)
 
 
 def to_terminal(cells: list[dict[str, Any]], title: str) -> Table:

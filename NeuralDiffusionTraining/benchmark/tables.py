@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from typing import TYPE_CHECKING, Any
 
+from ..files.csv_text import csv_text, is_unknown
 from ..files.markdown import markdown_table
 from .bootstrap import RESAMPLES, GroupBootstrap, paired_difference
 from .evaluation import Measurement, Results
@@ -53,11 +52,7 @@ def to_csv(table: list[dict[str, Any]]) -> str:
     """The rows with one column for each number: "psnr_db", "psnr_db_low", "psnr_db_high" and so on."""
     flat = [_flat(row) for row in table]
     columns = list(dict.fromkeys(name for row in flat for name in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n", restval="")
-    writer.writeheader()
-    writer.writerows(flat)
-    return text.getvalue()
+    return csv_text(columns, [[row.get(name) for name in columns] for row in flat])
 
 
 def to_markdown(table: list[dict[str, Any]], title: str = "") -> str:
@@ -127,15 +122,11 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
             flat |= {name if end == "mean" else f"{name}_{end}": number for end, number in value.items()}
         else:
             flat[name] = value
-    return {name: "" if _unknown(value) else value for name, value in flat.items()}
-
-
-def _unknown(value: object) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))
+    return flat
 
 
 def _number(value: float | None, decimals: int, signed: bool = False) -> str:
-    if _unknown(value):
+    if is_unknown(value):
         return ""
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
@@ -145,7 +136,7 @@ def _number(value: float | None, decimals: int, signed: bool = False) -> str:
 def mean_text(figure: dict[str, Any], decimals: int, signed: bool = False) -> str:
     """A mean as it stands in a table: with `STAR` where slices that are equal to the clean one do not count."""
     finite = figure.get("mean_of_finite")
-    if _unknown(finite):
+    if is_unknown(finite):
         return _number(figure["mean"], decimals, signed)
     return _number(finite, decimals, signed) + STAR
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import astuple, fields
 from typing import TYPE_CHECKING
 
+from ..files.csv_text import csv_text
 from ..files.markdown import markdown_table
 from .volume_methods import OURS, OURS_THREE_PLANES
 from .volumes import VolumeRow
@@ -55,11 +54,7 @@ def to_markdown(rows: Sequence[VolumeRow]) -> str:
 
 def to_csv(rows: Sequence[VolumeRow]) -> str:
     """One line for each row, one column for each field; what a method does not estimate is left empty."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in fields(VolumeRow)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(row) for row in rows)
-    return text.getvalue()
+    return csv_text([field.name for field in fields(VolumeRow)], [astuple(row) for row in rows])
 
 
 def harm_sentences(rows: Sequence[VolumeRow]) -> list[str]:
