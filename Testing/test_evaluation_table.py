@@ -20,6 +20,7 @@ from NeuralDiffusionLib.network.neural_diffusion import NetworkOutput
 from NeuralDiffusionTraining.benchmark import learned, tables
 from NeuralDiffusionTraining.benchmark.cost import count_parameters, diffusion_macs_per_pixel, macs_per_pixel
 from NeuralDiffusionTraining.benchmark.evaluation import corrupt_all, evaluate, noisy_input
+from NeuralDiffusionTraining.benchmark.figure_text import STAR_MEANS
 from NeuralDiffusionTraining.benchmark.learned import diffusion_alone, ours, trained
 from NeuralDiffusionTraining.benchmark.methods import Method
 from NeuralDiffusionTraining.benchmark.run_facts import command_line
@@ -162,7 +163,7 @@ def test_noise_free_input_keeps_its_meaning_in_every_file(clean, tmp_path):
     markdown = tables.to_markdown(table)
     assert "| ∞ " in markdown
     assert "| 40.00* |" in markdown
-    assert tables.STAR_MEANS in markdown
+    assert STAR_MEANS in markdown
 
 
 def test_cost_of_a_network_is_counted():

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..files.markdown import markdown_table
+from .figure_text import interval_text, mean_text
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 _HEADINGS = ("Method", "Sigma", "Dice (95 % CI)", "IoU (95 % CI)", "Slices with a lesion", "False alarms in the others")
+_DECIMALS = 3
 
 
 def to_terminal(table: Sequence[dict[str, Any]], title: str) -> Table:
@@ -24,7 +25,9 @@ def to_terminal(table: Sequence[dict[str, Any]], title: str) -> Table:
         drawn.add_column(heading, justify="right", no_wrap=True)
     for row in table:
         told = " (true sigma)" if row["sigma"] == "true" else ""
-        drawn.add_row(row["method"] + told, _with_interval(row["dice"]), f"{row['iou']['mean']:.3f}", _alarms(row))
+        drawn.add_row(
+            row["method"] + told, interval_text(row["dice"], _DECIMALS), mean_text(row["iou"], _DECIMALS), _alarms(row)
+        )
     return drawn
 
 
@@ -32,14 +35,14 @@ def to_markdown(table: Sequence[dict[str, Any]], title: str) -> str:
     """The rows of `segmentation.summarise` under their title."""
     lines = []
     for row in table:
-        figures = (_with_interval(row["dice"]), _with_interval(row["iou"]), str(row["lesion_slices"]), _alarms(row))
+        figures = (
+            interval_text(row["dice"], _DECIMALS),
+            interval_text(row["iou"], _DECIMALS),
+            str(row["lesion_slices"]),
+            _alarms(row),
+        )
         lines.append([row["method"], row["sigma"], *figures])
     return f"**{title}**\n\n{markdown_table(_HEADINGS, lines, words=2)}\n"
-
-
-def _with_interval(figure: dict[str, float]) -> str:
-    interval = "" if math.isnan(figure["low"]) else f" ({figure['low']:.3f} to {figure['high']:.3f})"
-    return f"{figure['mean']:.3f}{interval}"
 
 
 def _alarms(row: dict[str, Any]) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..files.csv_text import csv_text
+from .figure_text import STAR, STAR_MEANS, mean_text
 from .sweep import SWEPT_FIGURES
-from .tables import STAR, STAR_MEANS, mean_text
 
 if TYPE_CHECKING:
     from rich.table import Table

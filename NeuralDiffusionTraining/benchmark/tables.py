@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
-from ..files.csv_text import csv_text, is_unknown
+from ..files.csv_text import csv_text
 from ..files.markdown import markdown_table
 from .bootstrap import RESAMPLES, GroupBootstrap, paired_difference
 from .evaluation import Measurement, Results
+from .figure_text import DECIMALS, STAR, STAR_MEANS, count_text, figure_text, interval_text, with_star
 from .metrics import FIGURES
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-STAR = "*"
-STAR_MEANS = "* Mean of the slices that are not equal, pixel by pixel, to the one they are compared with."
-
-_DECIMALS = {
-    "psnr_db": 2,
-    "psnr_head_db": 2,
-    "psnr_background_db": 2,
-    "ssim": 3,
-    "edge_mse": 4,
-    "hfen": 3,
-    "difference_psnr_db": 2,
-}
 _HEADINGS = {
     "psnr_db": "PSNR dB",
     "psnr_head_db": "in head dB",
@@ -63,13 +51,12 @@ def to_markdown(table: list[dict[str, Any]], title: str = "") -> str:
     lines = []
     for row in table:
         cells = [row["method"], row["sigma"]]
-        cells += [_with_interval(row["psnr_db"], "psnr_db"), _difference(row)]
-        cells += [_mean(row[name], name) for name in _HEADINGS if name != "psnr_db"]
-        cells += [_thousands(row["parameters"]), _thousands(row["macs_per_pixel"]), _milliseconds(row)]
+        cells += [interval_text(row["psnr_db"], DECIMALS["psnr_db"]), _difference(row)]
+        cells += [figure_text(row[name], name) for name in _HEADINGS if name != "psnr_db"]
+        cells += [count_text(row["parameters"]), count_text(row["macs_per_pixel"]), _milliseconds(row)]
         lines.append(cells)
     above = f"**{title}**\n\n" if title else ""
-    text = f"{above}{markdown_table(headings, lines, words=2)}\n"
-    return f"{text}\n\\{STAR_MEANS}\n" if f"{STAR} " in text else text
+    return with_star(f"{above}{markdown_table(headings, lines, words=2)}") + "\n"
 
 
 def to_terminal(table: list[dict[str, Any]], title: str) -> Table:
@@ -83,7 +70,7 @@ def to_terminal(table: list[dict[str, Any]], title: str) -> Table:
     for number, row in enumerate(table):
         last_of_group = number + 1 == len(table) or table[number + 1]["group"] != row["group"]
         told = row["sigma"] == "true" and "true sigma" not in row["method"]
-        cells = [_mean(row[name], name) for name in _HEADINGS]
+        cells = [figure_text(row[name], name) for name in _HEADINGS]
         drawn.add_row(
             f"{row['method']}, true sigma" if told else row["method"],
             *cells,
@@ -125,44 +112,13 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _number(value: float | None, decimals: int, signed: bool = False) -> str:
-    if is_unknown(value):
-        return ""
-    if math.isinf(value):
-        return "∞" if value > 0 else "-∞"
-    return f"{value:+.{decimals}f}" if signed else f"{value:.{decimals}f}"
-
-
-def mean_text(figure: dict[str, Any], decimals: int, signed: bool = False) -> str:
-    """A mean as it stands in a table: with `STAR` where slices that are equal to the clean one do not count."""
-    finite = figure.get("mean_of_finite")
-    if is_unknown(finite):
-        return _number(figure["mean"], decimals, signed)
-    return _number(finite, decimals, signed) + STAR
-
-
-def _mean(figure: dict[str, Any], name: str) -> str:
-    return mean_text(figure, _DECIMALS[name])
-
-
-def _with_interval(figure: dict[str, Any], name: str, signed: bool = False) -> str:
-    decimals = _DECIMALS[name]
-    text = mean_text(figure, decimals, signed)
-    low, high = (_number(figure[end], decimals, signed) for end in ("low", "high"))
-    return f"{text} ({low} to {high})" if low and high and not text.endswith(STAR) else text
-
-
 def _difference(row: dict[str, Any]) -> str:
     difference = row["difference_psnr_db"]
     if difference is None:
         return ""
     if difference["mean"] == difference["low"] == difference["high"] == 0:
         return "0"
-    return _with_interval(difference, "difference_psnr_db", signed=True)
-
-
-def _thousands(count: float | None) -> str:
-    return "" if count is None else f"{count:,.0f}"
+    return interval_text(difference, DECIMALS["difference_psnr_db"], signed=True)
 
 
 def _milliseconds(row: dict[str, Any]) -> str:

@@ -88,7 +88,8 @@ def figures_to_keep(path: Path) -> dict[str, str]:
     CommandError
         If the file cannot be read or is none of `evaluate`.
     """
-    from ..reporting.result_tables import evaluation_title, figure
+    from ..benchmark.figure_text import figure_text
+    from ..reporting.result_tables import evaluation_title
     from ..reporting.results import FIGURES, MEASURED_AS, our_rows, read_result
 
     result = read_result(path)
@@ -99,8 +100,8 @@ def figures_to_keep(path: Path) -> dict[str, str]:
         )
     row, content = ours[0], result.content
     words = (
-        f"{evaluation_title(content)}: PSNR {figure(row['psnr_db'], 'psnr_db')} dB, inside the head "
-        f"{figure(row['psnr_head_db'], 'psnr_head_db')} dB, SSIM {figure(row['ssim'], 'ssim')}, edge MSE "
-        f"{figure(row['edge_mse'], 'edge_mse')}, measured with the weights of SHA-256 {content['weights_sha256']}."
+        f"{evaluation_title(content)}: PSNR {figure_text(row['psnr_db'], 'psnr_db')} dB, inside the head "
+        f"{figure_text(row['psnr_head_db'], 'psnr_head_db')} dB, SSIM {figure_text(row['ssim'], 'ssim')}, edge MSE "
+        f"{figure_text(row['edge_mse'], 'edge_mse')}, measured with the weights of SHA-256 {content['weights_sha256']}."
     )
     return {FIGURES: words, MEASURED_AS: content["weights_sha256"]}

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from NeuralDiffusionLib import NOISE_TYPES, __version__
 from NeuralDiffusionLib.engine.denoiser import Denoiser
 
+from ..benchmark.figure_text import figure_text
 from ..benchmark.methods import Method
 from . import result_tables as tables
 from .example_slices import example
@@ -131,7 +132,7 @@ def further(results: Results) -> str:
     ours = our_rows(mixed[0].content["rows"]) if mixed else []
     noisy = noisy_row(mixed[0].content["rows"]) if mixed else None
     mixed_figure = (
-        f"{tables.figure(ours[0]['psnr_db'], 'psnr_db')} dB, noisy {tables.figure(noisy['psnr_db'], 'psnr_db')} dB, "
+        f"{figure_text(ours[0]['psnr_db'], 'psnr_db')} dB, noisy {figure_text(noisy['psnr_db'], 'psnr_db')} dB, "
         f"on {mixed[0].content['slices']} {mixed[0].content['split']} slices"
         if ours and noisy
         else "not measured"
@@ -163,13 +164,13 @@ def _comparison_in_words(rows: Sequence[dict]) -> str:
     # Short runs of ours stand among the networks trained here.
     others = [row for row in rows if not row["method"].startswith("Ours")]
     figures = ", ".join(
-        f"{name} {tables.figure(full[key], key)}"
+        f"{name} {figure_text(full[key], key)}"
         for name, key in (("PSNR in dB", "psnr_db"), ("inside the head", "psnr_head_db"), ("SSIM", "ssim"),
                           ("edge MSE", "edge_mse"))
     )  # fmt: skip
     words = [f"{figures}."]
     if noisy:
-        words.append(f"The noisy slices: {tables.figure(noisy['psnr_db'], 'psnr_db')} dB.")
+        words.append(f"The noisy slices: {figure_text(noisy['psnr_db'], 'psnr_db')} dB.")
     rivals = [
         ("best classical filter", best_row(rows, *tables.CLASSICAL)),
         ("best other program, noise level estimated", best_row(rows, "peer", sigma="estimated")),
@@ -177,7 +178,7 @@ def _comparison_in_words(rows: Sequence[dict]) -> str:
         ("best other network trained here", best_row(others, "trained here")),
     ]
     words += [
-        f"The {name}: {tables.figure(row['psnr_db'], 'psnr_db')} dB ({row['method']})." for name, row in rivals if row
+        f"The {name}: {figure_text(row['psnr_db'], 'psnr_db')} dB ({row['method']})." for name, row in rivals if row
     ]
     return " ".join(words)
 
@@ -188,7 +189,7 @@ def _variant(results: Results, part_of_name: str) -> str:
             if part_of_name in row["variant"].lower() and row["refined"] and row["difference_psnr_db"]:
                 difference = row["difference_psnr_db"]["mean"]
                 return (
-                    f"{row['variant'].lower()}, {tables.figure(row['psnr_db'], 'psnr_db')} dB, {difference:+.2f} dB "
+                    f"{row['variant'].lower()}, {figure_text(row['psnr_db'], 'psnr_db')} dB, {difference:+.2f} dB "
                     f"against the full network on the same {one.content['epochs']} epochs"
                 )
     return "not measured"

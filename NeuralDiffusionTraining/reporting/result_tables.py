@@ -8,8 +8,9 @@ from typing import Any
 
 from NeuralDiffusionLib import NOISE_TYPES
 
+from ..benchmark.figure_text import count_text, figure_text, interval_text, mean_text, number_text, with_star
 from ..benchmark.published import ORIGINAL_PSNR_DB, ORIGINAL_ROWS
-from ..benchmark.tables import STAR, STAR_MEANS, mean_text, to_markdown
+from ..benchmark.tables import to_markdown
 from ..data.corruption import level_in_words
 from ..files.markdown import markdown_table
 from .results import Result, Results, best_row, is_default, noisy_row, our_rows
@@ -20,7 +21,6 @@ CLASSICAL = ("as published", "tuned, bias-corrected")
 
 _CONTRASTS, _RADII = (3, 1), (1, 2, 4)
 _TITLES = {"rician": "Rician", "gaussian": "Gaussian", "speckle": "Speckle", "mixed": "Mixed, type not told"}
-_DECIMALS = {"psnr_db": 2, "psnr_head_db": 2, "ssim": 3, "edge_mse": 4, "hfen": 3}
 _USUAL = {"iterations": 16, "neighbours": 8}
 
 
@@ -77,15 +77,19 @@ def _comparison(content: dict[str, Any], rows: list[dict[str, Any]]) -> str:
     headings = ["Method", "Sigma", "PSNR dB (95 % CI)", "in head dB", "SSIM", "Edge MSE", "Parameters", "MAC / pixel"]
     lines = []
     for row in rows:
-        cells = [_interval(row["psnr_db"], 2), *(figure(row[name], name) for name in ("psnr_head_db", "ssim"))]
-        cells += [figure(row["edge_mse"], "edge_mse"), _count(row["parameters"]), _count(row["macs_per_pixel"])]
+        cells = [interval_text(row["psnr_db"], 2), *(figure_text(row[name], name) for name in ("psnr_head_db", "ssim"))]
+        cells += [
+            figure_text(row["edge_mse"], "edge_mse"),
+            count_text(row["parameters"]),
+            count_text(row["macs_per_pixel"]),
+        ]
         lines.append([row["method"], row["sigma"], *cells])
     if _is_published(content):
         # What was published has neither intervals nor figures of the head.
         for name, row in ORIGINAL_ROWS.items():
-            cells = [_number(row["psnr_db"], 2), "", _number(row["ssim"], 3), _number(row["edge_mse"], 3)]
-            lines.append([name, "none", *cells, _count(row["parameters"]), ""])
-    return _with_star(table(headings, lines, words=2))
+            cells = [number_text(row["psnr_db"], 2), "", number_text(row["ssim"], 3), number_text(row["edge_mse"], 3)]
+            lines.append([name, "none", *cells, count_text(row["parameters"]), ""])
+    return with_star(table(headings, lines, words=2))
 
 
 def full_table(result: Result) -> str:
@@ -98,7 +102,8 @@ def published(content: dict[str, Any]) -> list[str]:
     if not (_is_published(content) and best_row(content["rows"], "as published")):
         return []
     rows = [
-        f"{name}: {_number(row['psnr_db'], 2)} dB / {_number(row['ssim'], 3)} / {_number(row['edge_mse'], 3)}"
+        f"{name}: {number_text(row['psnr_db'], 2)} dB / {number_text(row['ssim'], 3)} / "
+        f"{number_text(row['edge_mse'], 3)}"
         for name, row in ORIGINAL_ROWS.items()
     ]
     return [f"On another draw of the noise (PSNR / SSIM / edge MSE): {'; '.join(rows)}."]
@@ -144,9 +149,9 @@ def sweep_table(content: dict[str, Any]) -> str:
             gains.append(full["mean"] - theirs)
         gain = "" if theirs is None else f"{full['mean'] - theirs:+.2f}"
         cells = [mean_text(cell[picture]["psnr_db"], 2) for picture in ("noisy", "diffused", "full")]
-        lines.append([_TITLES[cell["noise"]], f"{cell['sigma']:g}", *cells, _number(theirs, 2), gain])
+        lines.append([_TITLES[cell["noise"]], f"{cell['sigma']:g}", *cells, number_text(theirs, 2), gain])
     headings = ["Noise", "Sigma", "Noisy", "No refinement", "Full", "Original project", "Gain"]
-    text = _with_star(table(headings, lines))
+    text = with_star(table(headings, lines))
     if not gains:
         return text
     above = sum(gain > 0 for gain in gains)
@@ -170,12 +175,12 @@ def ablation_table(result: Result) -> str:
         lines.append(
             [
                 name,
-                _interval(refined["psnr_db"], 2),
-                "" if lost is None or lost["mean"] == 0 else _interval(lost, 2, signed=True),
-                figure(alone["psnr_db"], "psnr_db") if alone else "",
-                *(figure(refined[one], one) for one in ("psnr_head_db", "ssim", "edge_mse")),
-                _count(refined["parameters"]),
-                _count(refined["macs_per_pixel"]),
+                interval_text(refined["psnr_db"], 2),
+                "" if lost is None or lost["mean"] == 0 else interval_text(lost, 2, signed=True),
+                figure_text(alone["psnr_db"], "psnr_db") if alone else "",
+                *(figure_text(refined[one], one) for one in ("psnr_head_db", "ssim", "edge_mse")),
+                count_text(refined["parameters"]),
+                count_text(refined["macs_per_pixel"]),
             ]
         )
     headings = ["Variant", "PSNR dB (95 % CI)", "minus first dB", "no refinement dB", "in head dB", "SSIM", "Edge MSE"]
@@ -238,17 +243,12 @@ def checks_summary(results: Results) -> str:
         contrast = [value("lesions", "recovered", radius_px=radius, cnr=cnr) for cnr in _CONTRASTS for radius in _RADII]
         false = value("false_lesions", "per_slice", radius_px=2, cnr=1)
         outside = [value("envelope", "outside", window_px=window) for window in _windows(content)]
-        cells = [_number(100 * one, 0) for one in contrast]
-        lines.append([method, *cells, _number(false, 2), *(_number(100 * one, 2) for one in outside)])
+        cells = [number_text(100 * one, 0) for one in contrast]
+        lines.append([method, *cells, number_text(false, 2), *(number_text(100 * one, 2) for one in outside)])
     headings = ["Method", *(f"left of {cnr} sigma, {radius} px, %" for cnr in _CONTRASTS for radius in _RADII)]
     headings += ["false ones a slice"]
     headings += [f"outside {_window_name(window)}, %" for window in _windows(content)]
     return table(headings, lines)
-
-
-def figure(value: dict[str, Any], name: str) -> str:
-    """One figure of a table, without its interval."""
-    return mean_text(value, _DECIMALS[name])
 
 
 def _windows(content: dict[str, Any]) -> list[int | None]:
@@ -262,26 +262,5 @@ def _window_name(window: int | None) -> str:
 def _three(row: dict[str, Any] | None, named: bool = False) -> str:
     if row is None:
         return ""
-    words = " / ".join(figure(row[name], name) for name in ("psnr_db", "ssim", "edge_mse"))
+    words = " / ".join(figure_text(row[name], name) for name in ("psnr_db", "ssim", "edge_mse"))
     return f"{row['method']}: {words}" if named else words
-
-
-def _interval(value: dict[str, Any], decimals: int, signed: bool = False) -> str:
-    words = mean_text(value, decimals, signed)
-    ends = [value["low"], value["high"]]
-    if words.endswith(STAR) or any(end is None or not math.isfinite(end) for end in ends):
-        return words
-    low, high = (f"{end:+.{decimals}f}" if signed else f"{end:.{decimals}f}" for end in ends)
-    return f"{words} ({low} to {high})"
-
-
-def _with_star(text: str) -> str:
-    return f"{text}\n\n\\{STAR_MEANS}" if f"{STAR} " in text else text
-
-
-def _number(value: float | None, decimals: int) -> str:
-    return "" if value is None or math.isnan(value) else f"{value:.{decimals}f}"
-
-
-def _count(value: float | None) -> str:
-    return "" if value is None else f"{value:,.0f}"
