@@ -8,9 +8,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, median_filter
 from skimage.restoration import denoise_bilateral, denoise_nl_means, denoise_tv_chambolle, denoise_wavelet
 
-from .methods import Method
+from .methods import PUBLISHED_GROUP, Method
 
-GROUP = "as published"
 _STEPS = 16
 _STEP_SIZE = 0.05
 _KAPPA = 0.1
@@ -114,7 +113,7 @@ def _row(
     estimate = None if level is None else (lambda noisy: np.array([level(picture) for picture in noisy]))
     return Method(
         f"{name} (as published)",
-        GROUP,
+        PUBLISHED_GROUP,
         "none" if level is None else "estimated",
         lambda noisy, _: each_slice(function, noisy),
         estimate=estimate,

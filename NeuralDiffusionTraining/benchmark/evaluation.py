@@ -10,7 +10,7 @@ import numpy as np
 from ..data.corruption import benchmark_corruption
 from ..files.command_error import CommandError
 from .cost import seconds_per_slice
-from .methods import Method, check_names
+from .methods import INPUT_GROUP, NOISY_INPUT, OUR_GROUP, Method, check_names
 from .metrics import FIGURES, head_masks, measure_all
 
 _CHUNK = 32
@@ -48,7 +48,7 @@ class Results:
 
 def noisy_input() -> Method:
     """The row that does nothing."""
-    return Method("Noisy input", "input", "none", lambda noisy, _: noisy)
+    return Method(NOISY_INPUT, INPUT_GROUP, "none", lambda noisy, _: noisy)
 
 
 def corrupt_all(clean: np.ndarray, noise: str, sigma: float | None, draw: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -100,10 +100,10 @@ def evaluate(
         pictures = run_method(method, noisy, levels, progress)
         if method.estimate is not None and method.estimate not in errors:
             errors[method.estimate] = float(np.mean(np.abs(method.estimate(noisy) - levels)))
-        seconds = None if method.group == "input" else seconds_per_slice(method, noisy, _told(method, levels))
+        seconds = None if method.group == INPUT_GROUP else seconds_per_slice(method, noisy, _told(method, levels))
         error = errors[method.estimate] if method.estimate is not None else None
         rows.append(Measurement(method, measure_all(pictures, clean, heads), seconds, error))
-    reference = next((row for row in rows if row.method.group == "ours"), None)
+    reference = next((row for row in rows if row.method.group == OUR_GROUP), None)
     return Results(tuple(rows), np.arange(len(clean)) if groups is None else np.asarray(groups), reference)
 
 

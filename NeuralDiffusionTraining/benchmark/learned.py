@@ -14,7 +14,7 @@ from NeuralDiffusionLib.engine.devices import precision_on, resolve_device
 
 from ..networks.checkpoints import load_trained
 from .cost import count_parameters, macs_per_pixel
-from .methods import Method
+from .methods import OUR_GROUP, TRAINED_GROUP, Method
 from .network_pass import NetworkPass
 
 UNIT_RANGE = (0.0, 1.0)
@@ -59,7 +59,7 @@ def diffusion_alone(denoiser: Denoiser, settings: DenoiseSettings) -> Method:
         return state[:, 0].float().cpu().numpy()
 
     name = f"Neural Diffusion, {settings.neighbours} neighbours, diffusion alone, bias kept"
-    return Method(name, "ours", "estimated", denoise, device=denoiser.device)
+    return Method(name, OUR_GROUP, "estimated", denoise, device=denoiser.device)
 
 
 def trained(
@@ -94,7 +94,7 @@ def trained(
     blind = hasattr(network, "noise_level")
     return Method(
         name,
-        "trained here",
+        TRAINED_GROUP,
         "estimated" if blind else "none",
         lambda noisy, _: run(noisy, settings).image,
         count_parameters(network, settings.refine),
@@ -107,7 +107,7 @@ def trained(
 def _our_row(denoiser: Denoiser, settings: DenoiseSettings, estimate: Callable[[np.ndarray], np.ndarray]) -> Method:
     return Method(
         f"Neural Diffusion, {settings.neighbours} neighbours{'' if settings.refine else ', no refinement'}",
-        "ours",
+        OUR_GROUP,
         "estimated",
         lambda noisy, _: denoiser(noisy, settings).image,
         count_parameters(denoiser.network, settings.refine),

@@ -9,8 +9,22 @@ import numpy as np
 
 from ..files.command_error import CommandError
 
-GROUPS = ("input", "as published", "tuned, bias-corrected", "peer", "trained here", "own", "ours")
+NOISY_INPUT = "Noisy input"
+"""Name of the row that does nothing."""
+
+INPUT_GROUP = "input"
+PUBLISHED_GROUP = "as published"
+TUNED_GROUP = "tuned, bias-corrected"
+PEER_GROUP = "peer"
+TRAINED_GROUP = "trained here"
+OWN_GROUP = "own"
+OUR_GROUP = "ours"
+
+GROUPS = (INPUT_GROUP, PUBLISHED_GROUP, TUNED_GROUP, PEER_GROUP, TRAINED_GROUP, OWN_GROUP, OUR_GROUP)
 """Kinds of rows, in the order of the table."""
+
+CLASSICAL_GROUPS = (PUBLISHED_GROUP, TUNED_GROUP)
+"""Groups of rows that are classical filters."""
 
 SIGMA_GIVEN = ("none", "estimated", "true")
 """What a method may be given: no noise level, one that is estimated from the noisy slice, or the one that was added."""

@@ -12,10 +12,8 @@ import numpy as np
 
 from ..files.command_error import CommandError
 from ..files.result_files import check_is_file
-from .methods import Method
+from .methods import OWN_GROUP, Method
 from .volume_methods import NoisyVolume, VolumeMethod
-
-GROUP = "own"
 
 Denoise = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """Takes noisy pictures and the noise levels that were added, returns pictures of the same shape."""
@@ -40,7 +38,7 @@ def own_methods(blind: list[str], told: list[str]) -> list[Method]:
     named = [(*_named(text, "--own"), "none") for text in blind]
     named += [(*_named(text, "--own-told"), "true") for text in told]
     return [
-        Method(name, GROUP, sigma, _guarded(name, path, function, sigma == "true"))
+        Method(name, OWN_GROUP, sigma, _guarded(name, path, function, sigma == "true"))
         for name, path, function, sigma in named
     ]
 

@@ -19,12 +19,11 @@ from torch import nn
 from NeuralDiffusionLib.network.noise_model import PURE_TYPES
 
 from .classical import each_slice
-from .methods import Method
+from .methods import PEER_GROUP, Method
 from .slice_noise import SliceNoise, judge_noise
 from .slicer_diffusion import slicer_gradient_diffusion, why_missing
 from .stabilisation import stabilise
 
-GROUP = "peer"
 PREPARATION = {"rician": "VST", "gaussian": "bias inversion", "speckle": "logarithm", "mixed": "VST"}
 
 RemoveWhiteNoise = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -45,7 +44,7 @@ def peers(noise: str) -> tuple[list[Method], list[str]]:
     rows = [
         Method(
             "Curvature anisotropic diffusion (SimpleITK's defaults)",
-            GROUP,
+            PEER_GROUP,
             "none",
             lambda noisy, _: each_slice(curvature_anisotropic_diffusion, noisy),
         )
@@ -55,7 +54,7 @@ def peers(noise: str) -> tuple[list[Method], list[str]]:
     if missing is None:
         slicer = Method(
             "Gradient anisotropic diffusion (Slicer's defaults)",
-            GROUP,
+            PEER_GROUP,
             "none",
             lambda noisy, _: each_slice(slicer_gradient_diffusion, noisy),
         )
@@ -151,10 +150,10 @@ def _both_levels(
 
     title = f"{name} + {PREPARATION[noise]}"
     return [
-        Method(f"{title}, true sigma", GROUP, "true", told, parameters, macs_per_pixel),
+        Method(f"{title}, true sigma", PEER_GROUP, "true", told, parameters, macs_per_pixel),
         Method(
             f"{title}, estimated sigma",
-            GROUP,
+            PEER_GROUP,
             "estimated",
             blind,
             parameters,

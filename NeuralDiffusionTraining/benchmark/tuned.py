@@ -11,11 +11,10 @@ from ..files.command_error import CommandError
 from ..files.result_files import read_json
 from .bias_correction import correct_bias
 from .classical import each_slice
-from .methods import Method
+from .methods import TUNED_GROUP, Method
 from .slice_noise import judge_noise
 from .tunable_filters import FILTERS, Parameters, TunableFilter
 
-GROUP = "tuned, bias-corrected"
 PARAMETERS = Path(__file__).with_name("tuned_parameters.json")
 
 
@@ -63,4 +62,4 @@ def _row(
         smooth = each_slice(lambda picture, sigma: tunable(picture, sigma, parameters), noisy, found.sigma)
         return correct_bias(smooth, found)
 
-    return Method(f"{name} (tuned, bias-corrected)", GROUP, "estimated", denoise, estimate=estimate)
+    return Method(f"{name} (tuned, bias-corrected)", TUNED_GROUP, "estimated", denoise, estimate=estimate)

@@ -10,7 +10,8 @@ import numpy as np
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
 from NeuralDiffusionLib.engine.slice_planes import denoise_three_planes
 
-NOISY_INPUT = "Noisy input"
+from .methods import NOISY_INPUT
+
 OURS = "Neural Diffusion"
 OURS_DIFFUSED = "Neural Diffusion (no refinement)"
 OURS_THREE_PLANES = "Neural Diffusion, three planes"

@@ -14,6 +14,8 @@ from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from ..benchmark.methods import OUR_GROUP, TRAINED_GROUP
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
@@ -207,7 +209,7 @@ def _dress(axis: Axes, title: str, name: str) -> None:
 
 
 def _bar_colour(group: str) -> str:
-    return {"ours": _BLUE, "trained here": _ORANGE}.get(group, _GREY)
+    return {OUR_GROUP: _BLUE, TRAINED_GROUP: _ORANGE}.get(group, _GREY)
 
 
 def _finite(value: float | None) -> float:

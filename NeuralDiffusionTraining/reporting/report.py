@@ -18,7 +18,8 @@ from NeuralDiffusionLib import NOISE_TYPES, __version__
 from NeuralDiffusionLib.engine.denoiser import Denoiser
 
 from ..benchmark.figure_text import figure_text
-from ..benchmark.methods import Method
+from ..benchmark.methods import CLASSICAL_GROUPS, NOISY_INPUT, PEER_GROUP, TRAINED_GROUP, Method
+from ..benchmark.volume_methods import OURS
 from . import result_tables as tables
 from .example_slices import example
 from .near_copies import what_flatters
@@ -172,10 +173,10 @@ def _comparison_in_words(rows: Sequence[dict]) -> str:
     if noisy:
         words.append(f"The noisy slices: {figure_text(noisy['psnr_db'], 'psnr_db')} dB.")
     rivals = [
-        ("best classical filter", best_row(rows, *tables.CLASSICAL)),
-        ("best other program, noise level estimated", best_row(rows, "peer", sigma="estimated")),
-        ("best other program, true noise level given", best_row(rows, "peer", sigma="true")),
-        ("best other network trained here", best_row(others, "trained here")),
+        ("best classical filter", best_row(rows, *CLASSICAL_GROUPS)),
+        ("best other program, noise level estimated", best_row(rows, PEER_GROUP, sigma="estimated")),
+        ("best other program, true noise level given", best_row(rows, PEER_GROUP, sigma="true")),
+        ("best other network trained here", best_row(others, TRAINED_GROUP)),
     ]
     words += [
         f"The {name}: {figure_text(row['psnr_db'], 'psnr_db')} dB ({row['method']})." for name, row in rivals if row
@@ -204,8 +205,8 @@ def _adapted(results: Results) -> str:
         return {(row["volume"], row["sigma"], row["method"]): row["psnr_head_db"] for row in result.content["rows"]}
 
     before, after = of(plain[0]), of(found[0])
-    shared = [key for key in after if key in before and key[2] == "Neural Diffusion"]
-    same_noise = all(after[key] == before[key] for key in after if key in before and key[2] == "Noisy input")
+    shared = [key for key in after if key in before and key[2] == OURS]
+    same_noise = all(after[key] == before[key] for key in after if key in before and key[2] == NOISY_INPUT)
     if not shared or not same_noise:
         return "not measured"
     changes = []

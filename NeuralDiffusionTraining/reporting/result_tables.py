@@ -9,6 +9,7 @@ from typing import Any
 from NeuralDiffusionLib import NOISE_TYPES
 
 from ..benchmark.figure_text import count_text, figure_text, interval_text, mean_text, number_text, with_star
+from ..benchmark.methods import CLASSICAL_GROUPS, PEER_GROUP, PUBLISHED_GROUP
 from ..benchmark.published import ORIGINAL_PSNR_DB, ORIGINAL_ROWS
 from ..benchmark.tables import to_markdown
 from ..data.corruption import level_in_words
@@ -16,8 +17,6 @@ from ..files.markdown import markdown_table
 from .results import Result, Results, best_row, is_default, noisy_row, our_rows
 
 NOT_MEASURED = "Not measured."
-CLASSICAL = ("as published", "tuned, bias-corrected")
-"""Groups of rows that are classical filters."""
 
 _CONTRASTS, _RADII = (3, 1), (1, 2, 4)
 _TITLES = {"rician": "Rician", "gaussian": "Gaussian", "speckle": "Speckle", "mixed": "Mixed, type not told"}
@@ -42,8 +41,8 @@ def noise_table(results: Results) -> str:
             ours = our_rows(rows)
             cells = [
                 _three(noisy_row(rows)),
-                _three(best_row(rows, *CLASSICAL), named=True),
-                _three(best_row(rows, "peer", sigma="estimated"), named=True),
+                _three(best_row(rows, *CLASSICAL_GROUPS), named=True),
+                _three(best_row(rows, PEER_GROUP, sigma="estimated"), named=True),
                 _three(next((row for row in ours if "no refinement" in row["method"]), None)),
                 _three(ours[0] if ours else None),
             ]
@@ -64,13 +63,13 @@ def headline_table(results: Results) -> str:
     if found is None:
         return NOT_MEASURED
     rows = found.content["rows"]
-    best = [best_row(rows, group) for group in CLASSICAL]
+    best = [best_row(rows, group) for group in CLASSICAL_GROUPS]
     return _comparison(found.content, [row for row in rows if not _is_classical(row) or row in best])
 
 
 def _is_classical(row: dict[str, Any]) -> bool:
     """Whether it is a filter, as published, tuned, or with the defaults of the program it is from."""
-    return row["group"] in CLASSICAL or (row["group"] == "peer" and row["sigma"] == "none")
+    return row["group"] in CLASSICAL_GROUPS or (row["group"] == PEER_GROUP and row["sigma"] == "none")
 
 
 def _comparison(content: dict[str, Any], rows: list[dict[str, Any]]) -> str:
@@ -99,7 +98,7 @@ def full_table(result: Result) -> str:
 
 def published(content: dict[str, Any]) -> list[str]:
     """A sentence with what the original project published, beside the evaluation of the same kind; else nothing."""
-    if not (_is_published(content) and best_row(content["rows"], "as published")):
+    if not (_is_published(content) and best_row(content["rows"], PUBLISHED_GROUP)):
         return []
     rows = [
         f"{name}: {number_text(row['psnr_db'], 2)} dB / {number_text(row['ssim'], 3)} / "

@@ -12,12 +12,10 @@ import pandas as pd
 
 from NeuralDiffusionLib import NOISE_TYPES
 
+from ..benchmark.methods import NOISY_INPUT, OUR_GROUP
 from ..files.command_error import CommandError
 from ..files.result_files import read_json
 from .result_contents import KINDS, fault_of
-
-_NOISY_INPUT = "Noisy input"
-
 
 FIGURES = "figures"
 """Entry of a file's metadata: what was measured with these weights."""
@@ -148,7 +146,7 @@ def is_default(content: dict[str, Any]) -> bool:
 
 def our_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows of ours: 8 neighbours with refinement first."""
-    return [row for row in rows if row["group"] == "ours"]
+    return [row for row in rows if row["group"] == OUR_GROUP]
 
 
 def best_row(rows: Sequence[dict[str, Any]], *groups: str, sigma: str | None = None) -> dict[str, Any] | None:
@@ -159,7 +157,7 @@ def best_row(rows: Sequence[dict[str, Any]], *groups: str, sigma: str | None = N
 
 def noisy_row(rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     """The row that does nothing."""
-    return next((row for row in rows if row["method"] == _NOISY_INPUT), None)
+    return next((row for row in rows if row["method"] == NOISY_INPUT), None)
 
 
 def _files_of(folder: Path) -> tuple[list[Path], list[Path]]:

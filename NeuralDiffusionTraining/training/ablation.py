@@ -12,7 +12,7 @@ from NeuralDiffusionLib.network.noise_model import PURE_TYPES
 
 from ..benchmark.evaluation import evaluate, noisy_input
 from ..benchmark.learned import trained
-from ..benchmark.methods import Method
+from ..benchmark.methods import OUR_GROUP, Method
 from ..benchmark.tables import rows as table_rows
 from ..data.loaded_part import load_part
 from ..files.command_error import CommandError
@@ -116,7 +116,7 @@ def train_and_measure(
             method = _method(variant, config, checkpoint, noise, refine, place.device)
             if not refine and method.parameters == methods[-1].parameters:
                 continue
-            methods.append(replace(method, group="ours") if config is first and refine else method)
+            methods.append(replace(method, group=OUR_GROUP) if config is first and refine else method)
             names[method.name] = (variant.name, refine)
     test = load_part(place.data, first.split, "test", limit)
     results = evaluate([*methods, noisy_input()], test.clean, noise, groups=test.groups)
