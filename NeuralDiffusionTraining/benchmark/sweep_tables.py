@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from NeuralDiffusionLib import DenoiseSettings
+
 from ..files.csv_text import csv_text
 from .figure_text import STAR, STAR_MEANS, mean_text
 from .sweep import SWEPT_FIGURES
@@ -12,7 +14,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 PICTURES = ("noisy", "diffused", "full")
-_USUAL_ITERATIONS = 16
 _SETTING = ("noise", "sigma", "neighbours", "iterations")
 
 
@@ -32,11 +33,17 @@ def to_csv(cells: list[dict[str, Any]]) -> str:
     return csv_text([*_SETTING, *names], lines)
 
 
+def usual_iterations(cells: list[dict[str, Any]]) -> int:
+    """Of the numbers of iterations of a sweep the one nearest to the default, the smaller one of two."""
+    measured = sorted({cell["iterations"] for cell in cells})
+    return min(measured, key=lambda number: abs(number - DenoiseSettings.iterations))
+
+
 def to_terminal(cells: list[dict[str, Any]], title: str) -> Table:
     """PSNR of each noise type and level at the number of iterations nearest to the usual one."""
     from rich.table import Table
 
-    steps = min((cell["iterations"] for cell in cells), key=lambda number: abs(number - _USUAL_ITERATIONS))
+    steps = usual_iterations(cells)
     neighbourhoods = sorted({cell["neighbours"] for cell in cells})
     table = Table(title=f"PSNR in dB, {steps} iterations, {title}")
     for heading in ("Noise", "Sigma", "Noisy input"):

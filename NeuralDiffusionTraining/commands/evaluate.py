@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from NeuralDiffusionLib import DenoiseSettings
+
 from ..files.result_files import check_outputs, write_json, write_text
 from .engine import chosen_denoiser, settings_of
 from .options import (
@@ -36,7 +38,7 @@ def evaluate(
     part: Part = "test",
     noise: Noise = "rician",
     sigma: Sigma = None,
-    iterations: Iterations = 16,
+    iterations: Iterations = DenoiseSettings.iterations,
     neighbours: Annotated[
         int | None, typer.Option(help="Neighbourhood of our diffusion, 4 or 8; a row for each if left out.")
     ] = None,
@@ -77,7 +79,11 @@ def evaluate(
     checkpoints = [name_and_checkpoint(text) for text in trained or []]
     own_rows = own_methods(own or [], own_told or [])
     check_outputs(json_file, csv_file, markdown_file, inputs=[weights, Path(split), *(path for _, path in checkpoints)])
-    settings = settings_of(noise=noise, iterations=iterations, neighbours=8 if neighbours is None else neighbours)
+    settings = settings_of(
+        noise=noise,
+        iterations=iterations,
+        neighbours=DenoiseSettings.neighbours if neighbours is None else neighbours,
+    )
     denoiser = chosen_denoiser(device, weights, precision)
     slices = load_part(data, split, part, limit)
     rows, skipped = build_rows(asked, checkpoints, own_rows, denoiser, settings, neighbours, precision)

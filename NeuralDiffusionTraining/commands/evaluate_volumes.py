@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from NeuralDiffusionLib import DenoiseSettings
+
 from ..files.command_error import CommandError
 from ..files.result_files import check_is_file, check_outputs, write_json, write_text
 from .engine import chosen_denoiser, settings_of
@@ -28,8 +30,10 @@ def evaluate_volumes(
             help=f"Noise level relative to the range, {SMALLEST_SIGMA:g} or more; repeat for more. Default: 0.01-0.15.",
         ),
     ] = None,
-    iterations: Iterations = 16,
-    neighbours: Annotated[int, typer.Option(help="Neighbourhood of the diffusion, 4 or 8.")] = 8,
+    iterations: Iterations = DenoiseSettings.iterations,
+    neighbours: Annotated[
+        int, typer.Option(help="Neighbourhood of the diffusion, 4 or 8.")
+    ] = DenoiseSettings.neighbours,
     slices: Annotated[int, typer.Option(min=0, help="Use only this many middle slices; 0 means all.")] = 0,
     peers: Annotated[bool, typer.Option("--peers/--no-peers", help="Measure the 3-D filters, too.")] = True,
     bm4d: Annotated[bool, typer.Option("--bm4d", help="Measure BM4D, too: minutes a volume, non-commercial.")] = False,

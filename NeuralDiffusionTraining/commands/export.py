@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from NeuralDiffusionLib import DenoiseSettings
+
 from ..files.command_error import CommandError
 from ..files.result_files import check_outputs, check_weights_file, write_file
 from .engine import settings_of
@@ -36,8 +38,12 @@ def export(
     noise: Annotated[
         str, typer.Option(help="Noise type: rician, gaussian, speckle or mixed.", rich_help_panel=_ONNX)
     ] = "rician",
-    iterations: Annotated[int, typer.Option(help="Diffusion steps, 1 to 64.", rich_help_panel=_ONNX)] = 16,
-    neighbours: Annotated[int, typer.Option(help="Neighbourhood, 4 or 8.", rich_help_panel=_ONNX)] = 8,
+    iterations: Annotated[
+        int, typer.Option(help="Diffusion steps, 1 to 64.", rich_help_panel=_ONNX)
+    ] = DenoiseSettings.iterations,
+    neighbours: Annotated[
+        int, typer.Option(help="Neighbourhood, 4 or 8.", rich_help_panel=_ONNX)
+    ] = DenoiseSettings.neighbours,
     refine: Annotated[
         bool, typer.Option("--refine/--no-refine", help="With or without the refinement.", rich_help_panel=_ONNX)
     ] = True,

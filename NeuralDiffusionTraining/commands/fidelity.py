@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from NeuralDiffusionLib import DenoiseSettings
+
 from ..files.command_error import CommandError
 from ..files.result_files import check_outputs, write_json, write_text
 from .engine import chosen_denoiser, settings_of
@@ -36,8 +38,8 @@ def fidelity(
     part: Part = "test",
     noise: Annotated[Literal["rician", "gaussian"], typer.Option(help="Noise that is added.")] = "rician",
     sigma: Sigma = None,
-    iterations: Iterations = 16,
-    neighbours: Neighbours = 8,
+    iterations: Iterations = DenoiseSettings.iterations,
+    neighbours: Neighbours = DenoiseSettings.neighbours,
     limit: Limit = 0,
     weights: Weights = None,
     methods: Rows = "ours",

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from NeuralDiffusionLib import DenoiseSettings
+
 from ..files.command_error import CommandError
 from ..files.result_files import check_outputs, write_json, write_text
 from .engine import chosen_denoiser, settings_of
@@ -38,8 +40,8 @@ def segmentation(
     ] = None,
     noise: Noise = "rician",
     sigma: Sigma = None,
-    iterations: Iterations = 16,
-    neighbours: Neighbours = 8,
+    iterations: Iterations = DenoiseSettings.iterations,
+    neighbours: Neighbours = DenoiseSettings.neighbours,
     methods: Rows = "ours",
     trained: Trained = None,
     own: Own = None,

@@ -20,12 +20,13 @@ from NeuralDiffusionLib.engine.denoiser import Denoiser
 from ..benchmark.figure_text import figure_text
 from ..benchmark.methods import CLASSICAL_GROUPS, NOISY_INPUT, PEER_GROUP, TRAINED_GROUP, Method
 from ..benchmark.volume_methods import OURS
+from ..data.corruption import BENCHMARK_SIGMAS
 from . import result_tables as tables
 from .example_slices import example
 from .near_copies import what_flatters
 from .plots import as_png, as_svg, bars_figure, curves_figure
 from .readme_figures import speed_tables
-from .results import Result, Results, best_row, is_default, names_of, noisy_row, our_rows
+from .results import DEFAULTS, Result, Results, best_row, is_default, names_of, noisy_row, our_rows
 from .sweep_plots import plot_sweep
 
 _TEMPLATE = "report_template.html"
@@ -219,7 +220,11 @@ def _adapted(results: Results) -> str:
 def _by_noise(results: Results) -> tuple[Markup, ...]:
     if not results.tables():
         return ()
-    words = "PSNR in dB / SSIM / edge MSE; test slices, sigma drawn from 0.05-0.20, 16 iterations, 8 neighbours."
+    low, high = BENCHMARK_SIGMAS
+    words = (
+        f"PSNR in dB / SSIM / edge MSE; test slices, sigma drawn from {low:.2f}-{high:.2f}, "
+        f"{DEFAULTS['iterations']} iterations, {DEFAULTS['neighbours']} neighbours."
+    )
     return _text(words), _text(tables.noise_table(results))
 
 

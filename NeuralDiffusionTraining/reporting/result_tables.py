@@ -14,13 +14,12 @@ from ..benchmark.published import ORIGINAL_PSNR_DB, ORIGINAL_ROWS
 from ..benchmark.tables import to_markdown
 from ..data.corruption import level_in_words
 from ..files.markdown import markdown_table
-from .results import Result, Results, best_row, is_default, noisy_row, our_rows
+from .results import DEFAULTS, Result, Results, best_row, is_default, noisy_row, our_rows
 
 NOT_MEASURED = "Not measured."
 
 _CONTRASTS, _RADII = (3, 1), (1, 2, 4)
 _TITLES = {"rician": "Rician", "gaussian": "Gaussian", "speckle": "Speckle", "mixed": "Mixed, type not told"}
-_USUAL = {"iterations": 16, "neighbours": 8}
 
 
 def table(headings: Sequence[str], lines: Sequence[Sequence[str]], words: int = 1) -> str:
@@ -114,7 +113,7 @@ def _is_published(content: dict[str, Any]) -> bool:
 
 def evaluation_title(content: dict[str, Any]) -> str:
     """In words, what an evaluation is of."""
-    settings = [f"{content[name]} {name}" for name, usual in _USUAL.items() if content[name] != usual]
+    settings = [f"{content[name]} {name}" for name, usual in DEFAULTS.items() if content[name] != usual]
     settings += ["float32"] if content["precision"] == "float32" else []
     settings += [f"draw {content['draw']} of the noise"] if content.get("draw") else []
     words = [f"{_TITLES[content['noise']]} noise", level_in_words(content["sigma"]), *settings]
@@ -130,8 +129,8 @@ def first_sweep_table(results: Results) -> str:
 def sweep_title(content: dict[str, Any]) -> str:
     """In words, what the table of a sweep is of."""
     return (
-        f"{content['slices']} {content['part']} slices, {content['split']} split, 8 neighbours, 16 iterations; PSNR in "
-        "dB."
+        f"{content['slices']} {content['part']} slices, {content['split']} split, {DEFAULTS['neighbours']} neighbours, "
+        f"{DEFAULTS['iterations']} iterations; PSNR in dB."
     )
 
 
@@ -140,7 +139,7 @@ def sweep_table(content: dict[str, Any]) -> str:
     lines = []
     gains = []
     for cell in content["cells"]:
-        if (cell["neighbours"], cell["iterations"]) != (8, 16):
+        if any(cell[name] != usual for name, usual in DEFAULTS.items()):
             continue
         theirs = ORIGINAL_PSNR_DB[cell["noise"]].get(cell["sigma"])
         full = cell["full"]["psnr_db"]

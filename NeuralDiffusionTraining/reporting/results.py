@@ -10,12 +10,15 @@ from typing import Any
 
 import pandas as pd
 
-from NeuralDiffusionLib import NOISE_TYPES
+from NeuralDiffusionLib import NOISE_TYPES, DenoiseSettings
 
 from ..benchmark.methods import NOISY_INPUT, OUR_GROUP
 from ..files.command_error import CommandError
 from ..files.result_files import read_json
 from .result_contents import KINDS, fault_of
+
+DEFAULTS = {"iterations": DenoiseSettings.iterations, "neighbours": DenoiseSettings.neighbours}
+"""Settings that a table has unless its title says otherwise."""
 
 FIGURES = "figures"
 """Entry of a file's metadata: what was measured with these weights."""
@@ -137,10 +140,10 @@ def read_result(path: Path) -> Result | None:
 
 
 def is_default(content: dict[str, Any]) -> bool:
-    """Whether a table is of test slices, noise levels drawn from 0.05-0.20, 16 iterations, 8 neighbours, "fast"."""
+    """Whether a table is of test slices, drawn noise levels, `DEFAULTS` and "fast"."""
     if content.get("draw"):
         return False
-    wanted = {"part": "test", "sigma": None, "iterations": 16, "neighbours": 8, "precision": "fast"}
+    wanted = {"part": "test", "sigma": None, "precision": "fast", **DEFAULTS}
     return all(content.get(name) == value for name, value in wanted.items())
 
 

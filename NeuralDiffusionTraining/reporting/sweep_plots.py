@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from ..benchmark.published import ORIGINAL_PSNR_DB
 from ..benchmark.sweep import SWEPT_FIGURES
+from ..benchmark.sweep_tables import usual_iterations
 from ..files.command_error import CommandError
 from ..files.result_files import write_file
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 _LABELS = {"psnr_db": "PSNR (dB)", "ssim": "SSIM", "edge_mse": "Edge MSE"}
 _PICTURES = {"full": ("with refinement", "#1f5fa8"), "diffused": ("without refinement", "#d07a1f")}
 _DASHES = {8: "-", 4: "--"}
-_USUAL_ITERATIONS = 16
 _PANEL_INCHES = (3.1, 2.5)
 _DPI = 110
 _HIGHEST_PSNR_DB = 55
@@ -60,7 +60,7 @@ def plot_sweep(cells: list[dict[str, Any]], folder: Path) -> list[Path]:
 
 def _against_sigma(cells: list[dict[str, Any]]) -> Figure:
     """Rows: figures; columns: noise types; at the number of iterations nearest to the usual one."""
-    steps = min(_values(cells, "iterations"), key=lambda number: abs(number - _USUAL_ITERATIONS))
+    steps = usual_iterations(cells)
     cells = [cell for cell in cells if cell["iterations"] == steps]
     figure, axes = _grid(cells, f"Quality by noise level, {steps} iterations")
     for (noise, name), axis in axes.items():

@@ -151,7 +151,10 @@ def _method(
 ) -> Method:
     sampling = config.sampling
     settings = DenoiseSettings(
-        noise=noise, iterations=sampling.iterations or 16, neighbours=sampling.neighbours or 8, refine=refine
+        noise=noise,
+        iterations=sampling.iterations or DenoiseSettings.iterations,
+        neighbours=sampling.neighbours or DenoiseSettings.neighbours,
+        refine=refine,
     )
     name = variant.name if refine else f"{variant.name}, without refinement"
     return trained(name, checkpoint, settings, device)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
-from NeuralDiffusionLib.engine.settings import MAX_ITERATIONS
+from NeuralDiffusionLib.engine.settings import MAX_ITERATIONS, DenoiseSettings
 from NeuralDiffusionLib.network.noise_model import PURE_TYPES
 
 from ..networks.registry import build_network
@@ -20,7 +20,6 @@ from .losses import denoising_loss, logarithmic_loss
 from .optimisers import make_optimiser
 from .training_data import MIXED
 
-_DEFAULT_ITERATIONS = 16
 _HIGHEST_PSNR = 100.0
 
 
@@ -92,7 +91,10 @@ class DenoisingTask(L.LightningModule):
         told = sampling.setting_weights[:MIXED]
         if any(told) and not told[dataloader_idx]:
             return
-        settings = {"iterations": sampling.iterations or _DEFAULT_ITERATIONS, "neighbours": sampling.neighbours or 8}
+        settings = {
+            "iterations": sampling.iterations or DenoiseSettings.iterations,
+            "neighbours": sampling.neighbours or DenoiseSettings.neighbours,
+        }
         # A network that is never told the type is measured on all of them, without being told.
         output = self.network(batch["noisy"], noise if any(told) else "mixed", **settings)
         options = {"add_dataloader_idx": False, "batch_size": len(batch["clean"])}
@@ -114,7 +116,7 @@ class DenoisingTask(L.LightningModule):
 def draw_iterations(generator: torch.Generator, usual_share: float) -> int:
     """The default count in a share of the draws, else log-uniform from 1 to 64."""
     if float(torch.rand((), generator=generator)) < usual_share:
-        return _DEFAULT_ITERATIONS
+        return DenoiseSettings.iterations
     return round(math.exp(float(torch.rand((), generator=generator)) * math.log(MAX_ITERATIONS)))
 
 
