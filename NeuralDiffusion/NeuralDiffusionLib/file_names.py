@@ -1,9 +1,50 @@
-"""File names: which of them are one file, and those that are no text, as on Linux a name is any bytes."""
+"""File names: the formats and contents they tell, which are one file, and those that are no text.
+
+On Linux a name is any bytes.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
+
+WRITTEN_AS = {
+    ".nii.gz": ".nii.gz",
+    ".nii": ".nii",
+    ".nrrd": ".nrrd",
+    ".nhdr": ".nrrd",
+    ".mha": ".mha",
+    ".mhd": ".mha",
+}
+"""The ends of the names of files that hold volumes, and as what each is written: as one file, so that it can appear
+whole, in the place of a header with its voxels beside it."""
+
+NIFTI_SUFFIXES = (".nii.gz", ".nii")
+
+_LABEL_MAP_NAME = re.compile(r"(?<![a-z0-9])(labels?|dseg)(?![a-z0-9])", re.IGNORECASE)
+
+
+def volume_suffix(path: Path) -> str:
+    """The end of a file's name that tells the format of its volume, one of `WRITTEN_AS`, or nothing if it has none."""
+    name = path.name.lower()
+    return next((suffix for suffix in WRITTEN_AS if name.endswith(suffix)), "")
+
+
+def written_name(path: Path) -> str:
+    """The name under which the result of a file is written: its own, but for the format; see `WRITTEN_AS`."""
+    suffix = volume_suffix(path)
+    return path.name[: len(path.name) - len(suffix)] + WRITTEN_AS[suffix]
+
+
+def is_nifti(path: Path) -> bool:
+    """Whether the name is that of a NIfTI file."""
+    return path.name.lower().endswith(NIFTI_SUFFIXES)
+
+
+def is_label_map_by_name(path: Path) -> bool:
+    """Whether a file's name says "label", as Slicer takes it, or "dseg", as BIDS does."""
+    return _LABEL_MAP_NAME.search(path.name) is not None
 
 
 def is_text(path: Path) -> bool:

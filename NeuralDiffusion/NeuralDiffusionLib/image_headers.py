@@ -14,6 +14,8 @@ from typing import IO
 
 import numpy as np
 
+from .file_names import is_nifti
+
 _GZIP = b"\x1f\x8b"
 _DICOM_MARK = slice(128, 132)
 _TEXT_HEADERS = (".mha", ".mhd", ".nrrd", ".nhdr")
@@ -32,7 +34,6 @@ _PATTERN = re.compile(
 _MOST_FILES = 2**16
 _RIGHT_ANGLE = 1e-4
 """Largest cosine between axes that ITK takes for orthogonal, about."""
-_LABEL_MAP_NAME = re.compile(r"(?<![a-z0-9])(labels?|dseg)(?![a-z0-9])", re.IGNORECASE)
 # By the length that a header states first: where its magic stands, its axes, its voxel type and where voxels begin.
 _NIFTI = {
     348: (344, b"n+1\0", "8h", 40, 70, "f", 108),
@@ -43,11 +44,6 @@ _VOXEL_BYTES = {
     **{2: 1, 4: 2, 8: 4, 16: 4, 32: 8, 64: 8, 128: 3, 256: 1, 512: 2, 768: 4, 1024: 8, 1280: 8},
     **{1536: 16, 1792: 16, 2048: 32, 2304: 4},
 }
-
-
-def is_label_map_by_name(path: Path) -> bool:
-    """Whether a file's name says "label", as Slicer takes it, or "dseg", as BIDS does."""
-    return _LABEL_MAP_NAME.search(path.name) is not None
 
 
 def is_sound(path: Path) -> bool:
@@ -68,7 +64,7 @@ def is_sound(path: Path) -> bool:
         If it cannot be read.
     """
     name = path.name.lower()
-    if name.endswith((".nii", ".nii.gz")):
+    if is_nifti(path):
         return _holds_its_voxels(path)
     if _PAIR_END.search(name):
         return not _is_pair(path) or _is_sound_pair(path)

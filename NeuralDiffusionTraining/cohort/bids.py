@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from NeuralDiffusionLib import __version__
+from NeuralDiffusionLib.file_names import NIFTI_SUFFIXES
 
 from ..files.command_error import CommandError
 from ..files.result_files import read_json, write_json
@@ -18,7 +19,6 @@ _BIDS_VERSION = "1.10.0"
 _DESCRIPTION = "dataset_description.json"
 # Weighted images of one volume; maps, masks and time series are none.
 SCAN_SUFFIXES = ("T1w", "T2w", "PDw", "T2starw", "FLAIR", "inplaneT1", "inplaneT2", "angio")
-_NIFTI = (".nii.gz", ".nii")
 # Parts of a complex image that are no magnitude.
 _OTHER_PARTS = {"part-phase", "part-real", "part-imag"}
 
@@ -59,7 +59,7 @@ def find_bids_scans(root: Path) -> Iterator[Path]:
         for path in sorted(root.glob(pattern)):
             stem, extension = _split(path.name)
             *entities, suffix = stem.split("_")
-            if extension in _NIFTI and suffix in SCAN_SUFFIXES and not _OTHER_PARTS & set(entities):
+            if extension in NIFTI_SUFFIXES and suffix in SCAN_SUFFIXES and not _OTHER_PARTS & set(entities):
                 yield path
 
 
@@ -133,5 +133,5 @@ def _link(root: Path, folder: Path) -> str:
 
 
 def _split(name: str) -> tuple[str, str]:
-    extension = next((end for end in _NIFTI if name.endswith(end)), Path(name).suffix)
+    extension = next((end for end in NIFTI_SUFFIXES if name.endswith(end)), Path(name).suffix)
     return name.removesuffix(extension), extension

@@ -10,18 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from NeuralDiffusionLib.file_names import WRITTEN_AS, volume_suffix, written_name
+
 from ..files.command_error import CommandError
 from .bids import bids_fields, bids_output, derivative_folder, find_bids_scans, is_dataset, read_description
-
-# What is written for what is read: headers with their voxels beside them become one file.
-_WRITTEN_AS = {
-    ".nii.gz": ".nii.gz",
-    ".nii": ".nii",
-    ".nrrd": ".nrrd",
-    ".nhdr": ".nrrd",
-    ".mha": ".mha",
-    ".mhd": ".mha",
-}
 
 
 @dataclass(frozen=True)
@@ -91,8 +83,7 @@ def find_cohort(given: str, folder: Path) -> Cohort:
 
 def sidecar_of(output: Path) -> Path:
     """The path of an output's sidecar: its own with the ending replaced, as in BIDS."""
-    end = next(end for end in _WRITTEN_AS if output.name.lower().endswith(end))
-    return output.with_name(output.name[: -len(end)] + ".json")
+    return output.with_name(output.name[: -len(volume_suffix(output))] + ".json")
 
 
 def _of_pattern(pattern: str, above: str, folder: Path) -> Cohort:
@@ -101,16 +92,16 @@ def _of_pattern(pattern: str, above: str, folder: Path) -> Cohort:
     found = [Path(os.path.abspath(path)) for path in sorted(glob.glob(pattern, recursive=True))]
     # What an earlier run wrote into a folder among the scans is no scan of the cohort.
     found = [path for path in found if _is_file(path) and not (fixed in folder.parents and folder in path.parents)]
-    suffixes = {path: next((end for end in _WRITTEN_AS if path.name.lower().endswith(end)), None) for path in found}
     scans = []
-    for path, suffix in suffixes.items():
-        if suffix is not None:
+    # A pattern with ** more than once may find a file as often.
+    for path in dict.fromkeys(found):
+        if volume_suffix(path):
             name = path.relative_to(fixed)
-            output = folder / name.parent / (path.name[: -len(suffix)] + _WRITTEN_AS[suffix])
+            output = folder / name.parent / written_name(path)
             scans.append(CohortScan(name.as_posix(), path, output, {"Sources": [name.as_posix()]}))
     if not scans:
         raise CommandError(
-            f"No scan matches '{pattern}': give a pattern of {', '.join(_WRITTEN_AS)} files in quotes, such as "
+            f"No scan matches '{pattern}': give a pattern of {', '.join(WRITTEN_AS)} files in quotes, such as "
             "'scans/*.nii.gz', or the folder of a BIDS dataset."
         )
     return Cohort(tuple(scans), folder, None, len(found) - len(scans))

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from NeuralDiffusionLib.file_names import WRITTEN_AS
+
 from ..files.command_error import CommandError
 from .slices import BENCHMARK_SIZE, UNREADABLE
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
-_VOLUMES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
+_VOLUMES = tuple(WRITTEN_AS)
 _LOSSY = (".jpg", ".jpeg")
 
 

@@ -18,14 +18,13 @@ import SimpleITK as sitk
 
 from NeuralDiffusionLib.engine.scalar_types import cast_into, cast_to
 from NeuralDiffusionLib.engine.slice_planes import acquisition_axis
-from NeuralDiffusionLib.file_names import is_text, shown
-from NeuralDiffusionLib.image_headers import is_label_map_by_name, is_sound
+from NeuralDiffusionLib.file_names import NIFTI_SUFFIXES, is_label_map_by_name, is_nifti, is_text, shown
+from NeuralDiffusionLib.image_headers import is_sound
 
 from .command_error import CommandError
 from .dicom_frames import frames_in_place
 from .silent_libraries import silent_libraries
 
-NIFTI_SUFFIXES = (".nii.gz", ".nii")
 _ITK_WRITERS = {".nrrd": "NrrdImageIO", ".mha": "MetaImageIO"}
 OUTPUT_SUFFIXES = (*NIFTI_SUFFIXES, *_ITK_WRITERS)
 
@@ -98,11 +97,6 @@ class Scan:
         lps[:3, :3] = np.reshape(self.direction, (3, 3)) * self.spacing
         lps[:3, 3] = self.origin
         return _RAS_FROM_LPS @ lps
-
-
-def is_nifti(path: Path) -> bool:
-    """Whether the name is that of a NIfTI file."""
-    return path.name.lower().endswith(NIFTI_SUFFIXES)
 
 
 def read_scan(path: Path, may_be_labels: bool = False) -> Scan:

@@ -16,10 +16,10 @@ from slicer.i18n import tr as _
 
 from ..background import IsCancelled, ReportProgress
 from ..errors import DenoiseCancelled, InvalidVolumeError
-from ..file_names import shown
+from ..file_names import shown, written_name
 from .new_volume import scene_of
 from .tables import add_table
-from .volume_files import check_name, find_volume_files, output_name, read_volume_file, write_volume_file
+from .volume_files import check_name, find_volume_files, read_volume_file, write_volume_file
 from .volumes import check_input
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def folder_tasks(
         return InvalidVolumeError(message.format(target=shown(Path(target.name))))
 
     def run(path: Path, progress: ReportProgress) -> DenoiseResult:
-        target = output_folder / output_name(path)
+        target = output_folder / written_name(path)
         # Two files that differ in their format alone must not replace each other's result.
         if target.name.lower() in taken or (os.path.lexists(target) and not overwrite):
             raise there_already(target)

@@ -9,19 +9,9 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..errors import InvalidVolumeError
-from ..file_names import is_text, shown
-from ..image_headers import has_sheared_axes, is_label_map_by_name, is_sound, taken_for
+from ..file_names import is_label_map_by_name, is_nifti, is_text, shown, volume_suffix
+from ..image_headers import has_sheared_axes, is_sound, taken_for
 from ..whole_files import write_whole
-
-# What each format is written as: one file each, so that it can appear whole.
-_WRITTEN_AS = {
-    ".nrrd": ".nrrd",
-    ".nhdr": ".nrrd",
-    ".nii": ".nii",
-    ".nii.gz": ".nii.gz",
-    ".mha": ".mha",
-    ".mhd": ".mha",
-}
 
 
 def find_volume_files(folder: Path) -> list[Path]:
@@ -36,7 +26,7 @@ def find_volume_files(folder: Path) -> list[Path]:
     if not os.path.isdir(folder):
         raise InvalidVolumeError(_("'{folder}' is not a folder: choose the folder of the scans.").format(folder=folder))
     try:
-        files = sorted(path for path in folder.iterdir() if path.is_file() and _suffix(path))
+        files = sorted(path for path in folder.iterdir() if path.is_file() and volume_suffix(path))
     except OSError as error:
         message = _("'{folder}' cannot be read ({reason}): ask for the permission to read it.")
         raise InvalidVolumeError(message.format(folder=folder, reason=error.strerror)) from error
@@ -47,12 +37,6 @@ def find_volume_files(folder: Path) -> list[Path]:
             )
         )
     return files
-
-
-def output_name(path: Path) -> str:
-    """Return the name under which the result of a file is written: the same, in a format of one file."""
-    suffix = _suffix(path)
-    return path.name[: len(path.name) - len(suffix)] + _WRITTEN_AS[suffix]
 
 
 def read_volume_file(path: Path, scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLScalarVolumeNode:
@@ -85,7 +69,7 @@ def read_volume_file(path: Path, scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLSc
     storage = scene.AddNewNodeByClass("vtkMRMLVolumeArchetypeStorageNode")
     storage.SetFileName(str(path))
     if not sound or not storage.ReadData(volume) or volume.GetImageData() is None:
-        if sound and _suffix(path) in (".nii", ".nii.gz") and has_sheared_axes(path):
+        if sound and is_nifti(path) and has_sheared_axes(path):
             message = _("'{name}' has sheared axes, which Slicer reads in no NIfTI file: convert it to NRRD first.")
             raise InvalidVolumeError(message.format(name=path.name))
         raise InvalidVolumeError(
@@ -145,9 +129,3 @@ def write_volume_file(volume: slicer.vtkMRMLScalarVolumeNode, path: Path, replac
     except OSError as error:
         message = _("'{path}' could not be written ({reason}): free some space or choose another folder.")
         raise OSError(message.format(path=path, reason=error.strerror)) from error
-
-
-def _suffix(path: Path) -> str:
-    """Return the end of a file's name that tells its format, in lower case, or nothing if it is none of ours."""
-    name = path.name.lower()
-    return max((suffix for suffix in _WRITTEN_AS if name.endswith(suffix)), key=len, default="")
