@@ -1,4 +1,4 @@
-"""A look, every few milliseconds, at work that goes on in another thread, which gets on meanwhile."""
+"""A timer that asks again and again how far work in another thread is, and gives that thread time to run."""
 
 from __future__ import annotations
 

@@ -30,8 +30,8 @@ class DenoiseResult:
     device
         Where the run ended: ``"cpu"``, ``"cuda:0"``, ``"mps"``.
     notes
-        Sentences the user should read: what had to be done otherwise than asked. The module's logic adds what lies
-        outside of the network's training.
+        Sentences the user should read: what had to be done otherwise than asked. The module's logic and the command
+        line add what lies outside of the network's training: see `domain_checks.result_warnings`.
     """
 
     image: np.ndarray

@@ -66,6 +66,8 @@ class Denoiser:
         If the device is unknown or absent, or does not work.
     WeightsError
         If the weights cannot be used.
+    ValueError
+        If the precision is none of the two.
     """
 
     def __init__(self, device: str = "auto", weights: Path = BUNDLED_WEIGHTS, precision: str = "fast") -> None:

@@ -1,4 +1,4 @@
-"""Word of an event of one node, another one from time to time."""
+"""Observes an event of one node at a time; the node that is followed may be exchanged for another one."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import vtk
 
 
 class NodeWatch:
-    """Tells of an event of the node that is followed.
+    """Calls a function whenever an event of the followed node occurs.
 
-    Slicer's `VTKObservationMixin` keeps alive, with its image, every node that it has ever observed.
+    It stands in for Slicer's `VTKObservationMixin`, which keeps every node alive that it has ever observed, with its
+    image.
 
     Parameters
     ----------

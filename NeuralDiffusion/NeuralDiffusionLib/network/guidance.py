@@ -84,17 +84,6 @@ class MiniUNet(nn.Module):
     ----------
     dropout
         Probability with which a channel of the two coarser of the three levels is left out while dropout is active.
-
-    Parameters of `forward`
-    -----------------------
-    slices
-        (batch, 1, rows, columns), rows and columns multiples of 8, intensities about [0, 1].
-    conditions
-        (batch, 6): noise level and its square root, the three type weights, 1 for the neighbourhood of 8 or 0 for 4.
-
-    Returns of `forward`
-    --------------------
-    Guidance features, (batch, 48, rows / 2, columns / 2), of unit root mean square over the channels of each pixel.
     """
 
     def __init__(self, dropout: float = 0.0) -> None:
@@ -115,6 +104,22 @@ class MiniUNet(nn.Module):
         self.dropout = nn.Dropout2d(dropout)
 
     def forward(self, slices: Tensor, conditions: Tensor) -> Tensor:
+        """Look at whole slices.
+
+        Parameters
+        ----------
+        slices
+            (batch, 1, rows, columns), rows and columns multiples of 8, intensities about [0, 1].
+        conditions
+            (batch, 6): noise level and its square root, the three type weights, 1 for the neighbourhood of 8 or 0 for
+            4.
+
+        Returns
+        -------
+        Tensor
+            Guidance features, (batch, 48, rows / 2, columns / 2), of unit root mean square over the channels of each
+            pixel.
+        """
         embedding = F.relu(self.embed(conditions))
         fine = self.encode_fine(self.fold(fold(slices, slices.dtype)), embedding)
         middle = self.encode_middle(self.to_middle(fine), embedding)

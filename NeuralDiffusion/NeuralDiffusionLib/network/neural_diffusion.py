@@ -217,6 +217,27 @@ class NeuralDiffusionNetwork(nn.Module):
             state = stage.state
 
     def run_stage(self, state: Tensor, gates: Tensor, sizes: Tensor, neighbours: int, reach: int) -> DiffusionStage:
+        """Take the steps of one stage; a subclass may take them in another way.
+
+        Parameters
+        ----------
+        state
+            What the stage before left, (batch, 1, rows, columns), float32.
+        gates
+            Of the edges in all directions, (batch, 4, rows, columns), in [0, 1], nearly 0 where there is hardly any
+            noise. With 4 neighbours only the first two directions count.
+        sizes
+            Size of each step, (steps,), as from `step_sizes`.
+        neighbours
+            4 or 8.
+        reach
+            Distance of the neighbours, in pixels.
+
+        Returns
+        -------
+        DiffusionStage
+            The state after these steps, and the gates of the directions that count.
+        """
         gates = gates[:, : directions(neighbours)]
         return DiffusionStage(diffuse(state, gates, sizes, reach), gates, len(sizes), reach)
 
