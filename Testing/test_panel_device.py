@@ -210,9 +210,17 @@ def test_memory_follows_planes_and_frames(scan, unfold, proxy, monkeypatch):
 @pytest.mark.parametrize(
     ("device", "free", "said"),
     [
-        ("cuda:0", 1.0, "Needs about 1.6 GB, but 1.0 GB free: the slices go in smaller batches, which takes longer."),
-        ("cuda:0", 0.01, "Needs about 1.6 GB, but 0.0 GB free: the run will go on on the CPU, which takes longer."),
-        ("cpu", 0.01, "Needs about 0.2 GB, but 0.0 GB free: close other programs or crop the volume."),
+        (
+            "cuda:0",
+            1.0,
+            "Needs about 1.6 GB, but only 1.0 GB is free: the slices go in smaller batches, which takes longer.",
+        ),
+        (
+            "cuda:0",
+            0.01,
+            "Needs about 1.6 GB, but only 0.0 GB is free: the run will continue on the CPU, which takes longer.",
+        ),
+        ("cpu", 0.01, "Needs about 0.2 GB, but only 0.0 GB is free: close other programs or crop the volume."),
     ],
 )
 def test_little_memory_is_said_with_what_follows(scan, unfold, two_gpus, add_volume, monkeypatch, device, free, said):

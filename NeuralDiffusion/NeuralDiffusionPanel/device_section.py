@@ -174,11 +174,11 @@ def _memoryText(need: MemoryNeed) -> str:
     if need.fits:
         return _("Needs about {needed}; {free} free.").format(**amounts)
     if need.fits_slice:
-        text = _("Needs about {needed}, but {free} free: the slices go in smaller batches, which takes longer.")
+        text = _("Needs about {needed}, but only {free} is free: the slices go in smaller batches, which takes longer.")
     elif need.device == "cpu":
-        text = _("Needs about {needed}, but {free} free: close other programs or crop the volume.")
+        text = _("Needs about {needed}, but only {free} is free: close other programs or crop the volume.")
     else:
-        text = _("Needs about {needed}, but {free} free: the run will go on on the CPU, which takes longer.")
+        text = _("Needs about {needed}, but only {free} is free: the run will continue on the CPU, which takes longer.")
     return text.format(**amounts)
 
 

@@ -109,7 +109,9 @@ def folder_tasks(
     taken: set[str] = set()
 
     def there_already(target: Path) -> InvalidVolumeError:
-        message = _("'{target}' is there already and was not replaced: choose another folder or allow it.")
+        message = _(
+            "'{target}' is there already and was not replaced: choose another folder, or allow files to be replaced."
+        )
         return InvalidVolumeError(message.format(target=shown(Path(target.name))))
 
     def run(path: Path, progress: ReportProgress) -> DenoiseResult:
