@@ -5,10 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import slicer
+
+if TYPE_CHECKING:
+    from NeuralDiffusion import NeuralDiffusionLogic
+    from NeuralDiffusionLib import Denoiser
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "NeuralDiffusion"), str(ROOT), str(ROOT / "Testing")]
@@ -45,6 +50,36 @@ def add_volume(scene: slicer.vtkMRMLScene) -> Callable[..., slicer.vtkMRMLScalar
         return slicer.util.addVolumeFromArray(voxels, name=name, nodeClassName=node_class)
 
     return add
+
+
+@pytest.fixture
+def output(scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLScalarVolumeNode:
+    """An empty volume for the denoised image."""
+    return scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Output")
+
+
+@pytest.fixture
+def conduction(scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLScalarVolumeNode:
+    """An empty volume for the conduction map."""
+    return scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Conduction")
+
+
+@pytest.fixture(scope="module")
+def logic() -> Iterator[NeuralDiffusionLogic]:
+    """The module's logic; its thread has ended afterwards."""
+    from NeuralDiffusion import NeuralDiffusionLogic
+
+    logic = NeuralDiffusionLogic()
+    yield logic
+    logic.close()
+
+
+@pytest.fixture(scope="module")
+def denoiser() -> Denoiser:
+    """The bundled weights on the CPU, in float32."""
+    from NeuralDiffusionLib import Denoiser
+
+    return Denoiser("cpu", precision="float32")
 
 
 def noisy_discs(slices: int = 3) -> np.ndarray:

@@ -5,14 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from NeuralDiffusionLib import DenoiseCancelled, Denoiser, DenoiseSettings, InvalidVolumeError
+from NeuralDiffusionLib import DenoiseCancelled, DenoiseSettings, InvalidVolumeError
 from NeuralDiffusionLib.engine import denoiser as engine
 from NeuralDiffusionLib.engine.diffusion_trace import trace_diffusion
-
-
-@pytest.fixture(scope="module")
-def denoiser():
-    return Denoiser(device="cpu", precision="float32")
 
 
 def discs(slices=5, rows=32, columns=40):

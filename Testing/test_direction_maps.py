@@ -6,14 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from NeuralDiffusionLib import DenoiseCancelled, Denoiser, DenoiseSettings, InvalidVolumeError
+from NeuralDiffusionLib import DenoiseCancelled, DenoiseSettings, InvalidVolumeError
 from NeuralDiffusionLib.engine import denoiser as engine
 from NeuralDiffusionLib.engine.direction_maps import DIRECTIONS, direction_maps
-
-
-@pytest.fixture(scope="module")
-def denoiser():
-    return Denoiser(device="cpu", precision="float32")
 
 
 def two_halves(slices=3, rows=40, columns=48):

@@ -15,7 +15,7 @@ from shell import run
 from torch import nn
 from training_slices import make_slices
 
-from NeuralDiffusionLib import Denoiser, DenoiseSettings
+from NeuralDiffusionLib import DenoiseSettings
 from NeuralDiffusionLib.network.neural_diffusion import NetworkOutput
 from NeuralDiffusionTraining.benchmark import learned, tables
 from NeuralDiffusionTraining.benchmark.cost import count_parameters, diffusion_macs_per_pixel, macs_per_pixel
@@ -182,11 +182,6 @@ def test_cost_of_a_network_is_counted():
     assert count_parameters(Small(), refine=False) == 8 * 9 + 8
     assert macs_per_pixel(Small(), settings) == 8 * 9 + 8
     assert macs_per_pixel(Small(), DenoiseSettings(refine=False)) == 8 * 9
-
-
-@pytest.fixture(scope="module")
-def denoiser():
-    return Denoiser("cpu", precision="float32")
 
 
 def test_our_rows_are_what_the_user_gets(denoiser, clean):

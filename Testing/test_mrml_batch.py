@@ -12,18 +12,12 @@ import slicer
 from mrml_geometries import GEOMETRIES
 from shell import ROOT
 
-from NeuralDiffusion import NeuralDiffusionLogic
 from NeuralDiffusionLib import DenoiseSettings, DeviceError, InvalidVolumeError
 from NeuralDiffusionLib.mrml import batch as mrml_batch
 
 QUICK = DenoiseSettings(iterations=2)
 FORMATS = (".nrrd", ".nii", ".nii.gz", ".mha")
 COLUMNS = ["Name", "Slices", "Estimated noise level", "Device", "Seconds", "Status"]
-
-
-@pytest.fixture(scope="module")
-def logic():
-    return NeuralDiffusionLogic()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import slicer
 from mrml_geometries import GEOMETRIES, ijk_to_ras, place
 from mrml_segments import add_mask
 
-from NeuralDiffusionLib import Denoiser, DenoiseSettings, InvalidVolumeError
+from NeuralDiffusionLib import DenoiseSettings, InvalidVolumeError
 from NeuralDiffusionLib.mrml.looks import Looks
 from NeuralDiffusionLib.mrml.planes import SlicesAlong
 from NeuralDiffusionLib.mrml.preview import PreviewReader
@@ -20,11 +20,6 @@ from NeuralDiffusionLib.mrml.run import VolumeRun
 from NeuralDiffusionLib.mrml.shown_slice import SliceInView
 
 FEW_STEPS = DenoiseSettings(iterations=2)
-
-
-@pytest.fixture(scope="module")
-def denoiser():
-    return Denoiser("cpu", precision="float32")
 
 
 @pytest.fixture

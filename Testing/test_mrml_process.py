@@ -25,21 +25,6 @@ pytest_plugins = ["sequence_scenes"]
 QUICK = DenoiseSettings(iterations=2)
 
 
-@pytest.fixture(scope="module")
-def logic():
-    return NeuralDiffusionLogic()
-
-
-@pytest.fixture
-def output(scene):
-    return scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Output")
-
-
-@pytest.fixture
-def conduction(scene):
-    return scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Conduction")
-
-
 def set_geometry(volume, columns, spacing, origin):
     matrix = np.eye(4)
     matrix[:3, :3] = np.array(columns).T * spacing

@@ -9,7 +9,6 @@ import vtk
 from sequence_scenes import FRAMES, VALUES, geometry, make_frame, matrix_of, voxels_of
 from vtk.util.numpy_support import numpy_to_vtk
 
-from NeuralDiffusion import NeuralDiffusionLogic
 from NeuralDiffusionLib import DenoiseCancelled, Denoiser, DenoiseSettings, InvalidVolumeError
 from NeuralDiffusionLib.engine.slice_planes import denoise_three_planes
 from NeuralDiffusionLib.mrml.provenance import read_provenance
@@ -19,21 +18,6 @@ pytest_plugins = ["sequence_scenes"]
 
 QUICK = DenoiseSettings(iterations=2)
 SHAPE = (6, 20, 24)
-
-
-@pytest.fixture(scope="module")
-def logic():
-    return NeuralDiffusionLogic()
-
-
-@pytest.fixture
-def output(scene):
-    return scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Output")
-
-
-@pytest.fixture
-def conduction(scene):
-    return scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Conduction")
 
 
 @pytest.fixture

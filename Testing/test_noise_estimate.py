@@ -7,13 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from NeuralDiffusionLib import Denoiser, DenoiseSettings, InvalidVolumeError
+from NeuralDiffusionLib import DenoiseSettings, InvalidVolumeError
 from NeuralDiffusionLib.engine.noise_estimate import SAMPLED_SLICES, estimate_noise
-
-
-@pytest.fixture(scope="module")
-def denoiser():
-    return Denoiser("cpu", precision="float32")
 
 
 def discs(slices=3, sigma=40.0):

@@ -8,7 +8,7 @@ from itertools import permutations, product
 import numpy as np
 import pytest
 
-from NeuralDiffusionLib import DenoiseCancelled, Denoiser, DenoiseSettings, InvalidVolumeError
+from NeuralDiffusionLib import DenoiseCancelled, DenoiseSettings, InvalidVolumeError
 from NeuralDiffusionLib.engine import denoiser as engine
 from NeuralDiffusionLib.engine.intensity import estimate_range
 from NeuralDiffusionLib.engine.slice_planes import acquisition_axis, denoise_three_planes, plane_axes, plane_name
@@ -17,11 +17,6 @@ from NeuralDiffusionTraining.files.scan_denoising import with_slice_axis
 
 QUICK = DenoiseSettings(iterations=2)
 PLANES = ("axial", "coronal", "sagittal")
-
-
-@pytest.fixture(scope="module")
-def denoiser():
-    return Denoiser("cpu", precision="float32")
 
 
 @pytest.fixture(scope="module")

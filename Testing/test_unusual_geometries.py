@@ -12,7 +12,6 @@ from shell import head
 from shell_in_process import denoised, refused
 from vtk.util.numpy_support import vtk_to_numpy
 
-from NeuralDiffusion import NeuralDiffusionLogic
 from NeuralDiffusionLib import DenoiseSettings, InvalidVolumeError
 
 QUICK = DenoiseSettings(iterations=1)
@@ -23,18 +22,6 @@ FLAT = {
     "two equal axes": np.array([[1.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]),
     "not a number": np.diag([1.0, np.nan, 1.0]),
 }
-
-
-@pytest.fixture(scope="module")
-def logic():
-    logic = NeuralDiffusionLogic()
-    yield logic
-    logic.close()
-
-
-@pytest.fixture
-def output(scene):
-    return scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Output")
 
 
 def set_axes(volume, axes):

@@ -9,25 +9,12 @@ import SimpleITK as sitk
 from shell import head, image
 from shell_in_process import denoised, refused
 
-from NeuralDiffusion import NeuralDiffusionLogic
-from NeuralDiffusionLib import Denoiser, DenoiseSettings, InvalidVolumeError
+from NeuralDiffusionLib import DenoiseSettings, InvalidVolumeError
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 
 QUICK = DenoiseSettings(iterations=2)
 SHAPES = [(1, 1, 1), (1, 24, 20), (3, 3, 500), (2, 500, 3), (4, 1, 37), (4, 37, 1), (3, 17, 23), (7, 2, 2)]
-
-
-@pytest.fixture(scope="module")
-def denoiser():
-    return Denoiser("cpu", precision="float32")
-
-
-@pytest.fixture(scope="module")
-def logic():
-    logic = NeuralDiffusionLogic()
-    yield logic
-    logic.close()
 
 
 class TestEngine:

@@ -9,17 +9,12 @@ import SimpleITK as sitk
 from shell import head, image
 from shell_in_process import denoised, refused
 
-from NeuralDiffusionLib import Denoiser, DenoiseSettings, InvalidVolumeError
+from NeuralDiffusionLib import DenoiseSettings, InvalidVolumeError
 
 pytestmark = pytest.mark.filterwarnings("error")
 
 QUICK = DenoiseSettings(iterations=2)
 TYPES = ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8", "longdouble"]
-
-
-@pytest.fixture(scope="module")
-def denoiser():
-    return Denoiser("cpu", precision="float32")
 
 
 def noisy(scale=0.15, shape=(3, 24, 20)):

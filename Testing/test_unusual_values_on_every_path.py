@@ -10,7 +10,6 @@ import vtk
 from shell import head, image
 from shell_in_process import denoised, refused
 
-from NeuralDiffusion import NeuralDiffusionLogic
 from NeuralDiffusionLib import Denoiser, DenoiseSettings, InvalidVolumeError
 from NeuralDiffusionLib.mrml.volumes import make_image
 
@@ -64,13 +63,6 @@ REFUSED = {
     "infinite": (changed(noisy(), np.inf), "NaN or infinite"),
     "minus infinite": (changed(noisy().astype("f4"), -np.inf), "NaN or infinite"),
 }
-
-
-@pytest.fixture(scope="module")
-def logic():
-    logic = NeuralDiffusionLogic()
-    yield logic
-    logic.close()
 
 
 @pytest.fixture
