@@ -349,3 +349,13 @@ def test_the_plot_shows_every_curve(tmp_path):
     curve = [{"value": value, "seconds": 0.1 * value, "voxels": 65536 * value} for value in (1, 4, 16)]
     plot_scaling(dict.fromkeys(("slices", "side", "iterations", "threads", "batch"), curve), tmp_path / "plot.png")
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_damaged_template_is_no_reason_to_time_another_head(monkeypatch, tmp_path):
+    from NeuralDiffusionTraining.files.command_error import CommandError
+    from NeuralDiffusionTraining.speed import bench_volume
+
+    (tmp_path / "template.nii.gz").write_bytes(b"half")
+    monkeypatch.setattr(bench_volume, "find_template", lambda: tmp_path / "template.nii.gz")
+    with pytest.raises(CommandError, match="template"):
+        bench_volume.clean_volume((6, 32, 32))

@@ -305,3 +305,11 @@ def test_a_result_replaces_what_slicer_left_there(tmp_path, expected):
     sitk.WriteImage(image(np.zeros((2, 3, 4), np.int16)), str(tmp_path / "clean.nrrd"))
     run(tmp_path, source, "clean.nrrd", *QUICK)
     assert voxels(tmp_path / "clean.nrrd").shape == head().shape
+
+
+def test_what_lies_outside_of_the_training_is_said(tmp_path):
+    # The air of CT, which no network for MR has seen.
+    write(tmp_path / "ct.nrrd", head(np.int16) - 1000)
+    assert "far below zero" in run(tmp_path, "ct.nrrd", "clean.nrrd", *QUICK)
+    write(tmp_path / "mr.nrrd")
+    assert "far below zero" not in run(tmp_path, "mr.nrrd", "clean.nrrd", *QUICK)

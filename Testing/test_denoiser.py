@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import numpy as np
 import pytest
 import torch
@@ -266,3 +268,16 @@ def test_half_precision_hardly_differs_from_float32(denoiser, monkeypatch):
     noisy = magnitude_noise(head(2, 64), 90)
     exact, fast = denoiser(noisy).image, Denoiser(device="cpu")(noisy).image
     assert mean_square(fast - exact) < (0.05 * 90) ** 2
+
+
+def test_float32_keeps_whole_factors_on_a_card_until_the_last_pass_has_ended():
+    card = torch.device("cuda")
+    switch = torch.backends.cudnn
+    before = switch.allow_tf32
+    first, second = (devices.precision_on(card, "float32") for _ in range(2))
+    with ExitStack() as first_pass, ExitStack() as second_pass:
+        first_pass.enter_context(first)
+        second_pass.enter_context(second)
+        first_pass.close()
+        assert not switch.allow_tf32
+    assert switch.allow_tf32 == before

@@ -194,6 +194,16 @@ class TestUnfinishedRuns:
             denoise_sequence(proxy, closes, "Denoised")
         assert scene.GetNumberOfNodesByClass("vtkMRMLSequenceNode") == 0
 
+    def test_a_memory_that_ends_at_the_proxy_leaves_nothing(self, proxy, state, monkeypatch):
+        def full(*_):
+            raise MemoryError
+
+        before = state()
+        monkeypatch.setattr("NeuralDiffusionLib.mrml.sequences.copy_display", full)
+        with pytest.raises(MemoryError):
+            denoise_sequence(proxy, negated, "Denoised")
+        assert state() == before
+
     def test_too_few_results_change_nothing(self, proxy, state):
         before, frames = state(), read_frames(proxy)
         with pytest.raises(ValueError, match="shorter"):

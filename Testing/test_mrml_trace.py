@@ -176,3 +176,16 @@ def test_an_input_that_was_deleted_meanwhile_is_named(scene, add_volume, denoise
     with pytest.raises(InvalidVolumeError, match="'Scan' is not in the scene"):
         add_trace(volume, trace)
     assert state() == before
+
+
+def test_a_memory_that_ends_at_the_volume_leaves_nothing(add_volume, denoiser, state, monkeypatch):
+    def full(*_):
+        raise MemoryError
+
+    volume = add_volume()
+    trace = trace_of(volume, denoiser)
+    before = state()
+    monkeypatch.setattr("NeuralDiffusionLib.mrml.trace.make_image", full)
+    with pytest.raises(MemoryError):
+        add_trace(volume, trace)
+    assert state() == before

@@ -139,6 +139,17 @@ def test_the_example_shows_a_network_trained_here(scan):
     )
 
 
+def test_the_example_is_a_slice_of_the_acquisition(tmp_path):
+    # Thick slices along i: across k, the head would be squashed.
+    voxels = np.zeros((80, 72, 12), np.float32)
+    voxels[8:72, 8:64, 2:10] = 100
+    thick = sitk.GetImageFromArray(voxels)
+    thick.SetSpacing((5, 1, 1))
+    sitk.WriteImage(thick, tmp_path / "sagittal.nrrd")
+    picture = example(tmp_path / "sagittal.nrrd", Denoiser("cpu")).figure.axes[0].images[0].get_array()
+    assert min(picture.shape) > 50
+
+
 def test_what_was_not_measured_is_said_to_be_missing(tmp_path, scan):
     empty = report(read_results(tmp_path), Denoiser("cpu"), scan)
     for name in ("noise", "tables", "sweep", "ablation", "checks", "volumes", "segmentation", "curves"):

@@ -168,19 +168,22 @@ def _run(image: sitk.Image, settings: DenoiseSettings, axis: int, chosen: argpar
     _tell("filter-start", f"<filter-name>{NAME}</filter-name>", "<filter-comment>Denoising</filter-comment>")
     try:
         from NeuralDiffusionLib import Denoiser, DeviceError, InvalidVolumeError, WeightsError
+        from NeuralDiffusionLib.engine.domain_checks import result_warnings
     except (ImportError, OSError) as error:
         raise RunError(
             f"PyTorch does not load ({error}): install it with Apply in the module Neural Diffusion of Slicer."
         ) from error
     try:
         voxels = sitk.GetArrayViewFromImage(image)
-        return Denoiser(chosen.device)(
+        result = Denoiser(chosen.device)(
             voxels,
             replace(settings, slice_axis=axis),
             lambda done, total: print(f"<filter-progress>{done / total:.4f}</filter-progress>", flush=True),
             scalar_type=voxels.dtype,
             conduction=chosen.conductionVolume is not None,
         )
+        outside = result_warnings(voxels, image.GetSpacing()[::-1], axis, result, settings.noise)
+        return replace(result, notes=(*result.notes, *outside))
     except InvalidVolumeError as error:
         sentence = str(error)
         raise RunError(f"{chosen.inputVolume}: {sentence[0].lower()}{sentence[1:]}") from error

@@ -20,7 +20,9 @@ from .volume_methods import NOISY_INPUT, NoisyVolume, VolumeMethod, noisy_input
 
 CLINICAL_SIGMAS = (0.01, 0.03, 0.05, 0.09, 0.15)
 EVALUATION_SEED = 42
-_RANGE_PERCENTILE = 99.9
+RANGE_PERCENTILE = 99.9
+"""Of a scan's intensities: the one that counts as 1."""
+
 _SSIM_WINDOW = 11
 
 
@@ -108,7 +110,7 @@ def prepare_volume(name: str, voxels: np.ndarray, spacing: Sequence[float], slic
             "larger to be measured."
         )
     clean = np.maximum(voxels.astype(np.float32), 0)
-    scale = float(np.percentile(clean, _RANGE_PERCENTILE))
+    scale = float(np.percentile(clean, RANGE_PERCENTILE))
     inside = head_mask(clean, HEAD_THRESHOLD * scale)
     first = max(0, (len(clean) - slices) // 2) if slices else 0
     kept = slice(first, first + slices if slices else None)

@@ -14,8 +14,10 @@ from NeuralDiffusionLib import Denoiser, DenoiseSettings
 from ..benchmark.classical import as_published
 from ..benchmark.head import HEAD_THRESHOLD, head_mask
 from ..benchmark.methods import Method
+from ..benchmark.metrics import measure
 from ..benchmark.template import TEMPLATE_NAME, template_path
 from ..benchmark.tuned import tuned
+from ..benchmark.volumes import RANGE_PERCENTILE
 from ..data.corruption import rician
 from ..files.command_error import CommandError
 from ..files.image_files import read_scan
@@ -26,8 +28,6 @@ SEED = 42
 _SMALLEST = 32
 _MARGIN = 6
 _COMPARED = ("Non-local means", "Perona-Malik")
-_RANGE_PERCENTILE = 99.9
-_HALF = 0.5
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def example(scan: Path | None, denoiser: Denoiser, trained: Sequence[Method] = (
         If the scan cannot be read, or shows nothing.
     """
     name = TEMPLATE_NAME if scan is None else scan.name
-    clean = _middle_slice(read_scan(scan or template_path()).voxels, name)
+    clean = _middle_slice(read_scan(scan or template_path()).as_acquired[0], name)
     head = head_mask(clean, HEAD_THRESHOLD)
     noisy = rician(clean, SIGMA, np.random.default_rng(SEED))
     stack, levels = noisy[None], np.full(1, np.nan)
@@ -95,15 +95,15 @@ def example(scan: Path | None, denoiser: Denoiser, trained: Sequence[Method] = (
 def _middle_slice(voxels: np.ndarray, name: str) -> np.ndarray:
     """The middle slice, upright if rows run towards the front, in [0, 1], cut to the head."""
     if not np.isfinite(voxels).all():
-        raise CommandError(f"Scan '{name}' holds NaN or infinite values: give another one with --example.")
+        raise CommandError(f"Scan '{name}' holds NaN or infinite values: give another one.")
     voxels = np.maximum(voxels.astype(np.float32), 0)
-    scale = float(np.percentile(voxels, _RANGE_PERCENTILE))
-    picture = voxels[int(_HALF * len(voxels))] / scale if scale > 0 else voxels[0]
+    scale = float(np.percentile(voxels, RANGE_PERCENTILE))
+    picture = voxels[len(voxels) // 2] / scale if scale > 0 else voxels[0]
     # Rows of NIfTI and NRRD scans run from back to front as a rule, pictures from top to bottom.
     picture = np.clip(picture[::-1], 0, 1)
     inside = head_mask(picture, HEAD_THRESHOLD)
     if not inside.any() or min(picture.shape) < _SMALLEST:
-        raise CommandError(f"Scan '{name}' shows nothing in its middle slice: give another one with --example.")
+        raise CommandError(f"Scan '{name}' shows nothing in its middle slice: give another one.")
     spans = []
     for axis in (1, 0):
         covered = np.flatnonzero(inside.any(axis=axis))
@@ -112,5 +112,4 @@ def _middle_slice(voxels: np.ndarray, name: str) -> np.ndarray:
 
 
 def _head_psnr(picture: np.ndarray, clean: np.ndarray, head: np.ndarray) -> str:
-    error = np.mean(np.square(np.clip(picture, 0, 1) - clean)[head], dtype=np.float64)
-    return f"{10 * np.log10(1 / error):.2f} dB"
+    return f"{measure(picture, clean, head).psnr_head_db:.2f} dB"

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..benchmark.head import HEAD_THRESHOLD, head_mask
-from ..benchmark.template import template_path
-from ..benchmark.volumes import CleanVolume
+from ..benchmark.template import TEMPLATE_NAME, find_template
+from ..benchmark.volumes import RANGE_PERCENTILE, CleanVolume
 from ..data.corruption import rician
-from ..files.command_error import CommandError
 from ..files.image_files import read_scan
 
 SHAPE = (180, 256, 256)
@@ -20,7 +19,6 @@ SIGMA = 0.09
 """Noise level relative to the intensity range."""
 
 _SEED = 42
-_RANGE_PERCENTILE = 99.9
 
 
 def clean_volume(shape: Sequence[int] = SHAPE) -> CleanVolume:
@@ -35,14 +33,18 @@ def clean_volume(shape: Sequence[int] = SHAPE) -> CleanVolume:
     -------
     CleanVolume
         1 is the 99.9th percentile of the scan's intensities.
+
+    Raises
+    ------
+    CommandError
+        If the template is there and cannot be read.
     """
-    try:
-        scan = read_scan(template_path())
-    except CommandError:
+    path = find_template()
+    if path is None:
         name, voxels = "generated head", _generated(shape)
     else:
-        name, voxels = "MNI ICBM152 T1 template", np.maximum(scan.voxels.astype(np.float32), 0)
-    voxels = in_the_middle(voxels, shape) / np.float32(np.percentile(voxels, _RANGE_PERCENTILE))
+        name, voxels = TEMPLATE_NAME, np.maximum(read_scan(path).voxels.astype(np.float32), 0)
+    voxels = in_the_middle(voxels, shape) / np.float32(np.percentile(voxels, RANGE_PERCENTILE))
     return CleanVolume(name, voxels, head_mask(voxels, HEAD_THRESHOLD), (1.0, 1.0, 1.0), "")
 
 

@@ -6,6 +6,7 @@ import os
 import re
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from threading import Lock
 
 import torch
 
@@ -84,8 +85,34 @@ def precision_on(device: torch.device, precision: str) -> AbstractContextManager
     dtype = compute_dtype(device, precision)
     if dtype != torch.float32:
         return torch.autocast(device.type, dtype)
-    # Cards from Ampere on would cut the factors of a convolution to 10 bits.
-    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if device.type == "cuda" else nullcontext()
+    return _WHOLE_FACTORS if device.type == "cuda" else nullcontext()
+
+
+class _WholeFactors:
+    """Keeps cards from Ampere on from cutting the factors of a convolution to 10 bits, as long as anyone is inside.
+
+    PyTorch has one switch for the whole process: it is thrown by the first that comes, and back by the last that goes.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._inside = 0
+        self._before = True
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._before, torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.allow_tf32, False
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                torch.backends.cudnn.allow_tf32 = self._before
+
+
+_WHOLE_FACTORS = _WholeFactors()
 
 
 def _fast_cpu_dtype() -> torch.dtype:

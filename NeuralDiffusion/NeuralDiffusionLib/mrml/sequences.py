@@ -148,20 +148,33 @@ def _add_to_browser(
     scene = volume_node.GetScene()
     scene.AddNode(sequence)
     proxy = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
-    shown = _shown_frame(browser, sequence)
-    extent = shown.GetImageData().GetExtent()
-    write_volume(proxy, shown.GetImageData(), volume_node)
-    # It is the frame's own, numbered as the frame was.
-    shown.GetImageData().SetExtent(extent)
-    # A copy, as Slicer makes it on each change of frame: what is done to the proxy is not done to the frame.
-    proxy.CopyContent(shown)
-    copy_display(proxy, volume_node)
+    try:
+        _fill_proxy(proxy, _shown_frame(browser, sequence), volume_node)
+    except BaseException:
+        # The frame that is shown is copied, for which memory may not be enough.
+        for node in (proxy, sequence):
+            scene.RemoveNode(node)
+        raise
     with slicer.util.NodeModify(browser):
         # Both at once: a sequence that the browser knows without a proxy would be given one by Slicer.
         browser.AddProxyNode(proxy, sequence, False)
         browser.SetPlayback(sequence, browser.GetPlayback(original))
         browser.SetMissingItemMode(sequence, browser.GetMissingItemMode(original))
     return proxy
+
+
+def _fill_proxy(
+    proxy: slicer.vtkMRMLScalarVolumeNode,
+    frame: slicer.vtkMRMLScalarVolumeNode,
+    volume_node: slicer.vtkMRMLScalarVolumeNode,
+) -> None:
+    extent = frame.GetImageData().GetExtent()
+    write_volume(proxy, frame.GetImageData(), volume_node)
+    # It is the frame's own, numbered as the frame was.
+    frame.GetImageData().SetExtent(extent)
+    # A copy, as Slicer makes it on each change of frame: what is done to the proxy is not done to the frame.
+    proxy.CopyContent(frame)
+    copy_display(proxy, volume_node)
 
 
 def _shown_frame(

@@ -60,9 +60,11 @@ def add_trace(input_volume: slicer.vtkMRMLScalarVolumeNode, trace: DiffusionTrac
         number_alike(image, input_volume)
         # The sequence copies what it is given; the image is put into its copy, and is not copied.
         sequence.SetDataNodeAtValue(item, str(iteration)).SetAndObserveImageData(image)
+    # A copy: what the user does to this volume must not reach into the sequence. Made before anything is in the scene,
+    # where nothing may be left behind if memory ends.
+    shown = make_image(trace.images[0], vtk.VTK_FLOAT)
     scene.AddNode(sequence)
-    # A copy: what the user does to this volume must not reach into the sequence.
-    proxy = add_volume_beside(input_volume, name, make_image(trace.images[0], vtk.VTK_FLOAT))
+    proxy = add_volume_beside(input_volume, name, shown)
     proxy.SetIJKToRASMatrix(geometry)
     copy_display(proxy, input_volume)
     return _add_browser(scene, sequence, proxy)
