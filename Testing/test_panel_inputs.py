@@ -113,6 +113,20 @@ class TestLevelByHand:
             parameters(widget).noiseType = noise
             assert parameters(widget).sigma == 23.456789
 
+    @pytest.mark.parametrize("typed", ["1.5", "12.75", "25"])
+    def test_it_can_be_typed(self, scan, open_panel, typed):
+        from panel_host.pythonqt import unwrap
+        from PySide6.QtCore import Qt
+        from PySide6.QtTest import QTest
+
+        widget = open_panel()
+        widget.ui.estimateSigmaCheckBox.click()
+        box = unwrap(widget.ui.sigmaSpinBox)
+        box.selectAll()
+        QTest.keyClicks(box, typed)
+        QTest.keyClick(box, Qt.Key_Return)
+        assert parameters(widget).sigma == float(typed)
+
     def test_a_level_that_makes_no_sense_is_remarked_on(self, scan, open_panel):
         widget = open_panel()
         widget.ui.estimateSigmaCheckBox.click()

@@ -15,6 +15,7 @@ from preview_panel import (
     is_shown,
     leave_views,
     preview,
+    section_of,
     settle,
     stay_in,
     switch_on,
@@ -113,6 +114,13 @@ def test_it_follows_the_input(previewing, add_scan):
     assert preview().GetOrigin() == (0, 0, 2)
     previewing.ui.previewCheckBox.click()
     assert layers("Red") == layers("Green")
+
+
+def test_a_scan_that_is_not_chosen_any_more_is_let_go(previewing, scan, add_scan):
+    parameters(previewing).inputVolume = add_scan("Other")
+    settle(previewing)
+    # Slicer's mixin would keep it, and its image, as long as the preview is on.
+    assert scan not in [node for node, *_ in section_of(previewing).Observations]
 
 
 def test_it_follows_the_mouse_to_the_view_where_that_stays(previewing, scan, own):

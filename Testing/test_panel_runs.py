@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
+import numpy as np
 import panel_host
 import pytest
 import slicer
@@ -125,6 +126,30 @@ def test_choices_made_during_a_run_are_for_the_next_one(running, scene):
     assert parameters(widget).outputVolume.GetAttribute("NeuralDiffusion.Iterations") == "16"
 
 
+def test_the_result_of_a_scan_is_no_output_of_the_one_that_was_chosen_meanwhile(running, add_scan, scene):
+    widget, gated = running
+    parameters(widget).inputVolume = add_scan("Next")
+    gated.gate.release(4)
+    wait_for_the_end(widget)
+    first = slicer.util.getNode("Scan denoised")
+    before = slicer.util.arrayFromVolume(first).copy()
+    assert parameters(widget).outputVolume is None
+    gated.gate.release(6)
+    widget.ui.applyButton.click()
+    wait_for_the_end(widget)
+    assert volumes(scene) == ["Scan", "Next", "Scan denoised", "Next denoised"]
+    np.testing.assert_array_equal(slicer.util.arrayFromVolume(first), before)
+
+
+def test_an_output_that_is_chosen_during_a_run_is_for_the_next_one(running, add_scan):
+    widget, gated = running
+    own = parameters(widget).outputVolume = add_scan("Own")
+    gated.gate.release(4)
+    wait_for_the_end(widget)
+    assert parameters(widget).outputVolume is own
+    assert slicer.util.getNode("Scan denoised").GetAttribute("NeuralDiffusion.Iterations") == "16"
+
+
 def test_closing_the_scene_in_the_middle_of_a_run_ends_it(running, scene):
     widget, gated = running
     scene.Clear(0)
@@ -132,7 +157,7 @@ def test_closing_the_scene_in_the_middle_of_a_run_ends_it(running, scene):
     panel_host.process_events(300)
     assert volumes(scene) == []
     assert widget.ui.applyButton.text == "Apply"
-    assert widget.ui.statusLabel.text == ""
+    assert widget.ui.statusLabel.text == "The run ended with the scene: nothing was written."
 
 
 def test_leaving_the_module_lets_the_run_end_without_touching_the_views(running, scene):

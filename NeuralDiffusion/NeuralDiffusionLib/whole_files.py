@@ -6,6 +6,7 @@ import errno
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -15,6 +16,8 @@ try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None
+
+_LONGEST_TURN_S = 10.0
 
 
 class _Move(NamedTuple):
@@ -68,7 +71,10 @@ def write_whole(
             _check_beside(path, names[:-1], [move.path for move in moves])
             moves[:0] = [_Move(new / name, path.parent / name, old / name) for name in names]
         on_written()
-        with _turn_in(moves[-1].path.parent):
+        with ExitStack() as turns:
+            # In one order, or two programs would wait for each other.
+            for folder in sorted({move.path.parent.resolve() for move in moves}):
+                turns.enter_context(_turn_in(folder))
             _move_all(moves, replace)
 
 
@@ -81,7 +87,8 @@ def _folder_beside(path: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder)
+        # What cannot be removed, as a virus scanner is reading it, is no reason to say that nothing was written.
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _check_beside(path: Path, names: Sequence[str], taken: Sequence[Path]) -> None:
@@ -104,11 +111,23 @@ def _turn_in(folder: Path) -> Iterator[None]:
     try:
         if descriptor is not None:
             with suppress(OSError):
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                _lock(descriptor)
         yield
     finally:
         if descriptor is not None:
             os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    # Renames take no time: who holds it for longer hangs, and is not waited for.
+    latest = time.monotonic() + _LONGEST_TURN_S
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > latest:
+                raise
+        time.sleep(0.02)
 
 
 def _move_all(moves: Sequence[_Move], replace: bool) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import slicer
 from slicer.i18n import tr as _
 
@@ -54,7 +56,8 @@ class ApplySection(Section):
                 allFrames,
             )
             frames = frames_of(node.inputVolume) if allFrames else 1
-            self.panel.runs.begin(run, lambda: self._store(run, node, frames), _("Denoising failed."))
+            chosen = _volumes(node)
+            self.panel.runs.begin(run, lambda: self._store(run, node, chosen, frames), _("Denoising failed."))
 
     def _whyNotApply(self) -> str:
         """Return why what is chosen cannot be done, as far as that is known at a glance, or nothing."""
@@ -79,15 +82,23 @@ class ApplySection(Section):
             return _("Denoise all {count} frames into a new sequence.").format(count=count)
         return _("Denoise the input volume.")
 
-    def _store(self, run: BackgroundRun, node: NeuralDiffusionParameterNode, frames: int) -> str:
-        """Write the result into the scene, show it if the module is open, and return a line about the run."""
+    def _store(
+        self, run: BackgroundRun, node: NeuralDiffusionParameterNode, chosen: tuple[Any, Any], frames: int
+    ) -> str:
+        """Write the result into the scene, show it if the module is open, and return a line about the run.
+
+        `chosen` are the volumes of `_volumes` when the run began.
+        """
         checkBox = self.ui.showConductionCheckBox
         overlayShown, checkBox.checked = checkBox.checked, False
         try:
             if self.parameterNode is not None:
                 self.panel.beforeResult()
             result, outputVolume = run.store()
-            node.outputVolume = outputVolume
+            if _volumes(node) == chosen:
+                node.outputVolume = outputVolume
+            # Of another input, chosen meanwhile, this is no output: the next run would replace it.
+            node.keepResultsOfOtherInputs()
             if self.parameterNode is not None:
                 slicer.util.setSliceViewerLayers(background=outputVolume)
         finally:
@@ -95,3 +106,7 @@ class ApplySection(Section):
             checkBox.checked = overlayShown and checkBox.enabled
         self.panel.runs.warn(list(result.notes))
         return run_text(read_provenance(outputVolume), result.sigma, frames, self.panel.runs.seconds)
+
+
+def _volumes(node: NeuralDiffusionParameterNode) -> tuple[Any, Any]:
+    return node.inputVolume, node.outputVolume

@@ -15,6 +15,7 @@ from slicer.util import VTKObservationMixin
 
 from NeuralDiffusionLib import DenoiseCancelled, InvalidVolumeError
 from NeuralDiffusionLib.background import IsCancelled, Job, ReportProgress
+from NeuralDiffusionLib.mrml.node_watch import NodeWatch
 from NeuralDiffusionLib.mrml.preview import PreviewReader, PreviewTask
 from NeuralDiffusionLib.mrml.preview_text import preview_text
 from NeuralDiffusionLib.mrml.preview_volume import PreviewVolume
@@ -65,6 +66,9 @@ class PreviewSection(Section, VTKObservationMixin):
         self._line = ""
         self._tip = self.ui.previewCheckBox.toolTip
         self._active = ActiveSliceView(self._ask)
+        volume = slicer.vtkMRMLScalarVolumeNode
+        events = (vtk.vtkCommand.ModifiedEvent, volume.TransformModifiedEvent, volume.DisplayModifiedEvent)
+        self._ofVolume = [NodeWatch(event, self.onSceneChanged) for event in events]
         self._rest, self._poll = qt.QTimer(), JobTimer(self.onPoll)
         self._rest.setSingleShot(True)
         self._rest.setInterval(_REST_MS)
@@ -167,12 +171,11 @@ class PreviewSection(Section, VTKObservationMixin):
     def _watch(self, volume: slicer.vtkMRMLScalarVolumeNode) -> None:
         """Have every change asked for that shows: of the views that there are by now, and of the volume."""
         self._active.start()
-        modified = vtk.vtkCommand.ModifiedEvent
-        events = [(layers, modified) for layers in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")]
-        events += [(volume, event) for event in (modified, volume.TransformModifiedEvent, volume.DisplayModifiedEvent)]
-        for observed, event in events:
-            if not self.hasObserver(observed, event, self.onSceneChanged):
-                self.addObserver(observed, event, self.onSceneChanged)
+        for watch in self._ofVolume:
+            watch.follow(volume)
+        for layers in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+            if not self.hasObserver(layers, vtk.vtkCommand.ModifiedEvent, self.onSceneChanged):
+                self.addObserver(layers, vtk.vtkCommand.ModifiedEvent, self.onSceneChanged)
 
     def _begin(self) -> None:
         """Denoise what is wanted, if it is not shown already."""
@@ -201,6 +204,8 @@ class PreviewSection(Section, VTKObservationMixin):
     def _end(self) -> None:
         self._putAway()
         self.removeObservers()
+        for watch in self._ofVolume:
+            watch.follow(None)
         if self._line and self.ui.statusLabel.text == self._line:
             self.panel.runs.say("")
         self._line = ""

@@ -125,8 +125,9 @@ class RunSection(Section):
 
     def forget(self) -> None:
         """End the run with the scene; nobody waits for its result."""
+        line = _("The run ended with the scene: nothing was written.") if self.busy else ""
         self._end()
-        self.say("")
+        self.say(line)
 
     def close(self) -> None:
         self._end()
