@@ -180,6 +180,23 @@ def test_a_volume_that_is_deleted_during_the_run_is_named(running, scan, scene):
     panel_host.console_errors.clear()
 
 
+def test_the_result_survives_outputs_that_are_deleted_during_the_run(scan, open_panel, scene):
+    widget, gated = open_panel(), Gated()
+    widget.logic._denoisers["auto"] = gated
+    node = parameters(widget)
+    node.outputVolume, node.conductionVolume = (
+        scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name) for name in ("Mine", "Map")
+    )
+    widget.ui.applyButton.click()
+    scene.RemoveNode(node.outputVolume)
+    scene.RemoveNode(node.conductionVolume)
+    gated.gate.release(6)
+    wait_for_the_end(widget)
+    assert volumes(scene) == ["Scan", "Scan denoised"]
+    assert parameters(widget).outputVolume.GetName() == "Scan denoised"
+    assert panel_host.popups.shown == []
+
+
 def test_ending_the_application_in_the_middle_of_a_run_waits_for_one_batch_only(running):
     _, gated = running
     threading.Timer(0.2, gated.gate.release).start()

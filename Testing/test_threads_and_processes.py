@@ -253,3 +253,10 @@ class TestProcesses:
         ).split()
         assert int(growth) < MOST_GROWTH_KB
         assert int(files_left_open) == 0
+
+
+def test_a_preview_and_a_run_that_begins_meanwhile_load_the_weights_once():
+    logic = NeuralDiffusionLogic()
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        first, second = pool.map(logic.denoiser, ["cpu", "cpu"])
+    assert first is second

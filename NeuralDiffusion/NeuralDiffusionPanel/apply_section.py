@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import slicer
 from slicer.i18n import tr as _
 
@@ -56,7 +54,7 @@ class ApplySection(Section):
                 allFrames,
             )
             frames = frames_of(node.inputVolume) if allFrames else 1
-            chosen = _volumes(node)
+            chosen = node.inputVolume, node.outputVolume
             self.panel.runs.begin(run, lambda: self._store(run, node, chosen, frames), _("Denoising failed."))
 
     def _whyNotApply(self) -> str:
@@ -83,11 +81,15 @@ class ApplySection(Section):
         return _("Denoise the input volume.")
 
     def _store(
-        self, run: BackgroundRun, node: NeuralDiffusionParameterNode, chosen: tuple[Any, Any], frames: int
+        self,
+        run: BackgroundRun,
+        node: NeuralDiffusionParameterNode,
+        chosen: tuple[slicer.vtkMRMLScalarVolumeNode, slicer.vtkMRMLScalarVolumeNode | None],
+        frames: int,
     ) -> str:
         """Write the result into the scene, show it if the module is open, and return a line about the run.
 
-        `chosen` are the volumes of `_volumes` when the run began.
+        `chosen` are the input and the output when the run began.
         """
         checkBox = self.ui.showConductionCheckBox
         overlayShown, checkBox.checked = checkBox.checked, False
@@ -95,7 +97,10 @@ class ApplySection(Section):
             if self.parameterNode is not None:
                 self.panel.beforeResult()
             result, outputVolume = run.store()
-            if _volumes(node) == chosen:
+            inputVolume, output = chosen
+            # Where the output was deleted, the selector has taken another volume in its place.
+            isDeleted = output is not None and output.GetScene() is None
+            if node.inputVolume is inputVolume and (isDeleted or node.outputVolume is output):
                 node.outputVolume = outputVolume
             # Of another input, chosen meanwhile, this is no output: the next run would replace it.
             node.keepResultsOfOtherInputs()
@@ -106,7 +111,3 @@ class ApplySection(Section):
             checkBox.checked = overlayShown and checkBox.enabled
         self.panel.runs.warn(list(result.notes))
         return run_text(read_provenance(outputVolume), result.sigma, frames, self.panel.runs.seconds)
-
-
-def _volumes(node: NeuralDiffusionParameterNode) -> tuple[Any, Any]:
-    return node.inputVolume, node.outputVolume

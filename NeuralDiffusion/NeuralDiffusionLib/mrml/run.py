@@ -103,21 +103,26 @@ class VolumeRun:
     def store(self, result: DenoiseResult) -> slicer.vtkMRMLScalarVolumeNode:
         """Write a result into the scene, all of it or nothing, and return the denoised volume.
 
+        An output that has been deleted meanwhile is added anew; a map that has been is not wanted any more.
+
         Raises
         ------
         InvalidVolumeError
-            If a volume has left the scene meanwhile, or cannot hold a result any more, or the input has another place,
-            size or scalar type by now, which the result would take over.
+            If the input has left the scene meanwhile, an output cannot hold a result any more, or the input has another
+            place, size or scalar type by now, which the result would take over.
         """
         check_still_there(self._input)
-        check_run(self._input, self._output, self._conduction)
+        wanted, conduction = (
+            None if node is None or node.GetScene() is None else node for node in (self._output, self._conduction)
+        )
+        check_run(self._input, wanted, conduction)
         self._place.check(self._input)
         attributes = self._task.attributes(result, self._denoiser.weights_sha256)
-        output = self._output or add_output_volume(self._input)
+        output = wanted or add_output_volume(self._input)
         try:
-            store_result(result, attributes, self._input, output, self._conduction, self._float_output)
+            store_result(result, attributes, self._input, output, conduction, self._float_output)
         except BaseException:
-            if self._output is None:
+            if wanted is None:
                 output.GetScene().RemoveNode(output)
             raise
         return output
