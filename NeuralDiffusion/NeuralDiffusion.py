@@ -173,6 +173,7 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def initializeParameterNode(self) -> None:
         """Connect the panel to this scene's parameter node; the first volume is the input until one is chosen."""
+        replaced = self.logic.replaceUnknown()
         parameterNode = self.logic.getParameterNode()
         wasChosen = parameterNode.inputVolume is not None
         self.setParameterNode(parameterNode)
@@ -187,6 +188,8 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._parameterNode.keepResultsOfOtherInputs()
         if self.restoring:
             self.restore()
+        if replaced:
+            self.runs.warn([_unknownText(replaced)])
 
     def restore(self) -> None:
         """Have the slice views show again what the parameter node says; from now on it follows them."""
@@ -230,3 +233,9 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Bring all sections up to date."""
         for section in self._sections:
             section.update()
+
+
+def _unknownText(choices: list[str]) -> str:
+    return _(
+        "The scene holds choices that this version does not know, and their defaults were taken: check {names}."
+    ).format(names=", ".join(choices))

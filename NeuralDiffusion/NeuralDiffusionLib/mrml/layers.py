@@ -70,12 +70,15 @@ def keep(view: slicer.vtkMRMLSliceCompositeNode, layer: Layer, covered: Covered)
 
 
 def kept(view: slicer.vtkMRMLSliceCompositeNode, layer: Layer) -> Covered | None:
-    """Return how a layer is covered; ``None`` if it is not, or what was put there has been replaced."""
+    """Return how a layer is covered; ``None`` if it is not, cannot be read, or what was put there was replaced."""
     name, before, shown = _names(layer)
     values, volume = view.GetAttribute(name), view.GetNodeReferenceID(shown)
     if values is None or volume is None or layer.read(view).volume != volume:
         return None
-    opacity_before, opacity, chosen = json.loads(values)
+    read = _read(values)
+    if read is None:
+        return None
+    opacity_before, opacity, chosen = read
     return Covered(Content(view.GetNodeReferenceID(before), opacity_before), Content(volume, opacity), chosen)
 
 
@@ -86,6 +89,16 @@ def drop(view: slicer.vtkMRMLSliceCompositeNode, layer: Layer) -> None:
         view.RemoveAttribute(name)
         for role in roles:
             view.SetNodeReferenceID(role, None)
+
+
+def _read(values: str) -> tuple[float, float, bool] | None:
+    """Read opacities and choice as `keep` wrote them; nothing where another version has written something else."""
+    try:
+        before, shown, chosen = json.loads(values)
+        opacities = float(before), float(shown)
+    except (TypeError, ValueError):
+        return None
+    return (*opacities, bool(chosen)) if all(0 <= opacity <= 1 for opacity in opacities) else None
 
 
 def _names(layer: Layer) -> tuple[str, str, str]:

@@ -16,7 +16,7 @@ from ..background import Job, Work, Worker
 from ..engine.settings import DenoiseSettings
 from .batch import add_summary, common_scene, folder_tasks, run_batch, volume_tasks
 from .looks import Looks
-from .parameters import NeuralDiffusionParameterNode
+from .parameters import NeuralDiffusionParameterNode, remove_unknown
 from .run import BackgroundRun, VolumeRun, add_output_volume
 from .run_checks import check_run
 from .sequence_run import SequenceResult, SequenceRun
@@ -42,8 +42,13 @@ class NeuralDiffusionLogic(ScriptedLoadableModuleLogic):
         self.looks = Looks()
 
     def getParameterNode(self) -> NeuralDiffusionParameterNode:
-        """Return what the user chose in this scene."""
+        """Return what the user chose in this scene; values of another version are replaced as by `replaceUnknown`."""
+        self.replaceUnknown()
         return NeuralDiffusionParameterNode(super().getParameterNode())
+
+    def replaceUnknown(self) -> list[str]:
+        """Set what this version cannot read of the user's choices to the defaults; return what they are called."""
+        return remove_unknown(super().getParameterNode())
 
     def addOutputVolume(self, inputVolume: vtkMRMLScalarVolumeNode) -> vtkMRMLScalarVolumeNode:
         """Add an empty volume named after the input to its scene."""

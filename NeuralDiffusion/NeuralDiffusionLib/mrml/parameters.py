@@ -1,7 +1,8 @@
 """What the user chose, kept in the scene."""
 
 import enum
-from typing import Annotated, Any
+import math
+from typing import Annotated, Any, get_args, get_type_hints
 
 import slicer
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
@@ -135,3 +136,62 @@ class NeuralDiffusionParameterNode:
         with slicer.util.NodeModify(self.parameterNode):
             for name, value in DEFAULTS.items():
                 setattr(self, name, value)
+
+
+def remove_unknown(node: slicer.vtkMRMLScriptedModuleNode) -> list[str]:
+    """Take out of a parameter node what this version cannot read, as a scene of another version may hold.
+
+    To be called before the node is wrapped, which fails at such a value, and which writes the default for one that is
+    missing.
+
+    Returns
+    -------
+    list of str
+        What the user calls the choices that were taken out.
+    """
+    hints = get_type_hints(NeuralDiffusionParameterNode, include_extras=True)
+    unknown = [name for name, hint in hints.items() if node.HasParameter(name) and not _is_known(node, name, hint)]
+    with slicer.util.NodeModify(node):
+        for name in unknown:
+            node.UnsetParameter(name)
+    return [_label(name) for name in unknown]
+
+
+def _is_known(node: slicer.vtkMRMLScriptedModuleNode, name: str, hint: Any) -> bool:
+    kind, *limits = get_args(hint) if hasattr(hint, "__metadata__") else (hint,)
+    text = node.GetParameter(name)
+    # Nodes are references; what stands beside them is not read.
+    if issubclass(kind, slicer.vtkMRMLNode):
+        return True
+    if issubclass(kind, enum.Enum):
+        return text in kind.__members__
+    if kind is bool:
+        return text in ("True", "False")
+    try:
+        value = kind(text)
+        for limit in limits:
+            limit.validate(value)
+    except ValueError:
+        return False
+    # Slicer's own limits let NaN pass.
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def _label(name: str) -> str:
+    return {
+        "frames": _("frames"),
+        "noiseType": _("noise type"),
+        "estimateSigma": _("estimate of the noise level"),
+        "sigma": _("noise level"),
+        "iterations": _("iterations"),
+        "neighbours": _("neighbourhood"),
+        "refine": _("refinement"),
+        "slicesAlong": _("slices along"),
+        "conductionOpacity": _("opacity of the conduction map"),
+        "colourTable": _("colours of the conduction map"),
+        "showLegend": _("legend"),
+        "showConduction": _("whether the conduction map is shown"),
+        "showRemoved": _("whether what was removed is shown"),
+        "beforeAfter": _("whether the volume before or after is shown"),
+        "sideBySide": _("whether volumes are shown side by side"),
+    }[name]

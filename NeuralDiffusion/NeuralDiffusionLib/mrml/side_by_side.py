@@ -177,16 +177,36 @@ def _keep(layers: slicer.vtkMRMLSliceCompositeNode, before: _Before) -> None:
 
 
 def _kept(layers: slicer.vtkMRMLSliceCompositeNode) -> _Before | None:
-    """Return what `_keep` has written, unless the volume shown then has been replaced."""
+    """Return what `_keep` has written, unless it cannot be read or the volume shown then has been replaced."""
     values = layers.GetAttribute(_KEPT)
     background, foreground, shown = (layers.GetNodeReferenceID(role) for role in _ROLES)
     if values is None or shown is None or layers.GetBackgroundVolumeID() != shown:
         return None
-    matrix, origin, field_of_view, pixels, linked, *displays = json.loads(values)
+    try:
+        place, linked, *displays = _parse(values)
+    except (TypeError, ValueError):
+        return None
     # Scenes of the first version do not tell how the volume was shown before.
     displays = displays or [_read_display(layers.GetScene().GetNodeByID(shown))] * 2
-    place = _Place(slicer.util.vtkMatrixFromArray(np.array(matrix)), tuple(origin), tuple(field_of_view), tuple(pixels))
-    return _Before(place, background, foreground, linked, shown, *(_Display(*one) for one in displays))
+    return _Before(place, background, foreground, linked, shown, *displays)
+
+
+def _parse(values: str) -> tuple[_Place | int | _Display, ...]:
+    """Return place, link and displays as `_keep` wrote them; TypeError or ValueError where they are none."""
+    matrix, origin, field_of_view, pixels, linked, *displays = json.loads(values)
+    place = _Place(
+        slicer.util.vtkMatrixFromArray(np.array(matrix, float).reshape(4, 4)),
+        tuple(np.array(origin, float).reshape(3).tolist()),
+        tuple(np.array(field_of_view, float).reshape(3).tolist()),
+        tuple(np.array(pixels, int).reshape(2).tolist()),
+    )
+    if len(displays) not in (0, 2):
+        raise ValueError(f"{len(displays)} displays")
+    return place, int(linked), *(_parse_display(*one) for one in displays)
+
+
+def _parse_display(window: float, level: float, automatic: int, colours: str | None) -> _Display:
+    return _Display(float(window), float(level), int(automatic), None if colours is None else str(colours))
 
 
 def _drop(layers: slicer.vtkMRMLSliceCompositeNode) -> None:
