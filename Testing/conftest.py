@@ -19,7 +19,13 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "NeuralDiffusion"), str(ROOT), str(ROOT / "Testing")]
 # Before any test imports them: fixtures and checks that the test files share.
 pytest.register_assert_rewrite(
-    "committed_results", "looks_scene", "panel_scenes", "preview_panel", "sequence_scenes", "shell"
+    "committed_results",
+    "looks_scene",
+    "panel_scenes",
+    "preview_panel",
+    "sequence_scenes",
+    "shell",
+    "torch_extension",
 )
 
 import slicer_host  # noqa: E402 - found through the paths above

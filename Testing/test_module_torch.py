@@ -2,52 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.machinery
 import re
 import subprocess
 import sys
-import types
 from pathlib import Path
 
 import pytest
+from torch_extension import torch_of
 
 from NeuralDiffusionLib.mrml.slicer_torch import MINIMUM_VERSION, ensure_torch, torch_installed
 
+pytest_plugins = ["torch_extension"]
+
 TESTING = Path(__file__).resolve().parent
-
-
-class PyTorchUtilsLogic:
-    """Slicer's PyTorch extension: `installTorch` gives the module, None when declined, or fails as pip does."""
-
-    outcome = None
-
-    def installTorch(self, torchVersionRequirement=None):
-        if isinstance(self.outcome, Exception):
-            raise self.outcome
-        if self.outcome is not None:
-            sys.modules["torch"] = self.outcome
-        return self.outcome
-
-
-@pytest.fixture
-def no_torch(monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch", None)
-
-
-@pytest.fixture
-def extension(monkeypatch, no_torch):
-    module = types.ModuleType("PyTorchUtils")
-    module.__spec__ = importlib.machinery.ModuleSpec("PyTorchUtils", None)
-    module.PyTorchUtilsLogic = type("PyTorchUtilsLogic", (PyTorchUtilsLogic,), {})
-    monkeypatch.setitem(sys.modules, "PyTorchUtils", module)
-    return module.PyTorchUtilsLogic
-
-
-def torch_of(version):
-    module = types.ModuleType("torch")
-    module.__version__ = version
-    module.__spec__ = importlib.machinery.ModuleSpec("torch", None)
-    return module
 
 
 def never_asked(text):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.machinery
 import subprocess
 import sys
-import types
 
 import panel_host
 import pytest
@@ -13,10 +11,11 @@ import slicer
 import torch
 from panel_scenes import parameters, volumes
 from sequence_scenes import FRAMES
+from torch_extension import torch_of
 
 from NeuralDiffusionLib.mrml.parameters import Frames, SlicesAlong
 
-pytest_plugins = ["panel_host.fixtures", "panel_scenes", "sequence_scenes"]
+pytest_plugins = ["panel_host.fixtures", "panel_scenes", "sequence_scenes", "torch_extension"]
 
 GIGABYTE = 2**30
 
@@ -44,11 +43,6 @@ def two_gpus(monkeypatch):
 
 
 @pytest.fixture
-def no_torch(monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch", None)
-
-
-@pytest.fixture
 def torch_not_loaded(monkeypatch):
     """Forget that PyTorch was imported; importing it takes no seconds, for this process has it already."""
     real = __import__
@@ -60,29 +54,6 @@ def torch_not_loaded(monkeypatch):
 
     monkeypatch.delitem(sys.modules, "torch")
     monkeypatch.setattr("builtins.__import__", put_back)
-
-
-@pytest.fixture
-def extension(monkeypatch, no_torch):
-    """Slicer's PyTorch extension: `installTorch` does what `outcome` says."""
-    module = types.ModuleType("PyTorchUtils")
-    module.__spec__ = importlib.machinery.ModuleSpec("PyTorchUtils", None)
-
-    class PyTorchUtilsLogic:
-        installations = 0
-
-        @staticmethod
-        def outcome():
-            sys.modules["torch"] = torch
-            return torch
-
-        def installTorch(self, torchVersionRequirement=None):
-            type(self).installations += 1
-            return type(self).outcome()
-
-    module.PyTorchUtilsLogic = PyTorchUtilsLogic
-    monkeypatch.setitem(sys.modules, "PyTorchUtils", module)
-    return PyTorchUtilsLogic
 
 
 def rows(widget):
@@ -272,10 +243,7 @@ def test_declined_nothing_is_installed_and_the_way_back_is_said(scan, unfold, ex
 
 
 def test_a_failed_installation_is_said_with_details_and_can_be_tried_again(scan, unfold, extension):
-    def fail():
-        raise subprocess.CalledProcessError(1, ["python", "-m", "pip", "install", "torch"])
-
-    works, extension.outcome = extension.outcome, staticmethod(fail)
+    extension.outcome = subprocess.CalledProcessError(1, ["python", "-m", "pip", "install", "torch"])
     widget = unfold()
     panel_host.popups.answer("OK", "OK")
     widget.ui.installTorchButton.click()
@@ -285,7 +253,7 @@ def test_a_failed_installation_is_said_with_details_and_can_be_tried_again(scan,
     assert told.text == sentence
     assert "pip" in told.details
     assert widget.ui.installTorchButton.visible
-    extension.outcome = staticmethod(works)
+    extension.outcome = torch
     panel_host.popups.answer("OK")
     widget.ui.installTorchButton.click()
     assert "build" in notes(widget)[1]
@@ -293,6 +261,7 @@ def test_a_failed_installation_is_said_with_details_and_can_be_tried_again(scan,
 
 
 def test_installed_the_devices_are_listed_and_the_button_goes(scan, unfold, extension):
+    extension.outcome = torch
     widget = unfold()
     panel_host.popups.answer("OK")
     widget.ui.installTorchButton.click()
@@ -314,9 +283,7 @@ def test_pytorch_installed_elsewhere_meanwhile_is_found(scan, unfold, monkeypatc
 
 
 def test_an_old_pytorch_is_named_with_what_to_do(scan, unfold, monkeypatch):
-    old = types.ModuleType("torch")
-    old.__version__, old.__spec__ = "1.13.1", importlib.machinery.ModuleSpec("torch", None)
-    monkeypatch.setitem(sys.modules, "torch", old)
+    monkeypatch.setitem(sys.modules, "torch", torch_of("1.13.1"))
     widget = unfold()
     assert notes(widget)[1].startswith("PyTorch 1.13.1 is too old: uninstall it in the PyTorch Utils module")
     assert widget.ui.installTorchButton.visible
