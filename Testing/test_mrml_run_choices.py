@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import slicer
 import vtk
-from sequence_scenes import FRAMES, VALUES, geometry, make_frame, matrix_of, voxels_of
-from vtk.util.numpy_support import numpy_to_vtk
+from mrml_geometries import ijk_to_ras
+from mrml_segments import add_mask_over
+from sequence_scenes import FRAMES, VALUES, geometry, make_frame, voxels_of
 
 from NeuralDiffusionLib import DenoiseCancelled, Denoiser, DenoiseSettings, InvalidVolumeError
 from NeuralDiffusionLib.engine.slice_planes import denoise_three_planes
@@ -29,19 +30,6 @@ def scan(dtype=np.int16, shape=SHAPE):
     return np.random.default_rng(3).normal(100, 8, shape).clip(0, 127).astype(dtype)
 
 
-def add_mask(volume, values, name="Brain"):
-    """Add a segmentation that holds an array of 0 and 1 on the voxels of a volume."""
-    segmentation = volume.GetScene().AddNewNodeByClass("vtkMRMLSegmentationNode", name)
-    image = slicer.vtkOrientedImageData()
-    image.SetDimensions(*values.shape[::-1])
-    image.GetPointData().SetScalars(numpy_to_vtk(values.astype(np.uint8).ravel(), deep=True))
-    matrix = vtk.vtkMatrix4x4()
-    volume.GetIJKToRASMatrix(matrix)
-    image.SetGeometryFromImageToWorldMatrix(matrix)
-    segmentation.AddSegmentFromBinaryLabelmapRepresentation(image, "Segment")
-    return segmentation
-
-
 def ball(shape=SHAPE):
     inside = np.zeros(shape, bool)
     inside[1:-1, 4:15, 5:18] = True
@@ -54,7 +42,7 @@ class TestMask:
         # A tenth has no exact float32.
         volume = add_volume(scan(dtype) + (dtype(0.1) if np.issubdtype(dtype, np.floating) else dtype(0)))
         before, inside = voxels_of(volume), ball()
-        logic.process(volume, output, conduction, QUICK, mask=add_mask(volume, inside))
+        logic.process(volume, output, conduction, QUICK, mask=add_mask_over(volume, inside))
         after = voxels_of(output)
         assert after.dtype == before.dtype
         np.testing.assert_array_equal(after[~inside], before[~inside])
@@ -63,13 +51,13 @@ class TestMask:
 
     def test_inside_it_is_the_run_without_mask(self, logic, volume, output, conduction):
         whole = logic.process(volume, output, conduction, QUICK)
-        masked = logic.process(volume, output, conduction, QUICK, mask=add_mask(volume, ball()))
+        masked = logic.process(volume, output, conduction, QUICK, mask=add_mask_over(volume, ball()))
         np.testing.assert_array_equal(masked.image[ball()], whole.image[ball()])
         np.testing.assert_array_equal(masked.conduction[ball()], whole.conduction[ball()])
         assert masked.sigma == whole.sigma
 
     def test_the_mask_may_leave_the_scene_during_the_run(self, logic, scene, volume, output):
-        mask = add_mask(volume, ball())
+        mask = add_mask_over(volume, ball())
         run = logic.start(volume, output, None, QUICK, mask=mask)
         scene.RemoveNode(mask)
         run.store()
@@ -77,7 +65,7 @@ class TestMask:
 
     def test_without_segments_or_voxels_it_stops_the_run(self, logic, scene, volume, output, state):
         none = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "None")
-        blank, outside = add_mask(volume, np.zeros(SHAPE), "Blank"), add_mask(volume, ball(), "Outside")
+        blank, outside = add_mask_over(volume, np.zeros(SHAPE), "Blank"), add_mask_over(volume, ball(), "Outside")
         move = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
         far = np.eye(4)
         far[0, 3] = 500
@@ -189,7 +177,7 @@ class TestAllFrames:
             denoised = sequence.GetNthDataNode(number)
             expected = logic.denoiser("cpu")(voxels_of(frame), QUICK)
             np.testing.assert_array_equal(voxels_of(denoised), np.rint(expected.image).astype(np.int16))
-            np.testing.assert_allclose(matrix_of(denoised), geometry(number), atol=1e-12)
+            np.testing.assert_allclose(ijk_to_ras(denoised), geometry(number), atol=1e-12)
             assert result.frame_sigma[number] == pytest.approx(expected.sigma)
             assert read_provenance(denoised)["Sigma"] == f"{expected.sigma:.7g}"
         assert result.sigma == pytest.approx(np.median(result.frame_sigma))
@@ -216,7 +204,7 @@ class TestAllFrames:
 
     def test_the_mask_serves_every_frame(self, proxy, still, run):
         inside = ball((3, 20, 24))
-        _, _, sequence = run(mask=add_mask(proxy, inside))
+        _, _, sequence = run(mask=add_mask_over(proxy, inside))
         for number, frame in enumerate(read_frames(proxy)):
             before, after = voxels_of(frame), voxels_of(sequence.GetNthDataNode(number))
             np.testing.assert_array_equal(after[~inside], before[~inside])
@@ -225,7 +213,7 @@ class TestAllFrames:
 
     def test_the_mask_is_where_the_transform_of_the_shown_volume_puts_it(self, scene, proxy, still, run):
         inside = ball((3, 20, 24))
-        mask = add_mask(proxy, inside)
+        mask = add_mask_over(proxy, inside)
         move = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
         move.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(np.diag([-1.0, 2.0, 1.0, 1.0])))
         for node in (proxy, mask):
@@ -236,7 +224,7 @@ class TestAllFrames:
         np.testing.assert_array_equal(after[~inside], before[~inside])
 
     def test_one_mask_cannot_serve_frames_that_lie_elsewhere(self, logic, proxy, state):
-        mask = add_mask(proxy, ball((3, 20, 24)))
+        mask = add_mask_over(proxy, ball((3, 20, 24)))
         before = state()
         with pytest.raises(InvalidVolumeError, match="Frame 1 of 4 does not lie where"):
             logic.start(proxy, settings=QUICK, mask=mask, allFrames=True)

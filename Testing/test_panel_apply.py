@@ -8,9 +8,9 @@ import numpy as np
 import panel_host
 import pytest
 import slicer
+from mrml_segments import add_mask
 from panel_scenes import layers, parameters, volumes, wait_for_the_end
 from sequence_scenes import FRAMES, voxels_of
-from vtk.util.numpy_support import numpy_to_vtk
 
 from NeuralDiffusionLib.mrml.parameters import Frames, NoiseType, SlicesAlong
 from NeuralDiffusionLib.mrml.provenance import read_provenance
@@ -80,16 +80,6 @@ def test_a_volume_that_is_hidden_is_not_taken_as_input(slicer_app, add_volume, o
 
 def test_slicers_mixin_observes_no_node_which_it_would_keep(widget, scene):
     assert {observed for observed, *_ in widget.Observations} == {scene}
-
-
-def add_mask(scene, values, name="Brain"):
-    """Add a segmentation that holds an array of 0 and 1, with voxels of 1 mm at the origin."""
-    segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
-    image = slicer.vtkOrientedImageData()
-    image.SetDimensions(*values.shape[::-1])
-    image.GetPointData().SetScalars(numpy_to_vtk(values.astype(np.uint8).ravel(), deep=True))
-    segmentation.AddSegmentFromBinaryLabelmapRepresentation(image, "Segment")
-    return segmentation
 
 
 def ball():
