@@ -71,8 +71,31 @@ def load(scene, folder):
     scene.Import()
 
 
+def save_and_load(widget, folder):
+    """Save the scene, close it and load it again, with the module open; returns the panel."""
+    save(slicer.mrmlScene, folder)
+    load(slicer.mrmlScene, folder)
+    return widget
+
+
+def reload(widget, folder):
+    """Reload the module as its developers do; returns the new panel."""
+    return panel_host.reload_module("NeuralDiffusion")
+
+
+def leave(widget, folder):
+    """Open another module and come back; returns the panel."""
+    panel_host.leave_module()
+    return panel_host.open_module("NeuralDiffusion")
+
+
 def parameters(widget):
     return widget._parameterNode
+
+
+def legend_of(widget):
+    """Return the legend of the conduction map, or None."""
+    return slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(parameters(widget).conductionVolume)
 
 
 def layers(*names):

@@ -9,7 +9,7 @@ import panel_host
 import pytest
 import slicer
 from mrml_segments import add_mask
-from panel_scenes import layers, load, parameters, save, volumes, wait_for_the_end
+from panel_scenes import layers, leave, load, parameters, reload, save, save_and_load, volumes, wait_for_the_end
 
 from NeuralDiffusionLib import classical_filters
 from NeuralDiffusionLib.mrml.filtered import find_filtered
@@ -314,27 +314,12 @@ def test_closing_the_scene_ends_it(sideBySide, scene):
     assert widget.ui.sideBySideNoteLabel.text == ""
 
 
-def leave(widget, scene, folder):
-    panel_host.leave_module()
-    return panel_host.open_module("NeuralDiffusion")
-
-
-def reload(widget, scene, folder):
-    return panel_host.reload_module("NeuralDiffusion")
-
-
-def save_and_load(widget, scene, folder):
-    save(scene, folder)
-    load(scene, folder)
-    return widget
-
-
 @pytest.mark.parametrize("again", [leave, reload, save_and_load])
-def test_it_stays_and_the_users_own_come_back_afterwards(sideBySide, again, scene, tmp_path):
+def test_it_stays_and_the_users_own_come_back_afterwards(sideBySide, again, tmp_path):
     widget, before = sideBySide
     shown = layers(*VIEWS), places()
     assert parameters(widget).sideBySide
-    widget = again(widget, scene, tmp_path)
+    widget = again(widget, tmp_path)
     assert widget.ui.sideBySideCheckBox.checked
     assert parameters(widget).sideBySide
     assert (layers(*VIEWS), places()) == shown
@@ -342,7 +327,7 @@ def test_it_stays_and_the_users_own_come_back_afterwards(sideBySide, again, scen
     assert (layers(*VIEWS), places()) == before
     assert not parameters(widget).sideBySide
     # Nothing of it is left for the next time.
-    widget = again(widget, scene, tmp_path)
+    widget = again(widget, tmp_path)
     assert not widget.ui.sideBySideCheckBox.checked
     assert (layers(*VIEWS), places()) == before
 

@@ -6,7 +6,7 @@ import numpy as np
 import panel_host
 import pytest
 import slicer
-from panel_scenes import add_like, layers, parameters, volumes, wait_for_the_end
+from panel_scenes import add_like, layers, legend_of, parameters, volumes, wait_for_the_end
 
 pytest_plugins = ["panel_host.fixtures", "panel_scenes"]
 
@@ -183,9 +183,6 @@ class TestOverlay:
         done.ui.showConductionCheckBox.click()
         return done
 
-    def legend(self, widget):
-        return slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(parameters(widget).conductionVolume)
-
     def test_disabled_it_says_what_is_missing(self, done):
         checkBox, tip = done.ui.showConductionCheckBox, done.ui.showConductionCheckBox.toolTip
         parameters(done).conductionVolume = None
@@ -216,7 +213,7 @@ class TestOverlay:
         assert other.GetDisplayNode().GetColorNodeID() == "vtkMRMLColorTableNodeGrey"
 
     def test_the_legend_is_there_while_overlay_and_legend_are_switched_on(self, shown):
-        legend = self.legend(shown)
+        legend = legend_of(shown)
         assert legend.GetVisibility()
         shown.ui.showLegendCheckBox.click()
         assert not legend.GetVisibility()
@@ -228,16 +225,16 @@ class TestOverlay:
     def test_no_legend_is_added_when_none_is_wanted(self, done):
         parameters(done).showLegend = False
         done.ui.showConductionCheckBox.click()
-        assert self.legend(done) is None
+        assert legend_of(done) is None
 
     def test_another_map_takes_its_place_with_a_legend_of_its_own(self, shown, scan):
-        first = self.legend(shown)
+        first = legend_of(shown)
         other = add_like("Other map", np.zeros((6, 40, 48), np.float32), scan)
         parameters(shown).conductionVolume = other
         assert foregrounds() == [other.GetID()] * 3
         assert other.GetDisplayNode().GetColorNode().GetName() == "Viridis"
         assert not first.GetVisibility()
-        assert self.legend(shown).GetVisibility()
+        assert legend_of(shown).GetVisibility()
 
     def test_no_map_any_more_gives_the_layers_back(self, done):
         before = layers(*VIEWS)
@@ -305,7 +302,7 @@ class TestLeaving:
         before = layers(*VIEWS)
         done.ui.showConductionCheckBox.click()
         done.ui.removedButton.click()
-        legend = slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(parameters(done).conductionVolume)
+        legend = legend_of(done)
         panel_host.leave_module()
         assert legend.GetVisibility()
         panel_host.close()

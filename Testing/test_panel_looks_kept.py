@@ -5,7 +5,7 @@ from __future__ import annotations
 import panel_host
 import pytest
 import slicer
-from panel_scenes import add_like, layers, load, parameters, save, volumes
+from panel_scenes import add_like, layers, leave, legend_of, load, parameters, reload, save, save_and_load, volumes
 
 pytest_plugins = ["panel_host.fixtures", "panel_scenes"]
 
@@ -47,29 +47,10 @@ def state(widget):
     return names(), ui.showConductionCheckBox.checked, ui.removedButton.checked, ui.beforeAfterButton.text
 
 
-def legend(widget):
-    return slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(parameters(widget).conductionVolume)
-
-
-def save_and_load(widget, folder):
-    save(slicer.mrmlScene, folder)
-    load(slicer.mrmlScene, folder)
-    return widget
-
-
 def load_while_left(widget, folder):
     save(slicer.mrmlScene, folder)
     panel_host.leave_module()
     load(slicer.mrmlScene, folder)
-    return panel_host.open_module("NeuralDiffusion")
-
-
-def reload(widget, folder):
-    return panel_host.reload_module("NeuralDiffusion")
-
-
-def leave(widget, folder):
-    panel_host.leave_module()
     return panel_host.open_module("NeuralDiffusion")
 
 
@@ -106,7 +87,7 @@ def test_the_views_and_the_panel_show_it_still(done, look, again, tmp_path):
     assert choices(widget) == chosen
     assert len(volumes(slicer.mrmlScene)) == count
     if chosen[0]:
-        assert legend(widget).GetVisibility()
+        assert legend_of(widget).GetVisibility()
 
 
 @pytest.mark.parametrize("again", AGAIN)
@@ -119,7 +100,7 @@ def test_switched_off_afterwards_the_users_own_layers_come_back(done, look, agai
     assert names() == before
     assert choices(widget) == (False, False, "NEITHER")
     if "overlay" in look:
-        assert not legend(widget).GetVisibility()
+        assert not legend_of(widget).GetVisibility()
     # Nothing of it is left for the next time.
     widget = again(widget, tmp_path)
     assert names() == before
