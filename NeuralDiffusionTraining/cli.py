@@ -111,7 +111,7 @@ def main() -> None:
             raise
         package = (error.name or "").partition(".")[0]
         extra = _EXTRAS.get(package, "train")
-        _fail(f"This command needs the Python package '{package}': pip install 'slicer-neural-diffusion[{extra}]'.")
+        _fail(f"This command needs the Python package '{package}': pip install '.[{extra}]' in the checkout.")
     if status == STATUS_CANCELLED:
         typer.echo("Cancelled.", err=True)
     sys.exit(status or 0)

@@ -308,7 +308,7 @@ def test_without_dask_it_says_what_to_install(folder):
     )
 
     assert done.returncode == 2
-    assert "pip install 'slicer-neural-diffusion[batch]'" in done.stderr
+    assert "pip install '.[batch]' in the checkout" in done.stderr
     assert done.stderr.count("\n") == 1
 
 

@@ -17,7 +17,23 @@ from NeuralDiffusionTraining.benchmark.volumes import evaluate_volume, prepare_v
 from NeuralDiffusionTraining.files.command_error import CommandError
 
 FILE = """
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
 from helper import share
+
+@dataclass
+class Filter:
+    share: float
+
+def shrink(noisy):
+    from neighbour import shares
+    return noisy * Filter(shares[0]).share
+
+def leave(noisy):
+    sys.exit("no licence")
 
 def halve(noisy):
     noisy *= share
@@ -45,6 +61,7 @@ number = 3
 @pytest.fixture
 def file(tmp_path):
     (tmp_path / "helper.py").write_text("share = 0.5\n")
+    (tmp_path / "neighbour.py").write_text("shares = [0.25]\n")
     path = tmp_path / "mine.py"
     path.write_text(FILE)
     return path
@@ -71,6 +88,11 @@ def test_only_a_function_that_is_told_gets_the_true_levels_and_its_row_says_so(f
     expected = (slices - levels[:, None, None]).astype(np.float32)
     np.testing.assert_allclose(run_method(method, slices, levels), expected, atol=1e-6)
     assert method.sigma == "true"
+
+
+def test_a_file_may_have_data_classes_and_import_its_neighbours_while_it_runs(file, noisy):
+    (method,) = own_methods([f"Quarter={file}:shrink"], [])
+    np.testing.assert_array_equal(run_method(method, *noisy), noisy[0] / 4)
 
 
 def test_on_whole_scans_a_function_gets_the_voxels_and_one_level(file):
@@ -116,7 +138,8 @@ def test_a_row_that_cannot_be_had_is_refused_in_a_sentence(file, row, words):
     [
         ("crop", "no finite pictures of shape (2, 32, 32)"),
         ("divide", "no finite pictures"),
-        ("stumble", "RuntimeError: out of luck; line 21)"),
+        ("stumble", "RuntimeError: out of luck; line 37)"),
+        ("leave", "SystemExit: no licence; line"),
         ("subtract", "missing 1 required positional argument: 'sigma')"),
     ],
 )

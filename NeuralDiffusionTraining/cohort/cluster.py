@@ -122,8 +122,8 @@ def _check_version(client: Client, address: str) -> None:
         found = client.submit(worker_version, pure=False).result()
     except (ImportError, AttributeError, RuntimeError) as error:
         raise CommandError(
-            f"The workers of '{address}' cannot load this package: install 'slicer-neural-diffusion[batch]' "
-            f"{__version__} in their Python."
+            f"The workers of '{address}' cannot load this package: install its version {__version__}, with the extra "
+            "'batch', in their Python."
         ) from error
     if found != __version__:
         raise CommandError(

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
+
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+_WIDEST = 200
+
 
 def terminal(stderr: bool = False) -> Console:
-    """Standard output, or standard error."""
-    return Console(stderr=stderr, markup=False)
+    """Standard output, or standard error; a file or a pipe gets lines long enough for the widest table."""
+    console = Console(stderr=stderr, markup=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _WIDEST
+    return console
 
 
 def passing_bar() -> Progress:
