@@ -31,12 +31,6 @@ def geometry(number):
     return matrix
 
 
-def matrix_of(volume):
-    matrix = vtk.vtkMatrix4x4()
-    volume.GetIJKToRASMatrix(matrix)
-    return slicer.util.arrayFromVTKMatrix(matrix)
-
-
 def voxels_of(volume):
     return np.array(slicer.util.arrayFromVolume(volume))
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import slicer
 import vtk
-from sequence_scenes import FRAMES, VALUES, geometry, make_frame, make_sequence, matrix_of, voxels_of
+from mrml_geometries import ijk_to_ras
+from sequence_scenes import FRAMES, VALUES, geometry, make_frame, make_sequence, voxels_of
 
 from NeuralDiffusionLib import InvalidVolumeError
 from NeuralDiffusionLib.mrml.provenance import PREFIX, read_provenance
@@ -100,12 +101,12 @@ class TestDenoising:
         output = denoise_sequence(proxy, negated, "Cine denoised")
         result = browser_and_sequence_of(output)[1].GetNthDataNode(1)
         assert result.GetImageData().GetExtent() == (5, 28, 3, 22, 1, 3)
-        np.testing.assert_array_equal(matrix_of(result), matrix_of(frame))
+        np.testing.assert_array_equal(ijk_to_ras(result), ijk_to_ras(frame))
 
     def test_each_frame_keeps_geometry_scalar_type_and_attributes(self, proxy, sequence):
         for number, original in enumerate(read_frames(proxy)):
             frame = sequence.GetNthDataNode(number)
-            np.testing.assert_array_equal(matrix_of(frame), geometry(number))
+            np.testing.assert_array_equal(ijk_to_ras(frame), geometry(number))
             np.testing.assert_array_equal(voxels_of(frame), -voxels_of(original))
             assert frame.GetImageData().GetScalarType() == vtk.VTK_SHORT
             assert frame.GetAttribute("Trigger") == str(number)
@@ -115,7 +116,7 @@ class TestDenoising:
         for number in (2, 0, 3):
             browser.SetSelectedItemNumber(number)
             np.testing.assert_array_equal(voxels_of(output), voxels_of(sequence.GetNthDataNode(number)))
-            np.testing.assert_allclose(matrix_of(output), geometry(number), atol=1e-12)
+            np.testing.assert_allclose(ijk_to_ras(output), geometry(number), atol=1e-12)
             assert read_provenance(output) == {"Sigma": str(number)}
 
     def test_what_is_done_to_the_proxy_is_not_done_to_the_frame(self, output, sequence):
@@ -171,7 +172,7 @@ class TestDenoising:
         browser.SetSelectedItemNumber(2)
         output = denoise_sequence(proxy, negated, "Cine denoised")
         np.testing.assert_array_equal(voxels_of(output), -voxels_of(original.GetNthDataNode(2)))
-        np.testing.assert_allclose(matrix_of(output), geometry(2), atol=1e-12)
+        np.testing.assert_allclose(ijk_to_ras(output), geometry(2), atol=1e-12)
 
 
 class TestUnfinishedRuns:
