@@ -14,11 +14,6 @@ from NeuralDiffusionLib.engine import devices
 from NeuralDiffusionLib.network.neural_diffusion import NeuralDiffusionNetwork
 
 
-@pytest.fixture(scope="module")
-def denoiser() -> Denoiser:
-    return Denoiser(device="cpu", precision="float32")
-
-
 def head(slices: int = 3, size: int = 48, scale: float = 900.0) -> np.ndarray:
     """A bright ellipsoid with a dark core in black air, float32."""
     axes = np.ogrid[-1 : 1 : slices * 1j, -1 : 1 : size * 1j, -1 : 1 : size * 1j]
