@@ -290,6 +290,15 @@ class TestRefusal:
         assert "clean.nrrd and map.unknown could not be written" in sentence
         assert (tmp_path / "clean.nrrd").read_text() == "mine"
 
+    @pytest.mark.parametrize("name", ["clean.nii.gz", "clean.img"])
+    def test_a_format_that_would_lose_the_shear_of_a_scan_is_refused(self, tmp_path, name):
+        scan = image(head())
+        scan.SetDirection((1, 0.4, 0, 0, 0.9, 0, 0, 0, 1))
+        sitk.WriteImage(scan, str(tmp_path / "scan.nrrd"))
+        said = refused(tmp_path, "scan.nrrd", name, *QUICK)
+        assert f"{name} cannot hold the sheared axes of scan.nrrd: name a .nrrd file." in said
+        run(tmp_path, "scan.nrrd", "clean.nrrd", *QUICK)
+
     @pytest.mark.parametrize(
         ("name", "complaint"),
         [("torch", "PyTorch does not load"), ("NeuralDiffusionLib", "is not where it was installed")],

@@ -5,14 +5,16 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import slicer
 import vtk
 from mrml_geometries import ijk_to_ras
-from shell import head
+from shell import head, image, write
 from shell_in_process import denoised, refused
 from vtk.util.numpy_support import vtk_to_numpy
 
 from NeuralDiffusionLib import DenoiseSettings, InvalidVolumeError
+from NeuralDiffusionTraining.files.image_files import read_scan
 
 QUICK = DenoiseSettings(iterations=1)
 SHEARED = np.array([[0.8, 0.3, 0.0], [0.0, 0.9, 0.2], [0.0, 0.0, 3.0]])
@@ -113,6 +115,21 @@ class TestInFiles:
         nib.save(nib.Nifti1Image(np.ascontiguousarray(head().T), affine(axes)), scan)
         clean = denoised(scan, tmp_path / f"clean{suffix}")
         np.testing.assert_allclose(clean.affine, affine(axes), atol=1e-6)
+
+    def test_a_nifti_file_of_a_sheared_scan_has_no_qform_that_lacks_the_shear(self, tmp_path):
+        scan, files = image(head()), [tmp_path / "clean.nii.gz", tmp_path / "map.nii"]
+        columns = SHEARED / np.linalg.norm(SHEARED, axis=0)
+        scan.SetDirection(columns.ravel().tolist())
+        sitk.WriteImage(scan, str(tmp_path / "scan.nrrd"))
+        denoised(tmp_path / "scan.nrrd", files[0], "--conduction", files[1])
+        for file in files:
+            assert nib.load(file).get_qform(coded=True)[1] == 0
+            np.testing.assert_allclose(read_scan(file).affine, read_scan(tmp_path / "scan.nrrd").affine, atol=1e-5)
+
+    def test_a_nifti_file_of_an_oblique_scan_has_both_transforms(self, tmp_path):
+        denoised(write(tmp_path / "scan.nrrd"), tmp_path / "clean.nii.gz")
+        header = nib.load(tmp_path / "clean.nii.gz").header
+        assert (header["qform_code"], header["sform_code"]) == (1, 1)
 
     @pytest.mark.parametrize("kind", FLAT)
     def test_a_nifti_file_without_extent_is_refused(self, tmp_path, kind):

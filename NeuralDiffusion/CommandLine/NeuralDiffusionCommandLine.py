@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 LIBRARY = "NeuralDiffusionLib"
 NAME = "Neural Diffusion"
+_WITHOUT_SHEAR = (".nii", ".nii.gz", ".hdr", ".img")
 
 
 class RunError(Exception):
@@ -109,6 +110,7 @@ def _denoise(chosen: argparse.Namespace) -> DenoiseResult:
         raise RunError(str(error)) from error
     _check_paths(chosen)
     image = _read(chosen.inputVolume)
+    _check_axes(image, chosen)
     axis = acquisition_axis(image.GetSpacing()[::-1], image.GetSize()[::-1])
     result = _run(image, settings, axis, chosen)
     _write(image, result, chosen)
@@ -134,6 +136,19 @@ def _check_paths(chosen: argparse.Namespace) -> None:
             raise RunError(f"{path} cannot be used ({error.strerror}): choose another name.") from error
         if unusable:
             raise RunError(f"{path} cannot be written there: name a file in a folder that exists.")
+
+
+def _check_axes(image: sitk.Image, chosen: argparse.Namespace) -> None:
+    """Refuse outputs that would lose the shear of a scan, as ITK writes it into no NIfTI file."""
+    import numpy as np
+
+    from NeuralDiffusionLib.image_headers import are_sheared
+
+    if not are_sheared(np.reshape(image.GetDirection(), (3, 3))):
+        return
+    for path in (chosen.outputVolume, chosen.conductionVolume):
+        if path is not None and path.name.lower().endswith(_WITHOUT_SHEAR):
+            raise RunError(f"{path} cannot hold the sheared axes of {chosen.inputVolume}: name a .nrrd file.")
 
 
 def _read(path: Path) -> sitk.Image:

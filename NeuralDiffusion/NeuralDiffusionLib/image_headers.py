@@ -115,11 +115,16 @@ def has_sheared_axes(path: Path) -> bool:
             continue
         (code,) = struct.unpack_from(f"{order}h", header, 254)
         axes = np.array(struct.unpack_from(f"{order}12f", header, 280)).reshape(3, 4)[:, :3]
-        lengths = np.linalg.norm(axes, axis=0)
-        if code <= 0 or not lengths.all():
-            return False
-        return bool(np.abs((axes.T @ axes) / np.outer(lengths, lengths) - np.eye(3)).max() > _RIGHT_ANGLE)
+        return code > 0 and are_sheared(axes)
     return False
+
+
+def are_sheared(axes: np.ndarray) -> bool:
+    """Whether axes, the columns of (3, 3), are not at right angles, as far as ITK minds; one without length is not."""
+    lengths = np.linalg.norm(axes, axis=0)
+    if not lengths.all():
+        return False
+    return bool(np.abs((axes.T @ axes) / np.outer(lengths, lengths) - np.eye(3)).max() > _RIGHT_ANGLE)
 
 
 def taken_for(path: Path) -> Path | None:

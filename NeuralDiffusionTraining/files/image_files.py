@@ -19,7 +19,7 @@ import SimpleITK as sitk
 from NeuralDiffusionLib.engine.scalar_types import cast_into, cast_to
 from NeuralDiffusionLib.engine.slice_planes import acquisition_axis
 from NeuralDiffusionLib.file_names import NIFTI_SUFFIXES, is_label_map_by_name, is_nifti, is_text, shown
-from NeuralDiffusionLib.image_headers import is_sound
+from NeuralDiffusionLib.image_headers import are_sheared, is_sound
 
 from .command_error import CommandError
 from .dicom_frames import frames_in_place
@@ -34,7 +34,7 @@ _LABEL_INTENT = 1002
 _MILLIMETRES = {1: 1e3, 3: 1e-3}
 _LONGEST_NIFTI_AXIS = 2**15 - 1
 _RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
-_SCANNER_SPACE = 1
+_NO_SPACE, _SCANNER_SPACE = 0, 1
 _DAMAGED_NIFTI = (
     nib.filebasedimages.ImageFileError,
     nib.spatialimages.HeaderDataError,
@@ -322,7 +322,8 @@ def _write_nifti(
     if scan.nifti is None:
         image = nib.Nifti1Image(voxels.T, scan.affine, dtype=voxels.dtype)
         image.set_sform(scan.affine, _SCANNER_SPACE)
-        image.set_qform(scan.affine, _SCANNER_SPACE)
+        # A qform has no shear: ITK would take it without, rather than the sform.
+        image.set_qform(scan.affine, _NO_SPACE if are_sheared(scan.affine[:3, :3]) else _SCANNER_SPACE)
         image.header.set_xyzt_units("mm")
     else:
         header = scan.nifti.header.copy()
