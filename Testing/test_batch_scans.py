@@ -104,6 +104,16 @@ def test_what_was_written_among_the_scans_is_no_scan(folder):
     write_scan(folder / "scans" / "clean" / "one.nii")
 
     assert outputs("scans/**/*.nii", "scans/clean") == {"one.nii": "one.nii"}
+    # Nor is it if the scans are reached through a link.
+    (folder / "link").symlink_to(folder / "scans")
+    assert outputs("link/**/*.nii", "scans/clean") == {"one.nii": "one.nii"}
+
+
+def test_nothing_is_written_among_the_scans(folder):
+    (folder / "scans").mkdir()
+    (folder / "scans" / "one.nhdr").write_text("NRRD0004")
+    with pytest.raises(CommandError, match=r"one\.nhdr would be written among the scans, as one\.nrrd: choose another"):
+        find_cohort("scans/*", Path("scans"))
 
 
 @pytest.mark.parametrize(
@@ -393,3 +403,14 @@ def test_a_sidecar_that_may_not_be_read_is_named(study, monkeypatch):
     monkeypatch.setattr(bids, "read_json", mock.Mock(side_effect=PermissionError(13, "Permission denied")))
     with pytest.raises(CommandError, match=r"sub-01_T1w\.json cannot be read \(Permission denied\): make it readable"):
         bids_fields(study, study / "sub-01" / "anat" / "sub-01_T1w.nii.gz", {"DatasetType": "derivative"})
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes on this system")
+def test_a_pipe_that_is_named_like_a_scan_fails_alone(study):
+    other = study / "sub-02" / "anat" / "sub-02_T1w.nii.gz"
+    other.parent.mkdir(parents=True)
+    os.mkfifo(other)
+    done = run_here("batch", study, study / "derivatives", "--workers", 1)
+    assert (done.status, done.err) == (1, "")
+    assert "Denoised 1 of 2 scans" in done.out
+    assert re.search(r"sub-02_T1w\.nii\.gz .*it is a pipe, a device or a folder, and no file", done.out)

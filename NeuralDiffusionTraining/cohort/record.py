@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import stat
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -55,9 +57,12 @@ class Order:
 
 
 def sha256_of(*files: Path) -> str:
-    """SHA-256 of the content of files, one after the other; raises OSError if one cannot be read."""
+    """SHA-256 of the content of files, one after the other; raises OSError if one cannot be read, or is a pipe."""
     digest = hashlib.sha256()
     for path in files:
+        # Whoever reads a pipe that nobody writes into waits for ever.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise OSError(errno.EINVAL, "it is a pipe, a device or a folder, and no file", str(path))
         with path.open("rb") as file:
             while chunk := file.read(_CHUNK):
                 digest.update(chunk)

@@ -89,9 +89,11 @@ def sidecar_of(output: Path) -> Path:
 def _of_pattern(pattern: str, above: str, folder: Path) -> Cohort:
     """The scans that match; the folders between `above` and them are kept."""
     fixed = Path(os.path.abspath(above))
+    real = cache(Path.resolve)
+    inside = real(fixed) in real(folder).parents
     found = [Path(os.path.abspath(path)) for path in sorted(glob.glob(pattern, recursive=True))]
     # What an earlier run wrote into a folder among the scans is no scan of the cohort.
-    found = [path for path in found if _is_file(path) and not (fixed in folder.parents and folder in path.parents)]
+    found = [path for path in found if _is_file(path) and not (inside and _is_below(real(path.parent), real(folder)))]
     scans = []
     # A pattern with ** more than once may find a file as often.
     for path in dict.fromkeys(found):
@@ -105,6 +107,10 @@ def _of_pattern(pattern: str, above: str, folder: Path) -> Cohort:
             "'scans/*.nii.gz', or the folder of a BIDS dataset."
         )
     return Cohort(tuple(scans), folder, None, len(found) - len(scans))
+
+
+def _is_below(folder: Path, other: Path) -> bool:
+    return folder == other or other in folder.parents
 
 
 def _is_file(path: Path) -> bool:
@@ -150,6 +156,11 @@ def _check_outputs(scans: Iterable[CohortScan]) -> None:
         if (other := by_source.get(place(scan.output.parent) / scan.output.name)) is not None:
             raise CommandError(
                 f"{scan.name} would be written over the scan {other.name}: choose another folder for the output."
+            )
+        if place(scan.output.parent) == place(scan.source.parent):
+            raise CommandError(
+                f"{scan.name} would be written among the scans, as {scan.output.name}: choose another folder for the "
+                "output."
             )
         # Two outputs of one name have one sidecar, too, whatever their formats are.
         sidecar = sidecar_of(scan.output)
