@@ -154,8 +154,11 @@ def _check_axes(image: sitk.Image, chosen: argparse.Namespace) -> None:
 def _read(path: Path) -> sitk.Image:
     import SimpleITK as sitk
 
+    from NeuralDiffusionLib.file_names import is_pipe
     from NeuralDiffusionLib.image_headers import is_sound, taken_for
 
+    if is_pipe(path):
+        raise RunError(f"{path} is no file but a pipe or a device: name a file.")
     if (other := taken_for(path)) is not None:
         raise RunError(f"{path} would be read from {other.name} beside it: move one of the two into another folder.")
     # What ITK would print about an odd header counts as an error in Slicer.

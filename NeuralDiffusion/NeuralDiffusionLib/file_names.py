@@ -5,9 +5,14 @@ On Linux a name is any bytes.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from pathlib import Path
+
+from .translation import translator
+
+_ = translator(__name__)
 
 WRITTEN_AS = {
     ".nii.gz": ".nii.gz",
@@ -45,6 +50,23 @@ def is_nifti(path: Path) -> bool:
 def is_label_map_by_name(path: Path) -> bool:
     """Whether a file's name says "label", as Slicer takes it, or "dseg", as BIDS does."""
     return _LABEL_MAP_NAME.search(path.name) is not None
+
+
+def is_pipe(path: Path) -> bool:
+    """Whether a path leads to a pipe or a device, at which a reader may wait for ever."""
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
+
+
+def check_no_pipe(path: Path) -> None:
+    """Refuse a pipe or a device before it is opened.
+
+    Raises
+    ------
+    OSError
+        If the path leads to one.
+    """
+    if is_pipe(path):
+        raise OSError(errno.EINVAL, _("it is no file but a pipe or a device"), str(path))
 
 
 def is_text(path: Path) -> bool:

@@ -14,7 +14,7 @@ from typing import IO
 
 import numpy as np
 
-from .file_names import is_nifti
+from .file_names import check_no_pipe, is_nifti
 
 _GZIP = b"\x1f\x8b"
 _DICOM_MARK = slice(128, 132)
@@ -61,8 +61,9 @@ def is_sound(path: Path) -> bool:
     Raises
     ------
     OSError
-        If it cannot be read.
+        If it cannot be read, or is no file but a pipe.
     """
+    check_no_pipe(path)
     name = path.name.lower()
     if is_nifti(path):
         return _holds_its_voxels(path)
@@ -134,7 +135,7 @@ def taken_for(path: Path) -> Path | None:
 
 
 def _text_header(path: Path) -> bytes:
-    with path.open("rb") as file:
+    with _open(path) as file:
         return file.read(_LONGEST_TEXT_HEADER)
 
 
@@ -149,7 +150,7 @@ def _pair(path: Path) -> tuple[Path, Path]:
 
 def _is_pair(path: Path) -> bool:
     """Whether the file has its other half beside it; images of other formats, such as DICOM, may be called ".img"."""
-    with path.open("rb") as file:
+    with _open(path) as file:
         start = file.read(_DICOM_MARK.stop)
     return all(half.exists() for half in _pair(path)) and start[_DICOM_MARK] != b"DICM"
 
@@ -165,9 +166,14 @@ def _is_sound_pair(path: Path) -> bool:
         return False
 
 
+def _open(path: Path) -> IO[bytes]:
+    check_no_pipe(path)
+    return path.open("rb")
+
+
 def _opened(path: Path) -> IO[bytes]:
     """The content of a file that may be compressed, whatever its name says."""
-    with path.open("rb") as file:
+    with _open(path) as file:
         packed = file.read(len(_GZIP)) == _GZIP
     return gzip.open(path) if packed else path.open("rb")
 

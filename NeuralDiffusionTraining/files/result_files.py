@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from NeuralDiffusionLib.file_names import are_same
+from NeuralDiffusionLib.file_names import are_same, is_pipe
 from NeuralDiffusionLib.whole_files import write_whole
 
 from .command_error import CommandError
@@ -22,12 +22,14 @@ def check_is_file(what: str, path: Path, instead: str) -> None:
     Raises
     ------
     CommandError
-        If it does not exist, or is a folder.
+        If it does not exist, or is a folder or a pipe.
     """
     if not os.path.exists(path):
         raise CommandError(f"{what} '{path}' does not exist: {instead}.")
     if os.path.isdir(path):
         raise CommandError(f"{what} '{path}' is a folder: {instead}.")
+    if is_pipe(path):
+        raise CommandError(f"{what} '{path}' is no file but a pipe or a device: {instead}.")
 
 
 def check_file(path: Path | None) -> None:

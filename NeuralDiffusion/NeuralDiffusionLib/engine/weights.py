@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from ..errors import WeightsError
+from ..file_names import check_no_pipe
 from ..network.neural_diffusion import Architecture, NeuralDiffusionNetwork
 from ..translation import translator
 
@@ -61,6 +62,7 @@ def load_weights(path: Path = BUNDLED_WEIGHTS) -> LoadedWeights:
         If the file is missing, damaged, of a newer version or made for another network. Code in it is never run.
     """
     try:
+        check_no_pipe(path)
         file = path.read_bytes()
     except OSError as error:
         message = (
