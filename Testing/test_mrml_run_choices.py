@@ -253,6 +253,19 @@ class TestAllFrames:
         assert len(done) == 3
         assert state() == before
 
+    @pytest.mark.parametrize(
+        ("value", "fault"), [(np.nan, "is NaN or infinite in 1 of its voxels"), (1e39, "holds values beyond 1e.38")]
+    )
+    def test_a_frame_that_cannot_be_denoised_is_named(self, logic, browser, proxy, state, value, fault):
+        frame = browser.GetMasterSequenceNode().GetNthDataNode(1)
+        voxels = slicer.util.arrayFromVolume(frame).astype(np.float64)
+        voxels[0, 0, 0] = value
+        slicer.util.updateVolumeFromArray(frame, voxels)
+        before = state()
+        with pytest.raises(InvalidVolumeError, match=rf"^Frame 2 of \d: .*{fault}"):
+            logic.start(proxy, settings=DenoiseSettings(iterations=1), device="cpu", allFrames=True).store()
+        assert state() == before
+
     def test_a_frame_that_is_added_meanwhile_stops_the_run(self, logic, scene, browser, proxy):
         run = logic.start(proxy, settings=QUICK, allFrames=True)
         browser.GetMasterSequenceNode().SetDataNodeAtValue(make_frame(9), "500")

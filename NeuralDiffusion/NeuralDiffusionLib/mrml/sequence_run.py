@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -95,11 +96,12 @@ class SequenceRun:
         self._frames = read_frames(proxy)
         inside = None if mask is None else _mask_of_frames(mask, proxy, self._frames)
         name = None if mask is None else mask.GetName()
-        # By the name that the user sees: those of the frames are hidden.
-        self._tasks = [
-            replace(VolumeTask.of(frame, settings, three_planes, inside, name), name=proxy.GetName() or "")
-            for frame in self._frames
-        ]
+        self._tasks = []
+        for number, frame in enumerate(self._frames, start=1):
+            with _naming(number, len(self._frames)):
+                task = VolumeTask.of(frame, settings, three_planes, inside, name)
+            # By the name that the user sees: those of the frames are hidden.
+            self._tasks.append(replace(task, name=proxy.GetName() or ""))
         self._places = [VolumePlace.of(frame) for frame in self._frames]
 
     @property
@@ -144,8 +146,9 @@ def _denoise_frames(
     """Denoise the frames of the tasks, without looking at the scene; `types` are their VTK scalar types."""
     total, before = sum(task.slices for task in tasks), 0
     images, attributes, sigmas, notes, device = [], [], [], [], ""
-    for task, scalar_type in zip(tasks, types, strict=True):
-        result = task.work(denoiser, _from(progress, before, total), cancelled)
+    for number, (task, scalar_type) in enumerate(zip(tasks, types, strict=True), start=1):
+        with _naming(number, len(tasks)):
+            result = task.work(denoiser, _from(progress, before, total), cancelled)
         before += task.slices
         # In the scan's own type at once: all frames in float would be several times as large.
         images.append(make_image(result.image, scalar_type))
@@ -154,6 +157,17 @@ def _denoise_frames(
         notes += [note for note in result.notes if note not in notes]
         device = result.device
     return SequenceResult(tuple(images), tuple(attributes), np.array(sigmas), device, tuple(notes))
+
+
+@contextmanager
+def _naming(number: int, count: int) -> Iterator[None]:
+    """Say which of the frames it is that cannot be denoised."""
+    try:
+        yield
+    except InvalidVolumeError as error:
+        raise InvalidVolumeError(
+            _("Frame {number} of {count}: {fault}").format(number=number, count=count, fault=error)
+        ) from error
 
 
 def _mask_of_frames(
