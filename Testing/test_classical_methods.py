@@ -110,7 +110,7 @@ def test_tuned_filters_do_better_than_the_noisy_slice_and_are_blind(noise):
         result = method.denoise(noisy, UNTOLD)
         assert result.shape == noisy.shape
         assert result.dtype == np.float32
-        assert method.sigma == "estimated"
+        assert method.told == "estimated"
         if noise != "speckle":
             assert error(result) < 0.8 * error(noisy), method.name
         if method.name.startswith(("Gaussian", "TV")):

@@ -227,7 +227,7 @@ def test_a_trained_network_is_a_row_that_says_what_it_was_given(monkeypatch, cle
     method = trained("U-Net", Path("any.ckpt"), settings, "cpu", "float32")
     np.testing.assert_allclose(method.denoise(clean, np.full(6, np.nan)), clean / 2)
     assert (method.name, method.group, method.parameters, method.macs_per_pixel) == ("U-Net", "trained here", 2, 1)
-    assert method.sigma == ("estimated" if blind else "none")
+    assert method.told == ("estimated" if blind else "none")
     (row,) = tables.rows(evaluate([method], clean, "speckle", 0.1))
     assert row["sigma_error"] == (pytest.approx(0.03) if blind else None)
 

@@ -79,7 +79,7 @@ def test_a_function_is_a_row_that_sees_the_noisy_slices_and_changes_none(file, n
     (method,) = own_methods([f"Half={file}:halve"], [])
     np.testing.assert_array_equal(run_method(method, slices, levels), before / 2)
     np.testing.assert_array_equal(slices, before)
-    assert (method.name, method.group, method.sigma) == ("Half", "own", "none")
+    assert (method.name, method.group, method.told) == ("Half", "own", "none")
 
 
 def test_only_a_function_that_is_told_gets_the_true_levels_and_its_row_says_so(file, noisy):
@@ -87,7 +87,7 @@ def test_only_a_function_that_is_told_gets_the_true_levels_and_its_row_says_so(f
     (method,) = own_methods([], [f"Minus={file}:subtract"])
     expected = (slices - levels[:, None, None]).astype(np.float32)
     np.testing.assert_allclose(run_method(method, slices, levels), expected, atol=1e-6)
-    assert method.sigma == "true"
+    assert method.told == "true"
 
 
 def test_a_file_may_have_data_classes_and_import_its_neighbours_while_it_runs(file, noisy):
@@ -100,7 +100,7 @@ def test_on_whole_scans_a_function_gets_the_voxels_and_one_level(file):
     (blind, told) = own_volume_methods([f"Half={file}:halve"], [f"Darker={file}:darken"])
     assert blind.denoise(NoisyVolume(voxels, float("nan"), (1, 1, 1)))[0][0, 0, 0] == 0.25
     assert told.denoise(NoisyVolume(voxels, 0.2, (1, 1, 1)))[0][0, 0, 0] == pytest.approx(0.4)
-    assert (blind.noise_level, told.noise_level) == ("none", "true")
+    assert (blind.told, told.told) == ("none", "true")
 
 
 @pytest.mark.parametrize(

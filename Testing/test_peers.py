@@ -120,7 +120,7 @@ def sigmas_seen(monkeypatch) -> list[np.ndarray]:
 def test_only_the_marked_row_gets_the_true_level(sigmas_seen, noise):
     _, noisy = noisy_blocks("rician" if noise == "mixed" else noise, 0.1)
     told, blind = [row for row in peers(noise)[0] if row.name.startswith("BM3D")]
-    assert (told.sigma, blind.sigma) == ("true", "estimated")
+    assert (told.told, blind.told) == ("true", "estimated")
     assert told.name.endswith("true sigma")
     assert blind.name.endswith("estimated sigma")
     for row in (told, blind):
@@ -144,7 +144,7 @@ def test_slicers_own_diffusion_is_itks_with_the_defaults_of_slicers_module():
     )
     result = row.denoise(noisy, UNTOLD)
     np.testing.assert_allclose(result[0], sitk.GetArrayFromImage(expected), atol=1e-6)
-    assert row.sigma == "none"
+    assert row.told == "none"
 
 
 @pytest.mark.skipif(slicer_diffusion.why_missing() is not None, reason="needs slicer-core, not on Windows")

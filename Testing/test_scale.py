@@ -7,7 +7,7 @@ import json
 import pytest
 from batch_runs import run_here, write_scan
 
-from NeuralDiffusionTraining.cohort.scaling import Quantity, ScanCost, Site, host_cores, saturation, speed
+from NeuralDiffusionTraining.cohort.throughput import Quantity, ScanCost, Site, host_cores, saturation, speed
 
 
 def cost(core=20.0, host=2.0, gpu=0.5, megabytes=20.0):

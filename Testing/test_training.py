@@ -24,7 +24,7 @@ from NeuralDiffusionTraining.files.folder_lock import alone_in
 from NeuralDiffusionTraining.networks.checkpoints import load_trained
 from NeuralDiffusionTraining.training.config import CONFIGS, SamplingConfig, bundled_config, parse_settings, read_config
 from NeuralDiffusionTraining.training.denoising_task import DenoisingTask
-from NeuralDiffusionTraining.training.run import Place, run_training
+from NeuralDiffusionTraining.training.run import RunSite, run_training
 from NeuralDiffusionTraining.training.training_data import MIXED, TrainingSlices
 
 pytest_plugins = ("small_disk",)
@@ -227,7 +227,7 @@ def test_going_on_with_other_options_is_refused_and_changes_nothing(data, whole_
 def test_a_run_may_start_from_the_weights_of_another(data, tmp_path, whole_run):
     config = read_config(None, {**parse_settings([*SMALL]), "epochs": 1, "split": str(data / "original.json"),
                                 "optimiser.learning_rate": 1e-12, "optimiser.kernel_rate": 1e-12})  # fmt: skip
-    run_training(config, Place(data, tmp_path, "cpu", start=whole_run / "last.ckpt"))
+    run_training(config, RunSite(data, tmp_path, "cpu", start=whole_run / "last.ckpt"))
     assert_same_weights(whole_run, tmp_path, tolerance=1e-6)
     assert "epochs=3" in load_trained(tmp_path / "last.ckpt").provenance["started_from"]
 
@@ -242,12 +242,12 @@ def test_a_run_that_goes_on_keeps_what_was_known_when_it_began(data, tmp_path, w
     with monkeypatch.context() as patch:
         patch.setattr(DenoisingTask, "on_train_epoch_start", stop)
         with pytest.raises(RuntimeError, match="stopped"):
-            run_training(config, Place(data, tmp_path, "cpu", start=whole_run / "last.ckpt"))
+            run_training(config, RunSite(data, tmp_path, "cpu", start=whole_run / "last.ckpt"))
     begun = load_trained(tmp_path / "last.ckpt").made
     assert "started_from" in begun
     # Gone on without --init, and with another version of the program.
     monkeypatch.setattr("NeuralDiffusionTraining.training.run._commit", lambda: "another")
-    run_training(config, Place(data, tmp_path, "cpu"))
+    run_training(config, RunSite(data, tmp_path, "cpu"))
     ended = load_trained(tmp_path / "last.ckpt")
     assert (ended.made, ended.done["epochs_done"]) == (begun, "2")
 
@@ -259,14 +259,14 @@ def test_weights_name_the_collection_that_they_learned_from(data, whole_run):
 
 def test_a_network_that_is_never_told_the_noise_type_is_measured_on_all_of_them(data, tmp_path):
     settings = {**parse_settings([*SMALL]), "epochs": 1, "sampling.setting_weights": [0, 0, 0, 1]}
-    run_training(read_config(None, {**settings, "split": str(data / "original.json")}), Place(data, tmp_path, "cpu"))
+    run_training(read_config(None, {**settings, "split": str(data / "original.json")}), RunSite(data, tmp_path, "cpu"))
     assert {"psnr", "psnr_gaussian", "psnr_rician", "psnr_speckle"} <= set(pd.read_csv(tmp_path / "curves.csv").columns)
 
 
 def test_a_batch_that_cannot_be_shared_out_is_refused(data, tmp_path):
     config = read_config(None, {"batch_size": 3, "split": str(data / "original.json")})
     with pytest.raises(CommandError, match="multiple of 2"):
-        run_training(config, Place(data, tmp_path / "run", "cpu", devices=2))
+        run_training(config, RunSite(data, tmp_path / "run", "cpu", devices=2))
     assert not (tmp_path / "run").exists()
 
 
@@ -275,7 +275,7 @@ def test_a_single_slice_is_enough_to_train(data, tmp_path):
         None,
         {**parse_settings([*SMALL]), "epochs": 1, "limit": 1, "split": str(data / "original.json")},
     )
-    assert run_training(config, Place(data, tmp_path, "cpu")).exists()
+    assert run_training(config, RunSite(data, tmp_path, "cpu")).exists()
 
 
 def test_samples_are_the_same_in_every_run_and_new_in_every_epoch():

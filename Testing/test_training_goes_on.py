@@ -18,7 +18,7 @@ from NeuralDiffusionTraining.networks.checkpoints import load_trained
 from NeuralDiffusionTraining.training.config import TrainingConfig, parse_settings, read_config
 from NeuralDiffusionTraining.training.curves import FOLDER, read_curves
 from NeuralDiffusionTraining.training.denoising_task import DenoisingTask
-from NeuralDiffusionTraining.training.run import Place, run_training
+from NeuralDiffusionTraining.training.run import RunSite, run_training
 
 SMALL = (
     "limit=8",
@@ -45,7 +45,7 @@ def config(data: Path, *settings: str) -> TrainingConfig:
 def finished(data, tmp_path_factory) -> Path:
     """A run of one epoch."""
     output = tmp_path_factory.mktemp("finished") / "run"
-    run_training(config(data, "epochs=1"), Place(data, output, "cpu"))
+    run_training(config(data, "epochs=1"), RunSite(data, output, "cpu"))
     return output
 
 
@@ -77,7 +77,7 @@ class TestStopsAndMoves:
         with monkeypatch.context() as patched:
             patched.setattr(DenoisingTask, "training_step", interrupted)
             with pytest.raises(KeyboardInterrupt):
-                run_training(config(data, "epochs=2"), Place(data, output, "cpu"))
+                run_training(config(data, "epochs=2"), RunSite(data, output, "cpu"))
         assert signal.getsignal(signal.SIGINT) == before
         return output
 
@@ -99,7 +99,7 @@ class TestStopsAndMoves:
         folder = stopped.rename(stopped.with_name(name))
         best = (folder / "best.ckpt").read_bytes()
 
-        run_training(config(data, "epochs=2"), Place(data, folder, "cpu"))
+        run_training(config(data, "epochs=2"), RunSite(data, folder, "cpu"))
 
         assert load_trained(folder / "last.ckpt").done["epochs_done"] == "2"
         assert (folder / "best.ckpt").read_bytes() == best
@@ -107,7 +107,7 @@ class TestStopsAndMoves:
 
 
 def test_the_last_epoch_is_validated_whichever_others_are(data, tmp_path):
-    run_training(config(data, "epochs=3", "validate_every=2"), Place(data, tmp_path / "run", "cpu"))
+    run_training(config(data, "epochs=3", "validate_every=2"), RunSite(data, tmp_path / "run", "cpu"))
     curves = pd.read_csv(tmp_path / "run" / "curves.csv")
     assert curves.loc[curves["psnr"].notna(), "epoch"].tolist() == [1, 2]
 
@@ -126,7 +126,7 @@ class TestLogsOfStartsThatWereCutOff:
 
     def test_a_run_goes_on_past_a_log_that_a_full_disk_left_empty(self, data, tmp_path):
         write_logs(tmp_path / FOLDER, "")
-        run_training(config(data, "epochs=1"), Place(data, tmp_path, "cpu"))
+        run_training(config(data, "epochs=1"), RunSite(data, tmp_path, "cpu"))
         assert pd.read_csv(tmp_path / "curves.csv")["psnr"].notna().any()
 
 
@@ -135,28 +135,28 @@ class TestOtherSlicesOrWeights:
         moved = tmp_path / "data"
         shutil.copytree(data, moved)
         output = tmp_path / "run"
-        run_training(config(moved, "epochs=1"), Place(moved, output, "cpu"))
+        run_training(config(moved, "epochs=1"), RunSite(moved, output, "cpu"))
         before = contents(output)
         split = load_split(str(moved / "original.json"), moved)
         write_splits([replace(split, train=split.train[::-1])], moved)
         with pytest.raises(CommandError, match=r"holds a run on other slices, as split '.*' has changed since: give"):
-            run_training(config(moved, "epochs=1"), Place(moved, output, "cpu"))
+            run_training(config(moved, "epochs=1"), RunSite(moved, output, "cpu"))
         assert contents(output) == before
 
     def test_a_run_goes_on_with_the_weights_it_started_from_named_again(self, data, finished, tmp_path):
-        place = Place(data, tmp_path / "run", "cpu", start=finished / "last.ckpt")
-        assert run_training(config(data, "epochs=1"), place) == run_training(config(data, "epochs=1"), place)
+        site = RunSite(data, tmp_path / "run", "cpu", start=finished / "last.ckpt")
+        assert run_training(config(data, "epochs=1"), site) == run_training(config(data, "epochs=1"), site)
 
     @pytest.mark.parametrize("before", [False, True], ids=["from fresh weights", "from others"])
     def test_weights_that_a_run_did_not_start_from_are_refused(self, data, finished, tmp_path, before):
         output = tmp_path / "run"
         start = finished / "last.ckpt" if before else None
-        run_training(config(data, "epochs=1"), Place(data, output, "cpu", start=start))
+        run_training(config(data, "epochs=1"), RunSite(data, output, "cpu", start=start))
         other = tmp_path / "other"
-        run_training(config(data, "epochs=1", "seed=3"), Place(data, other, "cpu"))
+        run_training(config(data, "epochs=1", "seed=3"), RunSite(data, other, "cpu"))
         kept = contents(output)
         with pytest.raises(CommandError, match=r"did not start from '.*': go on with it without --init"):
-            run_training(config(data, "epochs=1"), Place(data, output, "cpu", start=other / "last.ckpt"))
+            run_training(config(data, "epochs=1"), RunSite(data, output, "cpu", start=other / "last.ckpt"))
         assert contents(output) == kept
 
 
@@ -164,5 +164,5 @@ class TestBatchesOfFewSlices:
     @pytest.mark.parametrize("slices", [1, 3])
     def test_slices_that_cannot_be_shared_out_are_refused_before_a_run_begins(self, data, tmp_path, slices):
         with pytest.raises(CommandError, match=f"batch of {slices}, all slices of the run, cannot be shared out"):
-            run_training(config(data, f"limit={slices}"), Place(data, tmp_path / "run", "cpu", devices=2))
+            run_training(config(data, f"limit={slices}"), RunSite(data, tmp_path / "run", "cpu", devices=2))
         assert not (tmp_path / "run").exists()

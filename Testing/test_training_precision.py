@@ -12,7 +12,7 @@ from NeuralDiffusionTraining.networks.checkpoints import load_trained
 from NeuralDiffusionTraining.training import run
 from NeuralDiffusionTraining.training.config import parse_settings, read_config
 from NeuralDiffusionTraining.training.denoising_task import DenoisingTask
-from NeuralDiffusionTraining.training.run import Place, run_training
+from NeuralDiffusionTraining.training.run import RunSite, run_training
 
 SMALL = ("epochs=1", "limit=4", "batch_size=4", "validate_every=1", "sampling.crop=16", "sampling.iterations=1")
 
@@ -31,7 +31,7 @@ def train(data, tmp_path, monkeypatch):
     def train(fastest: torch.dtype, *settings: str) -> str:
         monkeypatch.setattr(run, "fast_dtype", lambda device: fastest)
         options = {**parse_settings([*SMALL, *settings]), "split": str(data / "original.json")}
-        run_training(read_config(None, options), Place(data, tmp_path / "run", "cpu"))
+        run_training(read_config(None, options), RunSite(data, tmp_path / "run", "cpu"))
         return load_trained(tmp_path / "run" / "last.ckpt").provenance["precision"]
 
     return train

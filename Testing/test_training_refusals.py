@@ -20,7 +20,7 @@ from NeuralDiffusionTraining.files.command_error import CommandError
 from NeuralDiffusionTraining.training import run as run_module
 from NeuralDiffusionTraining.training.config import TrainingConfig
 from NeuralDiffusionTraining.training.divergence import DivergenceStop
-from NeuralDiffusionTraining.training.run import Place, run_training
+from NeuralDiffusionTraining.training.run import RunSite, run_training
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_a_run_whose_weights_are_no_numbers_any_more_ends():
 def test_a_network_of_batch_statistics_is_not_spread_over_processes_that_cannot_share_them(split, tmp_path):
     config = TrainingConfig(network="dncnn", split=str(split), batch_size=4)
     with pytest.raises(CommandError, match=r"'dncnn' normalises over the whole batch.*: train it in one process\."):
-        run_training(config, Place(split.parent, tmp_path / "run", "cpu", devices=2))
+        run_training(config, RunSite(split.parent, tmp_path / "run", "cpu", devices=2))
     assert not (tmp_path / "run").exists()
 
 
@@ -70,7 +70,7 @@ def test_more_cards_than_there_are_are_refused(split, tmp_path, monkeypatch, dev
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     with pytest.raises(CommandError, match=words):
-        run_training(TrainingConfig(split=str(split)), Place(split.parent, tmp_path / "run", device, devices=4))
+        run_training(TrainingConfig(split=str(split)), RunSite(split.parent, tmp_path / "run", device, devices=4))
     assert not (tmp_path / "run").exists()
 
 

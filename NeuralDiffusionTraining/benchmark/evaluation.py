@@ -134,4 +134,4 @@ def run_method(
 
 def _told(method: Method, levels: np.ndarray) -> np.ndarray:
     """The true levels for those that are given them, NaN for the others: a method cannot look by mistake."""
-    return levels if method.sigma == "true" else np.full_like(levels, np.nan)
+    return levels if method.told == "true" else np.full_like(levels, np.nan)

@@ -18,10 +18,13 @@ from .methods import OUR_GROUP, TRAINED_GROUP, Method
 from .network_pass import NetworkPass
 
 UNIT_RANGE = (0.0, 1.0)
-NEIGHBOURHOODS = (8, 4)
+TABLE_NEIGHBOURHOODS = (8, 4)
+"""Those of the rows of the table, in their order."""
 
 
-def ours(denoiser: Denoiser, settings: DenoiseSettings, neighbourhoods: Sequence[int] = NEIGHBOURHOODS) -> list[Method]:
+def ours(
+    denoiser: Denoiser, settings: DenoiseSettings, neighbourhoods: Sequence[int] = TABLE_NEIGHBOURHOODS
+) -> list[Method]:
     """Neural Diffusion as the user runs it, blind: with and without refinement, for each neighbourhood.
 
     Parameters
@@ -91,15 +94,15 @@ def trained(
     place = resolve_device(device)
     network = load_trained(checkpoint).network.eval().to(place)
     run = NetworkPass(network, place, precision)
-    blind = hasattr(network, "noise_level")
+    estimates_level = hasattr(network, "noise_level")
     return Method(
         name,
         TRAINED_GROUP,
-        "estimated" if blind else "none",
+        "estimated" if estimates_level else "none",
         lambda noisy, _: run(noisy, settings).image,
         count_parameters(network, settings.refine),
         macs_per_pixel(network, settings),
-        (lambda noisy: run(noisy, replace(settings, iterations=1)).sigma) if blind else None,
+        (lambda noisy: run(noisy, replace(settings, iterations=1)).sigma) if estimates_level else None,
         device=str(place),
     )
 

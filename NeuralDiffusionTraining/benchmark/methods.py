@@ -26,8 +26,8 @@ GROUPS = (INPUT_GROUP, PUBLISHED_GROUP, TUNED_GROUP, PEER_GROUP, TRAINED_GROUP, 
 CLASSICAL_GROUPS = (PUBLISHED_GROUP, TUNED_GROUP)
 """Groups of rows that are classical filters."""
 
-SIGMA_GIVEN = ("none", "estimated", "true")
-"""What a method may be given: no noise level, one that is estimated from the noisy slice, or the one that was added."""
+TOLD = ("none", "estimated", "true")
+"""What a method may be told: no noise level, one that is estimated from the noisy slice, or the one that was added."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,9 @@ class Method:
         What the table calls it; each row has its own.
     group
         One of `GROUPS`.
-    sigma
-        One of `SIGMA_GIVEN`; where the level is estimated, the name says by what if it is not the method's own doing.
+    told
+        One of `TOLD`, in files "sigma"; where the level is estimated, the name says by what if it is not the method's
+        own doing.
     denoise
         Takes noisy slices, (slices, rows, columns), float32 in [0, 1], and the levels that were added, (slices,);
         returns pictures of the same shape. Methods that are not marked "true" must not look at the levels.
@@ -57,7 +58,7 @@ class Method:
 
     name: str
     group: str
-    sigma: str
+    told: str
     denoise: Callable[[np.ndarray, np.ndarray], np.ndarray]
     parameters: int | None = None
     macs_per_pixel: float | None = None
@@ -67,10 +68,8 @@ class Method:
     def __post_init__(self) -> None:
         if self.group not in GROUPS:
             raise ValueError(f"Group {self.group!r} of method {self.name!r} is not known: choose one of {GROUPS}.")
-        if self.sigma not in SIGMA_GIVEN:
-            raise ValueError(
-                f"Noise level {self.sigma!r} of method {self.name!r} is not known: choose one of {SIGMA_GIVEN}."
-            )
+        if self.told not in TOLD:
+            raise ValueError(f"Noise level {self.told!r} of method {self.name!r} is not known: choose one of {TOLD}.")
 
 
 def check_names(names: Sequence[str]) -> None:

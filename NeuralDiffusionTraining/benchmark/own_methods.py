@@ -38,8 +38,8 @@ def own_methods(blind: list[str], told: list[str]) -> list[Method]:
     named = [(*_named(text, "--own"), "none") for text in blind]
     named += [(*_named(text, "--own-told"), "true") for text in told]
     return [
-        Method(name, OWN_GROUP, sigma, _guarded(name, path, function, sigma == "true"))
-        for name, path, function, sigma in named
+        Method(name, OWN_GROUP, level, _guarded(name, path, function, level == "true"))
+        for name, path, function, level in named
     ]
 
 
@@ -52,7 +52,7 @@ def _on_volumes(method: Method) -> VolumeMethod:
     def denoise(noisy: NoisyVolume) -> tuple[np.ndarray, None]:
         return method.denoise(noisy.voxels, noisy.sigma), None
 
-    return VolumeMethod(method.name, method.sigma, denoise)
+    return VolumeMethod(method.name, method.told, denoise)
 
 
 def _named(text: str, option: str) -> tuple[str, Path, Callable[..., np.ndarray]]:

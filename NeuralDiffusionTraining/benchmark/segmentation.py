@@ -31,8 +31,8 @@ class Overlap:
 
     Attributes
     ----------
-    method, sigma
-        What made the slices, and the noise level it was told, as in `Method`.
+    method, told
+        What made the slices, and the noise level that it was told, as in `Method`.
     dice, iou
         (slices,), in [0, 1]; NaN for slices without a lesion, where neither says anything.
     false_lesion
@@ -40,7 +40,7 @@ class Overlap:
     """
 
     method: str
-    sigma: str
+    told: str
     dice: np.ndarray
     iou: np.ndarray
     false_lesion: np.ndarray
@@ -115,7 +115,7 @@ def compare(
     rows = [_overlap(CLEAN, "none", segment(forest, clean), lesions)]
     for method in methods:
         pictures = np.clip(run_method(method, noisy, levels, progress), 0, 1)
-        rows.append(_overlap(method.name, method.sigma, segment(forest, pictures), lesions))
+        rows.append(_overlap(method.name, method.told, segment(forest, pictures), lesions))
     return rows
 
 
@@ -139,7 +139,7 @@ def summarise(rows: Sequence[Overlap], groups: np.ndarray | None = None) -> list
         table.append(
             {
                 "method": row.method,
-                "sigma": row.sigma,
+                "sigma": row.told,
                 "dice": bootstrap.interval(row.dice[shown]).as_dict(),
                 "iou": bootstrap.interval(row.iou[shown]).as_dict(),
                 "lesion_slices": int(shown.sum()),
@@ -155,10 +155,10 @@ def _features(picture: np.ndarray) -> np.ndarray:
     return multiscale_basic_features(picture.astype(np.float32), sigma_min=1, sigma_max=_LARGEST_SCALE)
 
 
-def _overlap(method: str, sigma: str, found: np.ndarray, lesions: np.ndarray) -> Overlap:
+def _overlap(method: str, told: str, found: np.ndarray, lesions: np.ndarray) -> Overlap:
     both = (found & lesions).sum(axis=(1, 2))
     either = (found | lesions).sum(axis=(1, 2))
     shown = lesions.any(axis=(1, 2))
     iou = np.where(shown, both / np.maximum(either, 1), np.nan)
     dice = np.where(shown, 2 * both / np.maximum(both + either, 1), np.nan)
-    return Overlap(method, sigma, dice, iou, found.any(axis=(1, 2)) & ~shown)
+    return Overlap(method, told, dice, iou, found.any(axis=(1, 2)) & ~shown)

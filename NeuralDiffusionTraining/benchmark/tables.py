@@ -85,7 +85,7 @@ def to_terminal(table: list[dict[str, Any]], title: str) -> Table:
 
 def _row(measurement: Measurement, reference: Measurement | None, bootstrap: GroupBootstrap) -> dict[str, Any]:
     method = measurement.method
-    row: dict[str, Any] = {"method": method.name, "group": method.group, "sigma": method.sigma}
+    row: dict[str, Any] = {"method": method.name, "group": method.group, "sigma": method.told}
     for name in FIGURES:
         row[name] = bootstrap.interval(measurement.figure(name)).as_dict()
     for name in FIGURES:

@@ -16,7 +16,7 @@ from .tunable_filters import FILTERS, Parameters, TunableFilter
 # Perona-Malik, for one, has two good settings far apart: few strong steps, and many weak ones.
 _STARTS = 3
 
-Place = tuple[int, ...]
+GridIndex = tuple[int, ...]
 """Index of a value in the grid of each parameter."""
 
 
@@ -73,9 +73,9 @@ def tune(
 def _climb(tunable: TunableFilter, clean: np.ndarray, noisy: np.ndarray, estimate: SliceNoise) -> TunedFilter:
     """Uphill from the best places of a coarse scan until no step along one axis, or diagonally two, leads higher."""
     grid = tunable.grid
-    known: dict[Place, float] = {}
+    known: dict[GridIndex, float] = {}
 
-    def score(place: Place) -> float:
+    def score(place: GridIndex) -> float:
         if place not in known:
             known[place] = _mean_psnr(tunable, _at(grid, place), clean, noisy, estimate)
         return known[place]
@@ -90,7 +90,7 @@ def _climb(tunable: TunableFilter, clean: np.ndarray, noisy: np.ndarray, estimat
     return TunedFilter(_at(grid, best), score(best), len(known), at_end)
 
 
-def _top(grid: list[tuple], place: Place, score: Callable[[Place], float]) -> Place:
+def _top(grid: list[tuple], place: GridIndex, score: Callable[[GridIndex], float]) -> GridIndex:
     start = None
     while place != start:
         start = place
@@ -106,10 +106,10 @@ def _coarse(values: tuple) -> range:
     return range(1, len(values), 3) if _is_ordered(values) and len(values) > 1 else range(len(values))
 
 
-def _best_along(axis: int, values: tuple, best: Place, score: Callable[[Place], float]) -> Place:
+def _best_along(axis: int, values: tuple, best: GridIndex, score: Callable[[GridIndex], float]) -> GridIndex:
     """The best place along one axis: all values of a choice, uphill from where it stands for numbers."""
 
-    def at(index: int) -> Place:
+    def at(index: int) -> GridIndex:
         return (*best[:axis], index, *best[axis + 1 :])
 
     if not _is_ordered(values):
@@ -121,7 +121,7 @@ def _best_along(axis: int, values: tuple, best: Place, score: Callable[[Place], 
     return at(index)
 
 
-def _diagonal(grid: list[tuple], place: Place) -> Iterator[Place]:
+def _diagonal(grid: list[tuple], place: GridIndex) -> Iterator[GridIndex]:
     """The places one step away along two axes of numbers: ridges are climbed so."""
     ordered = [axis for axis, values in enumerate(grid) if _is_ordered(values)]
     for first, second in combinations(ordered, 2):
@@ -144,7 +144,7 @@ def _mean_psnr(
     return float(np.mean([peak_signal_noise_ratio(truth, picture, data_range=1) for truth, picture in pairs]))
 
 
-def _at(grid: dict[str, tuple], place: tuple[int, ...]) -> Parameters:
+def _at(grid: dict[str, tuple], place: GridIndex) -> Parameters:
     return {name: values[index] for (name, values), index in zip(grid.items(), place, strict=True)}
 
 

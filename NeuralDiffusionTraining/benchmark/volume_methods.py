@@ -44,15 +44,16 @@ class VolumeMethod:
     ----------
     name
         What the table calls it.
-    noise_level
-        What it is told: ``"none"``, ``"estimated"`` (it finds the level out by itself) or ``"true"``.
+    told
+        The noise level that it is told, in files "noise_level": ``"none"``, ``"estimated"`` (it finds the level out by
+        itself) or ``"true"``.
     denoise
         Returns the image, shape and units of the noisy one, and the noise level that it worked with, if it estimates
         one.
     """
 
     name: str
-    noise_level: str
+    told: str
     denoise: Callable[[NoisyVolume], tuple[np.ndarray, float | None]]
 
 

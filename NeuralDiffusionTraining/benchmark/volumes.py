@@ -160,16 +160,16 @@ def _rows(
         unchanged = head_psnr(noisy.voxels, clean)
         for method in (noisy_input(), *methods):
             # Whoever is not told the level gets NaN: it cannot look by mistake.
-            told = noisy if method.noise_level == "true" else replace(noisy, sigma=math.nan)
+            given = noisy if method.told == "true" else replace(noisy, sigma=math.nan)
             start = time.perf_counter()
-            image, estimated = method.denoise(told)
+            image, estimated = method.denoise(given)
             seconds = time.perf_counter() - start
             psnr = head_psnr(image, clean)
             row = VolumeRow(
                 volume=clean.name,
                 sigma=sigma,
                 method=method.name,
-                noise_level=method.noise_level,
+                noise_level=method.told,
                 psnr_head_db=psnr,
                 ssim_head=head_ssim(image, clean),
                 seconds=seconds,

@@ -12,7 +12,7 @@ from ..files.command_error import CommandError
 from ..files.words import counted
 from .cluster import connected
 from .record import read_record
-from .scaling import Quantity
+from .throughput import Quantity
 
 _EMPTY_TASKS = 1000
 _NEEDED = {"Device", "Seconds", "Bytes", "Voxels"}

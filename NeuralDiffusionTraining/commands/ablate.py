@@ -52,7 +52,7 @@ def ablate(
         trained_for,
     )
     from ..training.config import bundled_config, parse_settings
-    from ..training.run import Place
+    from ..training.run import RunSite
 
     check_outputs(json_file, markdown_file, inputs=[bundled_config(config)])
     variants = {"design": ABLATED, "competitors": COMPETITORS, "optimisers": OPTIMISERS}[of]
@@ -66,7 +66,7 @@ def ablate(
     rows, facts = train_and_measure(
         variants,
         configuration(bundled_config(config), trained_for(noise) | parse_settings(settings or [])),
-        Place(data, output, device),
+        RunSite(data, output, device),
         noise,
         limit,
         lambda name: console.print(f"Training: {name}"),

@@ -72,8 +72,8 @@ def scale(
     Example: neural-diffusion scale clean --storage 5000
     """
     from ..cohort.measured import measure_dask, megabytes_of, on_cpu, read_records, seconds_of, voxels_of
-    from ..cohort.scaling import Quantity, ScanCost, Site
-    from ..cohort.scaling_tables import to_markdown
+    from ..cohort.throughput import Quantity, ScanCost, Site
+    from ..cohort.throughput_tables import to_markdown
 
     def given(value: float | None) -> Quantity | None:
         return None if value is None else Quantity(value, "given")

@@ -66,7 +66,7 @@ def build_rows(
         If two rows share a name.
     """
     from ..benchmark.evaluation import noisy_input
-    from ..benchmark.learned import NEIGHBOURHOODS, ours
+    from ..benchmark.learned import TABLE_NEIGHBOURHOODS, ours
     from ..benchmark.learned import trained as trained_row
     from ..benchmark.methods import check_names
 
@@ -87,7 +87,7 @@ def build_rows(
     rows += [trained_row(name, path, settings, denoiser.device, precision) for name, path in checkpoints]
     rows += own
     if "ours" in asked:
-        rows += ours(denoiser, settings, NEIGHBOURHOODS if neighbours is None else (neighbours,))
+        rows += ours(denoiser, settings, TABLE_NEIGHBOURHOODS if neighbours is None else (neighbours,))
     if "levers" in asked:
         from ..speed.levers import lever_rows
 

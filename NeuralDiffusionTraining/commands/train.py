@@ -52,7 +52,7 @@ def train(
     from lightning.pytorch.utilities import rank_zero_only
 
     from ..training.config import bundled_config, parse_settings, read_config
-    from ..training.run import Place, run_training
+    from ..training.run import RunSite, run_training
 
     given = {
         "network": network,
@@ -66,6 +66,6 @@ def train(
     }
     overrides = {name: value for name, value in given.items() if value is not None}
     chosen = read_config(bundled_config(config), {**overrides, **parse_settings(settings or [])})
-    best = run_training(chosen, Place(data, output, device, devices, num_nodes, start))
+    best = run_training(chosen, RunSite(data, output, device, devices, num_nodes, start))
     if rank_zero_only.rank == 0:
         typer.echo(f"The best weights are in {best}.")

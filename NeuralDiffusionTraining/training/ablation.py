@@ -17,7 +17,7 @@ from ..benchmark.tables import rows as table_rows
 from ..data.loaded_part import load_part
 from ..files.command_error import CommandError
 from .config import TrainingConfig, read_config
-from .run import Place, run_training
+from .run import RunSite, run_training
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ OPTIMISERS = tuple(
 def train_and_measure(
     variants: Sequence[Variant],
     base: Callable[[dict[str, Any]], TrainingConfig],
-    place: Place,
+    site: RunSite,
     noise: str = "rician",
     limit: int = 0,
     report: Callable[[str], None] | None = None,
@@ -88,7 +88,7 @@ def train_and_measure(
         The first one is what the others are compared with.
     base
         Gives the configuration with the changes of a variant.
-    place
+    site
         Its output receives one folder for each variant; runs that are finished there are only measured.
     noise
         What the test slices are corrupted with.
@@ -110,15 +110,15 @@ def train_and_measure(
     for variant, config in zip(variants, configs, strict=True):
         if report is not None:
             report(variant.name)
-        folder = place.output / _folder_name(variant.name)
-        checkpoint = run_training(config, replace(place, output=folder))
+        folder = site.output / _folder_name(variant.name)
+        checkpoint = run_training(config, replace(site, output=folder))
         for refine in (True, False):
-            method = _method(variant, config, checkpoint, noise, refine, place.device)
+            method = _method(variant, config, checkpoint, noise, refine, site.device)
             if not refine and method.parameters == methods[-1].parameters:
                 continue
             methods.append(replace(method, group=OUR_GROUP) if config is first and refine else method)
             names[method.name] = (variant.name, refine)
-    test = load_part(place.data, first.split, "test", limit)
+    test = load_part(site.data, first.split, "test", limit)
     results = evaluate([*methods, noisy_input()], test.clean, noise, groups=test.groups)
     rows = table_rows(results)
     for row in rows:

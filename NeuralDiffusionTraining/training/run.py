@@ -48,7 +48,7 @@ _LOG_EVERY = 20
 
 
 @dataclass(frozen=True)
-class Place:
+class RunSite:
     """Where a run reads, writes and computes; none of it changes the result but for rounding.
 
     `devices` is the number of processes on each of `nodes` machines; `start` a checkpoint whose weights the run starts
@@ -63,7 +63,7 @@ class Place:
     start: Path | None = None
 
 
-def run_training(config: TrainingConfig, place: Place) -> Path:
+def run_training(config: TrainingConfig, site: RunSite) -> Path:
     """Train, or go on training, and return the path of the best checkpoint.
 
     Raises
@@ -74,40 +74,40 @@ def run_training(config: TrainingConfig, place: Place) -> Path:
     DeviceError
         If the device is unknown or absent.
     """
-    device = resolve_device(place.device)
-    split = load_split(config.split, place.data)
+    device = resolve_device(site.device)
+    split = load_split(config.split, site.data)
     for part in ("train", "validation"):
         if not split.part(part):
             raise CommandError(f"Split '{config.split}' has no {part} slices: choose another.")
-    _check_shares(config, split, place.devices * place.nodes)
-    _check_devices(place, device)
-    newest = place.output / NEWEST
+    _check_shares(config, split, site.devices * site.nodes)
+    _check_devices(site, device)
+    newest = site.output / NEWEST
     begun = _same_run(newest, config, split)
     silence_lightning()
     L.seed_everything(config.seed, verbose=False)
-    module = _data(config, place.data, split)
+    module = _data(config, site.data, split)
     steps = module.batches * config.epochs
-    start = None if place.start is None else _start(place.start, config.network)
+    start = None if site.start is None else _start(site.start, config.network)
     if begun is not None and start is not None and _started_from(start) != begun.made.get("started_from"):
         raise CommandError(
-            f"Folder '{place.output}' holds a run that did not start from '{place.start}': "
+            f"Folder '{site.output}' holds a run that did not start from '{site.start}': "
             "go on with it without --init, or give another folder."
         )
     precision = _precision(config, device)
     # A run that goes on was made as it began, whatever is asked for or checked out by now.
-    made = begun.made if begun is not None else _provenance(config, place.data, split, start, precision)
+    made = begun.made if begun is not None else _provenance(config, site.data, split, start, precision)
     if begun is None or int(begun.done["epochs_done"]) < config.epochs:
         _tell_precision(config, device, precision, made.get("precision", precision))
     task = DenoisingTask(config.model_dump(mode="json"), steps, made)
     if start is not None and begun is None:
         task.network.load_state_dict(start.network.state_dict())
     task.network.to(memory_format=torch.channels_last)
-    _check_normalisation(task.network, config.network, place, device)
-    make_folder(place.output)
-    with _alone_in(place.output):
-        remove_unfinished(place.output, {BEST, NEWEST, TABLE, PICTURE})
-        _fit(task, module, config, place, device, precision)
-    return place.output / BEST
+    _check_normalisation(task.network, config.network, site, device)
+    make_folder(site.output)
+    with _alone_in(site.output):
+        remove_unfinished(site.output, {BEST, NEWEST, TABLE, PICTURE})
+        _fit(task, module, config, site, device, precision)
+    return site.output / BEST
 
 
 def _precision(config: TrainingConfig, device: torch.device) -> Precision:
@@ -136,17 +136,17 @@ def _fit(
     task: DenoisingTask,
     module: SliceData,
     config: TrainingConfig,
-    place: Place,
+    site: RunSite,
     device: torch.device,
     precision: Precision,
 ) -> None:
-    processes = place.devices * place.nodes
-    newest = place.output / NEWEST
+    processes = site.devices * site.nodes
+    newest = site.output / NEWEST
     trainer = L.Trainer(
         max_epochs=config.epochs,
         accelerator=device.type,
-        devices=[device.index or 0] if device.type == "cuda" and place.devices == 1 else place.devices,
-        num_nodes=place.nodes,
+        devices=[device.index or 0] if device.type == "cuda" and site.devices == 1 else site.devices,
+        num_nodes=site.nodes,
         # A short run of the diffusion leaves the conduction networks of its later stages unused.
         strategy=DDPStrategy(find_unused_parameters=True) if processes > 1 else "auto",
         # Means and variances of the whole batch, as of one process.
@@ -156,9 +156,9 @@ def _fit(
         precision=precision,
         gradient_clip_val=config.optimiser.clip,
         reload_dataloaders_every_n_epochs=1,
-        logger=[CSVLogger(place.output, name=CURVES), TensorBoardLogger(place.output, name="tensorboard", version="")],
+        logger=[CSVLogger(site.output, name=CURVES), TensorBoardLogger(site.output, name="tensorboard", version="")],
         log_every_n_steps=min(_LOG_EVERY, module.batches),
-        callbacks=_callbacks(config, place.output),
+        callbacks=_callbacks(config, site.output),
         num_sanity_val_steps=0,
         check_val_every_n_epoch=min(config.validate_every, config.epochs),
         enable_model_summary=False,
@@ -174,7 +174,7 @@ def _fit(
                 trainer.fit(task, module, ckpt_path=newest if newest.exists() else None)
         except OSError as error:
             raise CommandError(
-                f"The run in '{place.output}' cannot be written ({error.strerror or error}): make room or name another "
+                f"The run in '{site.output}' cannot be written ({error.strerror or error}): make room or name another "
                 "folder. The same command goes on from the last checkpoint that is there."
             ) from error
 
@@ -212,25 +212,25 @@ def _check_shares(config: TrainingConfig, split: Split, processes: int) -> None:
         raise CommandError(f"{what} cannot be shared out evenly among {processes} processes: choose {instead}.")
 
 
-def _check_devices(place: Place, device: torch.device) -> None:
-    if place.devices == 1 or device.type == "cpu":
+def _check_devices(site: RunSite, device: torch.device) -> None:
+    if site.devices == 1 or device.type == "cpu":
         return
-    if ":" in place.device:
+    if ":" in site.device:
         raise CommandError(
-            f"Device '{place.device}' is one of several, and {place.devices} are asked for: "
+            f"Device '{site.device}' is one of several, and {site.devices} are asked for: "
             f"give --device {device.type}, or --devices 1."
         )
     found = torch.cuda.device_count() if device.type == "cuda" else 1
-    if place.devices > found:
+    if site.devices > found:
         raise CommandError(
-            f"{place.devices} devices are asked for, and device '{device.type}' is there {found} times: "
+            f"{site.devices} devices are asked for, and device '{device.type}' is there {found} times: "
             f"give --devices {found}."
         )
 
 
-def _check_normalisation(network: nn.Module, name: str, place: Place, device: torch.device) -> None:
+def _check_normalisation(network: nn.Module, name: str, site: RunSite, device: torch.device) -> None:
     """Refuse what would be computed otherwise by several processes: PyTorch shares batch statistics on CUDA alone."""
-    several = place.devices * place.nodes > 1 and device.type != "cuda"
+    several = site.devices * site.nodes > 1 and device.type != "cuda"
     if several and any(isinstance(module, nn.BatchNorm2d) for module in network.modules()):
         raise CommandError(
             f"Network '{name}' normalises over the whole batch, which several processes can do on CUDA alone: "

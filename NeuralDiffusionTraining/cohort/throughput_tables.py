@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..files.markdown import markdown_table
 from ..files.words import counted
-from .scaling import CORES, GPUS, Quantity, ScanCost, Site, Speed, host_cores, saturation, speed
+from .throughput import CORES, GPUS, Quantity, ScanCost, Site, Speed, host_cores, saturation, speed
 
 
 def to_markdown(cost: ScanCost, site: Site, scans: int) -> str:
