@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-# Infinity would pass a lower bound alone.
+# An upper bound is needed, as `min=` alone lets infinity through.
 LARGEST_SIGMA = 1.0
 SMALLEST_SIGMA = 1e-4
 """Of what is measured relative to the noise: far below a grey level, where 32-bit floats round it away."""

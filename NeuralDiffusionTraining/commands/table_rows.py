@@ -1,4 +1,4 @@
-"""Which rows a table shall have, as `evaluate` and `fidelity` are asked for them."""
+"""Which rows a table shall have, as `evaluate`, `fidelity` and `segmentation` are asked for them."""
 
 from __future__ import annotations
 

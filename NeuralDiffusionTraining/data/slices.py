@@ -1,4 +1,4 @@
-"""The Br35H slices: which there are, which part of the split each belongs to, and their pixels."""
+"""The Br35H slices: which there are, and their pixels."""
 
 from __future__ import annotations
 

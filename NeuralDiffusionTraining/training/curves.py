@@ -17,7 +17,7 @@ TABLE, PICTURE = "curves.csv", "curves.png"
 
 
 class CurveFiles(L.Callback):
-    """Writes `curves.csv` and `curves.png` into the folder of the run after every validation."""
+    """Writes `curves.csv` and `curves.png` into the folder of the run after every epoch."""
 
     def __init__(self, output: Path) -> None:
         self.output = output

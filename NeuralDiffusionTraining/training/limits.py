@@ -1,4 +1,4 @@
-"""How large options of a training may be: infinity would pass a lower bound alone."""
+"""How large options of a training may be: an upper bound is needed, as a lower one alone lets infinity through."""
 
 from __future__ import annotations
 
