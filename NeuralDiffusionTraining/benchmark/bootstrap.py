@@ -51,8 +51,6 @@ class GroupBootstrap:
     def __init__(self, groups: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> None:
         _, self._member_of = np.unique(np.asarray(groups), return_inverse=True)
         self.groups = int(self._member_of.max()) + 1
-        self.resamples = resamples
-        self.seed = seed
         chances = np.full(self.groups, 1 / self.groups)
         drawn = np.random.default_rng(seed).multinomial(self.groups, chances, size=resamples)
         self._weights = drawn[:, self._member_of].astype(np.float64)

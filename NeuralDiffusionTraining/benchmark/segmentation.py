@@ -21,6 +21,9 @@ _TREES = 50
 _DEPTH = 14
 _TRAINING_PIXELS = 100_000
 _LARGEST_SCALE = 8
+_SEED = 0
+"""Of the forest, and of the draw of its pixels where there are more than it needs."""
+
 # For scikit-image, label 0 is a pixel that nobody labelled.
 _BACKGROUND, _LESION = 1, 2
 
@@ -46,7 +49,7 @@ class Overlap:
     false_lesion: np.ndarray
 
 
-def train_segmenter(clean: np.ndarray, lesions: np.ndarray, seed: int = 0) -> RandomForestClassifier:
+def train_segmenter(clean: np.ndarray, lesions: np.ndarray) -> RandomForestClassifier:
     """A random forest on intensity, edges and texture at scales of 1 to 8 pixels; it sees clean slices only.
 
     Parameters
@@ -55,8 +58,6 @@ def train_segmenter(clean: np.ndarray, lesions: np.ndarray, seed: int = 0) -> Ra
         (slices, rows, columns), float32 in [0, 1].
     lesions
         Boolean, same shape.
-    seed
-        Of the forest, and of the draw of its pixels where there are more than it needs.
 
     Raises
     ------
@@ -64,14 +65,14 @@ def train_segmenter(clean: np.ndarray, lesions: np.ndarray, seed: int = 0) -> Ra
         If the masks show no lesion, or nothing else.
     """
     labels = np.where(lesions, _LESION, _BACKGROUND).astype(np.uint8)
-    chosen = np.random.default_rng(seed).random(labels.shape) < _TRAINING_PIXELS / labels.size
+    chosen = np.random.default_rng(_SEED).random(labels.shape) < _TRAINING_PIXELS / labels.size
     if len(np.unique(labels[chosen])) < 2:
         raise CommandError(
             f"The masks of the {len(clean)} training slices show {'no' if not lesions.any() else 'too few or only'} "
             "lesion pixels: give more masks, or another split."
         )
     features = np.concatenate([_features(picture)[here] for picture, here in zip(clean, chosen, strict=True)])
-    forest = RandomForestClassifier(_TREES, max_depth=_DEPTH, random_state=seed)
+    forest = RandomForestClassifier(_TREES, max_depth=_DEPTH, random_state=_SEED)
     return fit_segmenter(labels[chosen], features, forest)
 
 

@@ -24,7 +24,7 @@ _HEADINGS = {
 }
 
 
-def rows(results: Results, resamples: int = RESAMPLES, seed: int = 0) -> list[dict[str, Any]]:
+def rows(results: Results, resamples: int = RESAMPLES) -> list[dict[str, Any]]:
     """One dictionary for each method, for JSON.
 
     Every figure is {"mean", "low", "high"}: the mean over slices and its 95 % interval, bootstrapped over groups of
@@ -32,7 +32,7 @@ def rows(results: Results, resamples: int = RESAMPLES, seed: int = 0) -> list[di
     ``None`` where there is no reference. Slices without a head or without background do not count in the figures of
     that region.
     """
-    bootstrap = GroupBootstrap(results.groups, resamples, seed)
+    bootstrap = GroupBootstrap(results.groups, resamples)
     return [_row(measurement, results.reference, bootstrap) for measurement in results.rows]
 
 

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from NeuralDiffusionLib.network.neural_diffusion import NetworkOutput
 
-DEPTH = 17
-WIDTH = 32
+_DEPTH = 17
+_WIDTH = 32
 
 
 class DnCNN(nn.Module):
@@ -20,22 +20,15 @@ class DnCNN(nn.Module):
 
     It is blind, as the paper's DnCNN-B: of the arguments of `forward` only `slices` counts. The output's conduction is
     0, as nothing diffuses, and its noise level is NaN, as none is used.
-
-    Parameters
-    ----------
-    depth
-        Number of convolutions, 2 or more.
-    width
-        Channels between them.
     """
 
-    def __init__(self, depth: int = DEPTH, width: int = WIDTH) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        layers: list[nn.Module] = [nn.Conv2d(1, width, 3, padding=1), nn.ReLU()]
-        for _ in range(depth - 2):
+        layers: list[nn.Module] = [nn.Conv2d(1, _WIDTH, 3, padding=1), nn.ReLU()]
+        for _ in range(_DEPTH - 2):
             # The normalisation has a shift of its own, so the convolution needs none.
-            layers += [nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
-        self.layers = nn.Sequential(*layers, nn.Conv2d(width, 1, 3, padding=1))
+            layers += [nn.Conv2d(_WIDTH, _WIDTH, 3, padding=1, bias=False), nn.BatchNorm2d(_WIDTH), nn.ReLU()]
+        self.layers = nn.Sequential(*layers, nn.Conv2d(_WIDTH, 1, 3, padding=1))
         for layer in self.layers:
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
