@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib import rc_context
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ..benchmark.methods import OUR_GROUP, TRAINED_GROUP
@@ -36,7 +35,6 @@ _INK = "#010203"
 def plot_curves(curves: pd.DataFrame, path: Path) -> None:
     """Write the learning curves as PNG (or whatever the name of the file asks for); see `curves_figure`."""
     figure = curves_figure(curves)
-    FigureCanvasAgg(figure)
     figure.savefig(path, dpi=_DPI, facecolor="white")
 
 
@@ -139,7 +137,6 @@ def grid_figure(rows: Sequence[Sequence[Panel]]) -> Figure:
 
 def as_png(figure: Figure) -> bytes:
     """The figure on white."""
-    FigureCanvasAgg(figure)
     written = io.BytesIO()
     figure.savefig(written, format="png", dpi=_DPI, facecolor="white")
     return written.getvalue()
@@ -147,7 +144,6 @@ def as_png(figure: Figure) -> bytes:
 
 def as_svg(figure: Figure) -> str:
     """The figure as an element for a page: without background, its text and lines in the page's own colour."""
-    FigureCanvasAgg(figure)
     written = io.StringIO()
     # The names of shared parts come from their content, so that figures on one page do not disturb each other.
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "neural-diffusion"}):

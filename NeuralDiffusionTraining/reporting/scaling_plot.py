@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
@@ -38,7 +37,6 @@ def plot_scaling(curves: dict[str, Curve], path: Path) -> None:
     columns = min(len(curves), _COLUMNS)
     rows = math.ceil(len(curves) / columns)
     figure = Figure(figsize=(_PANEL_INCHES[0] * columns, _PANEL_INCHES[1] * rows), layout="constrained")
-    FigureCanvasAgg(figure)
     for number, (name, curve) in enumerate(curves.items(), start=1):
         axes = figure.add_subplot(rows, columns, number)
         across, along = _AXES[name]

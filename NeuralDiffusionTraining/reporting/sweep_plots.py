@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ..benchmark.published import ORIGINAL_PSNR_DB
@@ -53,7 +52,6 @@ def plot_sweep(cells: list[dict[str, Any]], folder: Path) -> list[Path]:
         raise CommandError(f"Folder '{folder}' cannot be made ({error.strerror}): name another place.") from error
     drawn = {"sweep_sigma.png": _against_sigma(cells), "sweep_iterations.png": _against_iterations(cells)}
     for name, figure in drawn.items():
-        FigureCanvasAgg(figure)
         write_file(folder / name, lambda unfinished, figure=figure: figure.savefig(unfinished, dpi=_DPI))
     return [folder / name for name in drawn]
 
