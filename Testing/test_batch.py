@@ -262,7 +262,7 @@ def test_a_task_that_kills_every_worker_fails_alone():
     assert sorted(outcome.name for outcome in outcomes) == sorted(task.name for task in tasks)
     failed = {outcome.name: outcome.reason for outcome in outcomes if outcome.state == "failed"}
     assert set(failed) == {"poisoned", "faulty"}
-    assert "killed every worker" in failed["poisoned"]
+    assert "Every worker that tried it died" in failed["poisoned"]
     assert failed["faulty"] == "RuntimeError: a fault"
 
 

@@ -394,7 +394,7 @@ def test_a_sidecar_that_is_damaged_fails_its_own_scan_alone(study):
     done = run_here("batch", study, study / "derivatives", "--workers", 1)
     assert (done.status, done.err) == (1, "")
     assert "Denoised 1 of 2 scans" in done.out
-    assert "sub-02_T1w.json cannot be read as JSON: mend it first." in done.out
+    assert "sub-02_T1w.json cannot be read as JSON: fix it first." in done.out
 
 
 def test_a_sidecar_that_may_not_be_read_is_named(study, monkeypatch):

@@ -51,7 +51,7 @@ def refused(*arguments):
 )
 def test_two_outputs_of_one_name_are_refused(folder, arguments):
     before = sorted(folder.rglob("*"))
-    assert "is named for two of the files to write: choose two names" in refused(*arguments)
+    assert "is given for two outputs: choose different names" in refused(*arguments)
     assert sorted(folder.rglob("*")) == before
     assert (folder / "page.html").read_text() == "as it was"
 
@@ -173,7 +173,7 @@ def test_a_folder_that_is_there_need_not_be_made(folder, monkeypatch):
 
 def test_links_and_other_spellings_are_the_same_file(folder):
     (folder / "other").symlink_to(folder / "results")
-    with pytest.raises(CommandError, match="two of the files"):
+    with pytest.raises(CommandError, match="two outputs"):
         check_outputs(folder / "results" / "a", folder / "other" / "a")
     with pytest.raises(CommandError, match="over what is read"):
         check_outputs(folder / "masks" / ".." / "w.pt", inputs=[None, folder / "w.pt"])

@@ -262,7 +262,7 @@ def test_what_is_no_file_and_ends_the_librarys_list_is_named(tmp_path, make):
 
     sentence = refused(tmp_path / "dicom", tmp_path / "clean.nrrd")
 
-    assert sentence == f"{odd} is no file, but a link to nothing or a pipe: remove it from there."
+    assert sentence == f"{odd} is not a regular file but a broken link or a pipe: remove it."
 
 
 def test_images_that_do_not_say_of_which_class_they_are_make_a_volume(tmp_path):

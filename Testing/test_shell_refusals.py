@@ -126,7 +126,7 @@ def test_refuses_what_is_no_scan(unchanged, tmp_path, make, name, words):
         (["old.nrrd"], "--overwrite"),
         (["scan.nrrd"], "the input itself"),
         (["folder.nrrd"], "'folder.nrrd' is a folder: name a file."),
-        (["clean.nrrd", "--conduction", "clean.nrrd"], "two of the files"),
+        (["clean.nrrd", "--conduction", "clean.nrrd"], "two outputs"),
         (["clean.nrrd", "--conduction", "old.nrrd"], "old.nrrd"),
         (["clean.nrrd", "--conduction", "map.jpg"], "map.jpg"),
         (["clean.nrrd", "--iterations", "0"], "1 to 64"),

@@ -62,7 +62,7 @@ def test_a_network_of_batch_statistics_is_not_spread_over_processes_that_cannot_
 @pytest.mark.parametrize(
     ("device", "words"),
     [
-        ("cuda", r"^4 devices are asked for, and device 'cuda' is there 2 times: give --devices 2\.$"),
+        ("cuda", r"^4 devices were asked for, but only 2 of type 'cuda' are available: give --devices 2\.$"),
         ("cuda:1", r"^Device 'cuda:1' is one of several, and 4 are asked for: give --device cuda, or --devices 1\.$"),
     ],
 )

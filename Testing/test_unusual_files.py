@@ -240,7 +240,7 @@ class TestPlaces:
         scan = write(tmp_path / "scan.nrrd")
         (tmp_path / "sub").mkdir()
         same = tmp_path / "sub" / ".." / "clean.nrrd"
-        assert "two of the files" in refused(scan, tmp_path / "clean.nrrd", "--conduction", same)
+        assert "two outputs" in refused(scan, tmp_path / "clean.nrrd", "--conduction", same)
 
     @pytest.mark.parametrize("named", ["scan.nrrd", "link.nrrd"])
     def test_a_map_never_replaces_the_scan(self, tmp_path, named):

@@ -40,9 +40,9 @@ def read_description(root: Path) -> dict[str, Any]:
     try:
         content = read_json(path)
     except (OSError, ValueError) as error:
-        raise CommandError(f"{path} cannot be read as JSON: mend it first.") from error
+        raise CommandError(f"{path} cannot be read as JSON: fix it first.") from error
     if not isinstance(content, dict):
-        raise CommandError(f"{path} describes no BIDS dataset: mend it first.")
+        raise CommandError(f"{path} describes no BIDS dataset: fix it first.")
     return content
 
 
@@ -88,7 +88,7 @@ def bids_fields(root: Path, scan: Path, description: dict[str, Any]) -> dict[str
             except OSError as error:
                 raise CommandError(f"{sidecar} cannot be read ({error.strerror}): make it readable first.") from error
             except (ValueError, AttributeError) as error:
-                raise CommandError(f"{sidecar} cannot be read as JSON: mend it first.") from error
+                raise CommandError(f"{sidecar} cannot be read as JSON: fix it first.") from error
     return {"Sources": [f"bids:source:{scan.relative_to(root).as_posix()}"], "SkullStripped": stripped}
 
 

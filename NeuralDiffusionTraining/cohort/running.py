@@ -14,7 +14,8 @@ from .outcome import Outcome
 _MESSAGE = 1000
 _IN_FLIGHT = 10_000
 _KILLS = (
-    "It killed every worker that tried it, alone at last: the memory may be too small, or the file is made to do harm."
+    "Every worker that tried it died, even the last one, which ran alone: the memory may be too small, or the file may "
+    "be malicious."
 )
 
 

@@ -96,7 +96,7 @@ def _check_is_file(path: Path) -> None:
         message = f"{shown(path)} cannot be read ({error.strerror}): ask for the permission to read it."
         raise CommandError(message) from error
     if not is_file:
-        raise CommandError(f"{shown(path)} is no file, but a link to nothing or a pipe: remove it from there.")
+        raise CommandError(f"{shown(path)} is not a regular file but a broken link or a pipe: remove it.")
 
 
 def _check_left_out(folder: Path, series: Series, taken: set[Path]) -> None:

@@ -94,7 +94,7 @@ def check_distinct(outputs: Iterable[Path | None], inputs: Iterable[Path | None]
         if any(are_same(output, other) for other in read):
             raise CommandError(f"'{output}' would be written over what is read: choose another name for the output.")
         if any(are_same(output, other) for other in written):
-            raise CommandError(f"'{output}' is named for two of the files to write: choose two names.")
+            raise CommandError(f"'{output}' is given for two outputs: choose different names.")
         written.append(output)
 
 

@@ -223,8 +223,8 @@ def _check_devices(site: RunSite, device: torch.device) -> None:
     found = torch.cuda.device_count() if device.type == "cuda" else 1
     if site.devices > found:
         raise CommandError(
-            f"{site.devices} devices are asked for, and device '{device.type}' is there {found} times: "
-            f"give --devices {found}."
+            f"{site.devices} devices were asked for, but only {found} of type '{device.type}' "
+            f"{'is' if found == 1 else 'are'} available: give --devices {found}."
         )
 
 
