@@ -165,6 +165,8 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """
         self.restoring = True
         self.setParameterNode(None)
+        for section in self._sections:
+            section.beforeImport()
 
     def onSceneEndImport(self, caller: vtk.vtkObject, event: str) -> None:
         """Show what the loaded scene's parameter node says, if the module is open."""

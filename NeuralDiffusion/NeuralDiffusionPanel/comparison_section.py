@@ -87,6 +87,10 @@ class ComparisonSection(Section):
                 self._show(volumes)
         self._showWhetherSideBySide()
 
+    def beforeImport(self) -> None:
+        # Watched, it would take the views of the added scene for the user's choice and put the former layers there.
+        self._sideBySide.forget()
+
     def forget(self) -> None:
         self._sideBySide.forget()
         self._showWhetherSideBySide()

@@ -91,6 +91,11 @@ class LookSection(Section):
                 self._hideRemoved()
         self.onViewsChanged()
 
+    def beforeImport(self) -> None:
+        # What lies under the looks stands in the views' nodes, from which they are taken up again afterwards.
+        self.logic.looks.forget()
+        self._pair, self._beneath = None, None
+
     def forget(self) -> None:
         self._watch.stop()
         self.logic.looks.forget()

@@ -74,6 +74,9 @@ class OverlaySection(Section):
             self._hide()
         self.onViewsChanged()
 
+    def beforeImport(self) -> None:
+        self._shown = None
+
     def forget(self) -> None:
         self._watch.stop()
         self._shown, self._mapWithLegend = None, None

@@ -65,6 +65,9 @@ class Section:
     def leave(self) -> None:
         """The user opens another module."""
 
+    def beforeImport(self) -> None:
+        """Another scene is about to be added: forget what the slice views show, for its views replace those there."""
+
     def forget(self) -> None:
         """The scene is about to close: let go of its nodes without touching them."""
 
