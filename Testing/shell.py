@@ -99,6 +99,11 @@ def voxels_of(path: Path) -> np.ndarray:
     return sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
 
 
+def files_in(folder: Path) -> dict[str, bytes]:
+    """The content of every file below a folder, by its path within it."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def assert_same_geometry(path: Path, reference: sitk.Image, tolerance: float) -> None:
     found = sitk.ReadImage(str(path))
     assert found.GetSize() == reference.GetSize()

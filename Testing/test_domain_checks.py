@@ -96,7 +96,7 @@ class TestOrdinaryScans:
 
 class TestFarBelowZero:
     @pytest.mark.parametrize("axis", range(3))
-    def test_ct(self, axis):
+    def test_the_air_of_ct_is_warned_of(self, axis):
         volume = ct((20, 40, 48))
         the_one(domain_warnings(volume, ISOTROPIC, axis), f"far below zero, down to {volume.min()}", "CT", "Gaussian")
 
