@@ -65,6 +65,23 @@ def test_figures_are_those_of_the_benchmarks_pixels(cells, clean):
             assert cell[name][figure]["mean"] == pytest.approx(mean)
 
 
+def test_slices_that_a_mean_hides_are_counted(clean):
+    def spoils_the_second(noisy, settings):
+        image = noisy.copy()
+        image[0] = clean[0] + (noisy[0] - clean[0]) / 2
+        image[1] = clean[1] + (noisy[1] - clean[1]) * 1.2
+        return SimpleNamespace(image=image, diffused=noisy)
+
+    noisy_free, noisy = swept.sweep(spoils_the_second, clean, np.arange(2), ["gaussian"], [0.0, 0.1], [8], [16])
+    assert noisy["full"]["worse_slices"] == 1
+    # A fifth more of the error: 20 log10 1.2 dB, less what is cut off at 0 and 1.
+    assert noisy["full"]["largest_loss_db"] == pytest.approx(1.58, abs=0.2)
+    assert noisy["full"]["lowest_psnr_db"] < noisy["full"]["psnr_db"]["mean"]
+    assert (noisy["diffused"]["worse_slices"], noisy["diffused"]["largest_loss_db"]) == (0, 0)
+    # Without noise every change is for the worse, which says nothing.
+    assert "worse_slices" not in noisy_free["full"]
+
+
 def test_csv_has_one_line_for_each_combination(cells):
     lines = list(csv.DictReader(io.StringIO(to_csv(cells))))
     assert len(lines) == len(cells)

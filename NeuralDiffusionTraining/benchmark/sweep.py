@@ -11,7 +11,7 @@ import numpy as np
 from NeuralDiffusionLib import NOISE_TYPES, DenoiseSettings
 from NeuralDiffusionLib.engine.settings import NEIGHBOURHOODS
 
-from .bootstrap import GroupBootstrap
+from .bootstrap import GroupBootstrap, paired_difference
 from .evaluation import corrupt_all
 from .metrics import FIGURES, head_masks, measure_all
 from .network_pass import NetworkPass
@@ -49,19 +49,26 @@ def sweep(
     list of dict
         For JSON, one for each combination: "noise", "sigma", "neighbours", "iterations" and, for the pictures "noisy",
         "diffused" (without refinement) and "full", the figures of `SWEPT_FIGURES` as {"mean", "low", "high"}. One pass
-        of the network gives both pictures.
+        of the network gives both pictures. For "diffused" and "full" also what a mean hides: "lowest_psnr_db" of all
+        slices and, where noise was added, "worse_slices", the number of those with a PSNR below that of the noisy
+        slice, and "largest_loss_db", 0 or more.
     """
     heads = head_masks(clean)
     bootstrap = GroupBootstrap(groups)
 
-    def figures(pictures: np.ndarray) -> dict[str, Any]:
+    def figures(pictures: np.ndarray) -> tuple[dict[str, Any], np.ndarray]:
         columns = measure_all(pictures, clean, heads)
-        return {name: bootstrap.interval(columns[:, FIGURES.index(name)]).as_dict() for name in SWEPT_FIGURES}
+        means = {name: bootstrap.interval(columns[:, FIGURES.index(name)]).as_dict() for name in SWEPT_FIGURES}
+        return means, columns[:, FIGURES.index("psnr_db")]
+
+    def denoised(pictures: np.ndarray, before: np.ndarray, sigma: float) -> dict[str, Any]:
+        means, psnr = figures(pictures)
+        return {**means, "lowest_psnr_db": float(psnr.min()), **(_harm(psnr, before) if sigma else {})}
 
     cells = []
     for noise, sigma in product(noises, sigmas):
         noisy, _ = corrupt_all(clean, noise, sigma)
-        before = figures(noisy)
+        of_noisy, before = figures(noisy)
         for neighbours, steps in product(neighbourhoods, iterations):
             settings = DenoiseSettings(noise=noise, neighbours=neighbours, iterations=steps)
             pictures = network(noisy, settings)
@@ -71,11 +78,16 @@ def sweep(
                     "sigma": sigma,
                     "neighbours": neighbours,
                     "iterations": steps,
-                    "noisy": before,
-                    "diffused": figures(pictures.diffused),
-                    "full": figures(pictures.image),
+                    "noisy": of_noisy,
+                    "diffused": denoised(pictures.diffused, before, sigma),
+                    "full": denoised(pictures.image, before, sigma),
                 }
             )
             if progress is not None:
                 progress(f"{noise}, sigma {sigma:g}")
     return cells
+
+
+def _harm(psnr: np.ndarray, before: np.ndarray) -> dict[str, Any]:
+    lost = -paired_difference(psnr, before)
+    return {"worse_slices": int((lost > 0).sum()), "largest_loss_db": max(0.0, float(lost.max()))}

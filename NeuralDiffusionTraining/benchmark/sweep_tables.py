@@ -14,23 +14,30 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 PICTURES = ("noisy", "diffused", "full")
+_HARM = ("lowest_psnr_db", "worse_slices", "largest_loss_db")
 _SETTING = ("noise", "sigma", "neighbours", "iterations")
 
 
 def to_csv(cells: list[dict[str, Any]]) -> str:
     """One line for each combination; columns "full_psnr_db", "full_psnr_db_low", "full_psnr_db_high" and so on.
 
-    Where slices are equal to the clean one their PSNR is infinite: "full_psnr_db_infinite_slices" counts them.
+    Where slices are equal to the clean one their PSNR is infinite: "full_psnr_db_infinite_slices" counts them. At the
+    end stand the lowest PSNR of a slice, and how many slices lost how much.
     """
     ends = {figure: ["mean", "low", "high"] for figure in SWEPT_FIGURES}
     ends["psnr_db"] += ["infinite_slices", "mean_of_finite"]
     columns = [(picture, figure, end) for picture in PICTURES for figure in SWEPT_FIGURES for end in ends[figure]]
     names = ["_".join(column).removesuffix("_mean") for column in columns]
+    harm = [(picture, name) for picture in PICTURES[1:] for name in _HARM]
     lines = [
-        [*(cell[name] for name in _SETTING), *(cell[picture][figure].get(end) for picture, figure, end in columns)]
+        [
+            *(cell[name] for name in _SETTING),
+            *(cell[picture][figure].get(end) for picture, figure, end in columns),
+            *(cell[picture].get(name) for picture, name in harm),
+        ]
         for cell in cells
     ]
-    return csv_text([*_SETTING, *names], lines)
+    return csv_text([*_SETTING, *names, *("_".join(column) for column in harm)], lines)
 
 
 def usual_iterations(cells: list[dict[str, Any]]) -> int:

@@ -60,14 +60,21 @@ class _Quality(_Part):
     edge_mse: _Mean
 
 
+class _DenoisedQuality(_Quality):
+    # Of sweeps without noise there is no harm to tell, and older files lack all three.
+    lowest_psnr_db: float | None = None
+    worse_slices: int | None = None
+    largest_loss_db: float = 0.0
+
+
 class _Cell(_Part):
     noise: Noise
     sigma: float
     neighbours: int
     iterations: int
     noisy: _Quality
-    diffused: _Quality
-    full: _Quality
+    diffused: _DenoisedQuality
+    full: _DenoisedQuality
 
 
 class _Sweep(_Slices):

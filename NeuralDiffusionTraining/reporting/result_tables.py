@@ -147,8 +147,10 @@ def sweep_table(content: dict[str, Any]) -> str:
             gains.append(full["mean"] - theirs)
         gain = "" if theirs is None else f"{full['mean'] - theirs:+.2f}"
         cells = [mean_text(cell[picture]["psnr_db"], 2) for picture in ("noisy", "diffused", "full")]
+        cells += [number_text(cell["full"].get("lowest_psnr_db"), 2), _worse(cell["full"])]
         lines.append([_TITLES[cell["noise"]], f"{cell['sigma']:g}", *cells, number_text(theirs, 2), gain])
-    headings = ["Noise", "Sigma", "Noisy", "No refinement", "Full", "Original project", "Gain"]
+    headings = ["Noise", "Sigma", "Noisy", "No refinement", "Full", "Lowest of a slice", "Slices made worse"]
+    headings += ["Original project", "Gain"]
     text = with_star(table(headings, lines))
     if not gains:
         return text
@@ -157,6 +159,14 @@ def sweep_table(content: dict[str, Any]) -> str:
         f"{text}\n\nAbove the original project in {above} of {len(gains)} cells (mixed noise not counted), by "
         f"{sum(gains) / len(gains):.2f} dB on average."
     )
+
+
+def _worse(picture: dict[str, Any]) -> str:
+    """How many slices lost, and the most that one lost; nothing where that was not measured, or there was no noise."""
+    count = picture.get("worse_slices")
+    if count is None:
+        return ""
+    return f"{count}, by up to {picture['largest_loss_db']:.2f}" if count else "0"
 
 
 def ablation_table(result: Result) -> str:

@@ -12,7 +12,7 @@ set -euo pipefail
 
 slices=0             # of the tables; 0 means all 450
 slices_sweep=48      # of each of the 336 cells of the sweep
-slices_defaults=100  # of each of its cells at the default settings
+slices_defaults=0    # of each of its cells at the default settings
 slices_checks=100    # of the lesions and the envelope
 slices_volume=40     # middle slices of each scan
 epochs_original=10   # of 300, of the student project's own experiment; its variant with trained guidance gets 3
