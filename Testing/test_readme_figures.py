@@ -107,7 +107,9 @@ def test_sweep_is_set_against_the_original_project(results, folder):
     table = block(results, "sweep")
     full = cell["full"]["psnr_db"]["mean"]
     line = next(line for line in table.splitlines() if line.startswith("| Rician | 0.05 |"))
-    assert line.endswith(f"| {full:.2f} | 26.67 | {full - 26.669:+.2f} |")
+    lowest, worse = cell["full"]["lowest_psnr_db"], cell["full"]["worse_slices"]
+    assert f"| {full:.2f} | {lowest:.2f} | {worse}" in line
+    assert line.endswith(f"| 26.67 | {full - 26.669:+.2f} |")
     assert "in 0 of 1 cells (mixed noise not counted)" in table or "in 1 of 1 cells (mixed noise not counted)" in table
 
 
