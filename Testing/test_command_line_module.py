@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from shell import ROOT, head, image, write
+from shell import ROOT, assert_same_geometry, head, image, write
 
 from NeuralDiffusionLib import MAX_ITERATIONS, NEIGHBOURHOODS, NOISE_TYPES, Denoiser, DenoiseSettings, __version__
 
@@ -177,12 +177,13 @@ class TestResult:
         settings = DenoiseSettings(iterations=2, refine=False, slice_axis=2)
         np.testing.assert_array_equal(voxels(tmp_path / "clean.nrrd"), Denoiser("cpu")(array, settings).image)
 
-    @pytest.mark.parametrize("name", ["clean.nii.gz", "clean.mhd"])
+    @pytest.mark.parametrize("name", ["clean.nii.gz", "clean.mhd", "clean.nhdr", "clean.hdr", "clean.img"])
     def test_formats_of_one_and_of_two_files_are_written_whole(self, tmp_path, expected, name):
         folder = tmp_path / "Bilder für Ärzte"
         folder.mkdir()
         run(tmp_path, write(tmp_path / "scan.nrrd"), folder / name, *QUICK)
         np.testing.assert_array_equal(voxels(folder / name), np.rint(expected.image).astype(np.int16))
+        assert_same_geometry(folder / name, image(head()), 1e-4)
         assert not list(folder.glob(".unfinished-*"))
 
 
@@ -261,13 +262,19 @@ class TestRefusal:
             (("scan.nrrd", "scan.nrrd"), "The same file was named twice"),
             (("scan.nrrd", "clean.nrrd", "--conductionVolume", "clean.nrrd"), "The same file was named twice"),
             (("scan.nrrd", "absent/clean.nrrd"), "cannot be written there"),
-            (("scan.nrrd", "clean.png.unknown"), "could not be written"),
             (("scan.nrrd",), "outputVolume"),
         ],
     )
     def test_an_output_that_cannot_be_written_is_named(self, tmp_path, arguments, complaint):
         write(tmp_path / "scan.nrrd")
         assert complaint in refused(tmp_path, *arguments, *QUICK)
+
+    @pytest.mark.parametrize("name", ["clean.tif", "clean.vtk", "clean.gipl", "clean.png", "clean.txt", "c.MHA", "c"])
+    def test_a_format_that_drops_the_geometry_or_cannot_be_written_is_refused_before_the_run(self, tmp_path, name):
+        # No scan is there, so nothing can have run.
+        assert f"{name} cannot be written: let its name end in .nii.gz, " in refused(tmp_path, "scan.nrrd", name)
+        said = refused(tmp_path, "scan.nrrd", "clean.nrrd", "--conductionVolume", name)
+        assert f"{name} cannot be written: let its name end in .nii.gz, " in said
 
     @pytest.mark.parametrize(
         ("arguments", "named"),
@@ -286,8 +293,9 @@ class TestRefusal:
     def test_of_two_outputs_none_is_written_when_one_cannot_be(self, tmp_path):
         write(tmp_path / "scan.nrrd")
         (tmp_path / "clean.nrrd").write_text("mine")
-        sentence = refused(tmp_path, "scan.nrrd", "clean.nrrd", "--conductionVolume", "map.unknown", *QUICK)
-        assert "clean.nrrd and map.unknown could not be written" in sentence
+        (tmp_path / "map.raw").write_text("mine, too")
+        sentence = refused(tmp_path, "scan.nrrd", "clean.nrrd", "--conductionVolume", "map.nhdr", *QUICK)
+        assert "clean.nrrd and map.nhdr could not be written" in sentence
         assert (tmp_path / "clean.nrrd").read_text() == "mine"
 
     @pytest.mark.parametrize("name", ["clean.nii.gz", "clean.img"])

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 LIBRARY = "NeuralDiffusionLib"
 NAME = "Neural Diffusion"
-_WITHOUT_SHEAR = (".nii", ".nii.gz", ".hdr", ".img")
+_PAIR = (".hdr", ".img")
+_WITHOUT_SHEAR = (".nii", ".nii.gz", *_PAIR)
 
 
 class RunError(Exception):
@@ -120,7 +121,7 @@ def _denoise(chosen: argparse.Namespace) -> DenoiseResult:
 def _check_paths(chosen: argparse.Namespace) -> None:
     from itertools import combinations
 
-    from NeuralDiffusionLib.file_names import are_same, is_text, shown
+    from NeuralDiffusionLib.file_names import WRITTEN_AS, are_same, is_text, shown
 
     targets = [chosen.outputVolume, *([chosen.conductionVolume] if chosen.conductionVolume else [])]
     for path in (chosen.inputVolume, *targets):
@@ -130,6 +131,12 @@ def _check_paths(chosen: argparse.Namespace) -> None:
     if any(are_same(*pair) for pair in combinations((chosen.inputVolume, *targets), 2)):
         raise RunError("The same file was named twice: name another one for each output, the input is never replaced.")
     for path in targets:
+        # Other formats drop the geometry, and ITK knows most in small letters only.
+        ends = (*WRITTEN_AS, *_PAIR)
+        if not path.name.endswith(ends):
+            raise RunError(
+                f"{path} cannot be written: let its name end in {', '.join(ends[:-1])} or {ends[-1]}, in small letters."
+            )
         try:
             unusable = path.is_dir() or not path.parent.is_dir()
         except OSError as error:
