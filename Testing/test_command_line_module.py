@@ -10,6 +10,7 @@ import subprocess
 import sys
 from xml.etree import ElementTree
 
+import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -297,6 +298,14 @@ class TestRefusal:
         sentence = refused(tmp_path, "scan.nrrd", "clean.nrrd", "--conductionVolume", "map.nhdr", *QUICK)
         assert "clean.nrrd and map.nhdr could not be written" in sentence
         assert (tmp_path / "clean.nrrd").read_text() == "mine"
+
+    def test_a_label_map_is_refused(self, tmp_path):
+        write(tmp_path / "brain_label.nrrd")
+        assert "brain_label.nrrd is a label map by its name" in refused(tmp_path, "brain_label.nrrd", "clean.nrrd")
+        labels = nib.Nifti1Image(np.ascontiguousarray(head().T), np.eye(4))
+        labels.header.set_intent(1002)
+        nib.save(labels, tmp_path / "parts.nii.gz")
+        assert "parts.nii.gz is a label map by its header" in refused(tmp_path, "parts.nii.gz", "clean.nrrd")
 
     @pytest.mark.parametrize("name", ["clean.nii.gz", "clean.img"])
     def test_a_format_that_would_lose_the_shear_of_a_scan_is_refused(self, tmp_path, name):
