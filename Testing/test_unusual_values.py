@@ -9,7 +9,8 @@ import SimpleITK as sitk
 from shell import head, image
 from shell_in_process import denoised, refused
 
-from NeuralDiffusionLib import DenoiseSettings, InvalidVolumeError
+from NeuralDiffusionLib import Denoiser, DenoiseSettings, InvalidVolumeError
+from NeuralDiffusionLib.engine.slice_planes import denoise_three_planes
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -45,6 +46,29 @@ class TestTypes:
         span = np.iinfo(np.int64)
         volume = np.where(noisy() > 60, span.max, span.min)
         assert np.abs(denoiser(volume, QUICK).image).max() == 2.0**63
+
+    @pytest.mark.parametrize("order", ["<", ">"])
+    def test_values_beyond_a_short_float_are_clipped_to_its_largest(self, denoiser, order):
+        volume = noisy() * 1e3
+        kind = np.dtype("f2").newbyteorder(order)
+        image = denoiser(volume, QUICK, scalar_type=kind).image
+        expected = denoiser(volume, QUICK).image.clip(-65504, 65504).astype(kind)
+        np.testing.assert_array_equal(image, expected)
+        assert image.max() == 65504
+
+    @pytest.mark.parametrize("kind", [bool, object, "U5", complex, "datetime64[s]"])
+    def test_a_result_of_no_numbers_is_refused_before_the_run(self, denoiser, kind):
+        with pytest.raises(ValueError, match=r"^Scalar type .* is not possible: choose one of integers or real"):
+            denoiser(noisy(), QUICK, progress=pytest.fail, scalar_type=kind)
+
+    @pytest.mark.parametrize("run", [Denoiser.__call__, denoise_three_planes])
+    def test_voxels_that_are_masked_out_are_refused(self, denoiser, run):
+        volume = noisy()
+        volume[0] = 1e6
+        with pytest.raises(InvalidVolumeError, match="has voxels that are masked out, which every slice needs; fill"):
+            run(denoiser, np.ma.masked_greater(volume, 1e5), QUICK)
+        whole = np.ma.masked_array(noisy())
+        np.testing.assert_array_equal(run(denoiser, whole, QUICK).image, run(denoiser, noisy(), QUICK).image)
 
     @pytest.mark.parametrize("kind", [*TYPES[:8], "f4", "f8"])
     @pytest.mark.parametrize("order", ["<", ">"])

@@ -17,7 +17,7 @@ from ..errors import DenoiseCancelled, DeviceError
 from ..translation import translator
 from .denoise_result import DenoiseResult
 from .devices import batch_size, out_of_memory, precision_on, resolve_device
-from .scalar_types import cast_into
+from .scalar_types import cast_into, check_scalar_type
 from .settings import DenoiseSettings
 from .slice_run import SliceRun, within_extremes
 from .transfers import download
@@ -128,8 +128,8 @@ class Denoiser:
         cancelled
             Asked before each batch; once it returns True the run stops.
         scalar_type
-            Of the denoised image; whole numbers are rounded and clipped. In a smaller type than float32 it takes less
-            memory from the start.
+            Of the denoised image, integers or floats; numbers are clipped to it, whole ones rounded. In a smaller type
+            than float32 it takes less memory from the start.
         conduction
             Whether to keep the conduction map, which takes 4 bytes a voxel.
 
@@ -141,6 +141,8 @@ class Denoiser:
             If the run was cancelled.
         MemoryError
             If the main memory is too small for one slice, or for the result.
+        ValueError
+            If the scalar type is neither of integers nor of floats.
         """
         run = SliceRun.of(volume, settings or DenoiseSettings())
         return self.denoise(run, progress, cancelled, scalar_type, conduction)
@@ -154,6 +156,7 @@ class Denoiser:
         conduction: bool = True,
     ) -> DenoiseResult:
         """Denoise slices that know already what is to be known of their volume; otherwise as a call."""
+        check_scalar_type(scalar_type)
         settings = run.settings
         image, gates = run.empty(scalar_type), run.empty() if conduction else None
         sigma = np.empty(len(run.slices), np.float32)

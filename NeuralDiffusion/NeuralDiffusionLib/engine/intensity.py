@@ -21,8 +21,8 @@ def check_volume(volume: np.ndarray) -> None:
     Raises
     ------
     InvalidVolumeError
-        If the array is not three-dimensional, is empty, does not hold real numbers, or holds NaN, infinity or numbers
-        beyond 1e38.
+        If the array is not three-dimensional, is empty, does not hold real numbers, or holds NaN, infinity, numbers
+        beyond 1e38 or voxels that are masked out.
     """
     if volume.ndim != 3:
         message = _("The volume has {count} dimensions; pass a three-dimensional array (slices, rows, columns).")
@@ -33,6 +33,10 @@ def check_volume(volume: np.ndarray) -> None:
     if volume.dtype.kind not in "iuf":
         message = _("The volume holds {type} values; pass integers or real numbers.")
         raise InvalidVolumeError(message.format(type=volume.dtype))
+    if np.ma.is_masked(volume):
+        raise InvalidVolumeError(
+            _("The volume has voxels that are masked out, which every slice needs; fill them with a value first.")
+        )
     if volume.dtype.kind == "f" and not np.isfinite(volume).all():
         raise InvalidVolumeError(_("The volume holds NaN or infinite values; replace them before denoising."))
     if volume.dtype.kind == "f" and max(float(volume.max()), -float(volume.min())) > LARGEST:

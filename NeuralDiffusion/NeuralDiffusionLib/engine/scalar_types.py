@@ -1,14 +1,33 @@
-"""Voxels in another scalar type: whole numbers are rounded and clipped to what the type holds, never wrapped."""
+"""Voxels in another scalar type: clipped to what it holds, never wrapped or infinite, and rounded to whole numbers."""
 
 from __future__ import annotations
 
 import numpy as np
 
 
+def check_scalar_type(scalar_type: np.dtype | type) -> None:
+    """Refuse a type that holds no real numbers.
+
+    Raises
+    ------
+    ValueError
+        If it is neither of integers nor of floats.
+    """
+    if np.dtype(scalar_type).kind not in "iuf":
+        raise ValueError(
+            f"Scalar type {np.dtype(scalar_type)} is not possible: choose one of integers or real numbers."
+        )
+
+
 def cast_into(stored: np.ndarray, values: np.ndarray) -> None:
     """Write real values into an array of the same shape and any scalar type; both have one axis or more."""
-    if not np.issubdtype(stored.dtype, np.integer):
-        stored[...] = values
+    if stored.dtype.kind not in "iu":
+        if stored.dtype.kind == "f" and not np.can_cast(values.dtype, stored.dtype):
+            limits = np.finfo(stored.dtype)
+            for index, part in enumerate(values):
+                stored[index] = np.clip(part, limits.min, limits.max)
+        else:
+            stored[...] = values
         return
     limits = np.iinfo(stored.dtype)
     # The largest 64-bit numbers have no float64 of their own: clip to the nearest below, or the cast would wrap.

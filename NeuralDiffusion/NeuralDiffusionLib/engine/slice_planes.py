@@ -158,8 +158,8 @@ def denoise_three_planes(
         If the run was cancelled.
     """
     settings = settings or DenoiseSettings()
+    check_volume(np.asanyarray(volume))
     volume = np.asarray(volume)
-    check_volume(volume)
     if min(volume.shape) == 1:
         message = _(
             "The volume has {size} voxels, so it has slices in one plane only: denoise it in that plane, not in three."

@@ -51,8 +51,8 @@ class SliceRun:
         InvalidVolumeError
             If the volume cannot be denoised.
         """
+        check_volume(np.asanyarray(volume))
         volume = np.asarray(volume)
-        check_volume(volume)
         low, high = settings.intensity_range or estimate_range(volume)
         if settings.slice_axis is None:
             settings = replace(settings, slice_axis=0)
