@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import threading
 
 import pytest
+from shell import command, environment, voxels_of, write
 
 from NeuralDiffusionTraining.files.silent_libraries import silent_libraries
 
@@ -48,3 +50,13 @@ def test_it_comes_back_once_the_last_of_overlapping_threads_has_ended():
     leave.set()
     other.join()
     assert place_of_standard_error() == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="A shell of POSIX closes the streams.")
+@pytest.mark.parametrize("closed", ["2>&-", "<&- >&- 2>&-"])
+def test_a_scan_is_denoised_without_standard_error(tmp_path, closed):
+    scan, clean = write(tmp_path / "scan.nrrd"), tmp_path / "clean.nrrd"
+    program = command("denoise", scan, clean, "--iterations", 1, "--device", "cpu")
+    done = subprocess.run(["sh", "-c", f'"$@" {closed}', "sh", *program], env=environment(), check=False)
+    assert done.returncode == 0
+    assert voxels_of(clean).shape == voxels_of(scan).shape

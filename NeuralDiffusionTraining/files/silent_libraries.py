@@ -15,6 +15,7 @@ class _Silence:
     def __enter__(self) -> None:
         with self._lock:
             if self._wanted == 0:
+                _open_standard_error()
                 nowhere = os.open(os.devnull, os.O_WRONLY)
                 self._kept = os.dup(2)
                 os.dup2(nowhere, 2)
@@ -27,6 +28,17 @@ class _Silence:
             if self._wanted == 0:
                 os.dup2(self._kept, 2)
                 os.close(self._kept)
+
+
+def _open_standard_error() -> None:
+    """Where standard error is closed, let it lead nowhere for good, or the next file to be opened would be it."""
+    try:
+        os.fstat(2)
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        if nowhere != 2:
+            os.dup2(nowhere, 2)
+            os.close(nowhere)
 
 
 silent_libraries = _Silence()
