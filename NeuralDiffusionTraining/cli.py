@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from typing import Annotated
 
@@ -112,6 +113,13 @@ def main() -> None:
         package = (error.name or "").partition(".")[0]
         extra = _EXTRAS.get(package, "train")
         _fail(f"This command needs the Python package '{package}': pip install '.[{extra}]' in the checkout.")
+    except OSError as error:
+        if _can_show():
+            raise
+        _fail(
+            f"Standard output cannot be written ({error.strerror}), so that not all was shown: send it elsewhere, or "
+            "free some space."
+        )
     if status == STATUS_CANCELLED:
         typer.echo("Cancelled.", err=True)
     sys.exit(status or 0)
@@ -123,6 +131,17 @@ def _command() -> list[str]:
     groups = [group.name for group in app.registered_groups]
     given = sys.argv[1:2]
     return sys.argv[1:3] if given and given[0] in groups else [name for name in given if name in known]
+
+
+def _can_show() -> bool:
+    """Whether standard output takes an empty line; if not, it leads nowhere from now on."""
+    try:
+        print(flush=True)
+    except OSError:
+        # What is left of it would be tried again at the end, which complains in words of its own.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    return True
 
 
 def _fail(sentence: str) -> None:

@@ -333,6 +333,17 @@ def test_a_result_replaces_what_slicer_left_there(tmp_path, expected):
     assert voxels(tmp_path / "clean.nrrd").shape == head().shape
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Only Linux has a disk that is always full.")
+def test_a_result_is_written_though_nothing_can_be_told(tmp_path, expected):
+    program = command(write(tmp_path / "scan.nrrd"), "clean.nrrd", *QUICK)
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            program, stdout=full, stderr=subprocess.PIPE, env=environment(), cwd=tmp_path, check=False
+        )
+    assert (done.returncode, done.stderr) == (0, b"")
+    np.testing.assert_array_equal(voxels(tmp_path / "clean.nrrd"), np.rint(expected.image).astype(np.int16))
+
+
 def test_what_lies_outside_of_the_training_is_said(tmp_path):
     # The air of CT, which no network for MR has seen.
     write(tmp_path / "ct.nrrd", head(np.int16) - 1000)

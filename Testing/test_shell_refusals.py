@@ -206,6 +206,20 @@ def test_shows_its_progress_and_leaves_nothing_when_cancelled(unchanged, tmp_pat
     assert b"Traceback" not in shown
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Only Linux has a disk that is always full.")
+@pytest.mark.parametrize("arguments", [("denoise", "scan.nrrd", "clean.nrrd", "--device", "cpu"), ("--version",)])
+def test_says_in_one_sentence_that_nothing_can_be_shown(tmp_path, arguments):
+    write(tmp_path / "scan.nrrd")
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            command(*arguments), stdout=full, stderr=subprocess.PIPE, env=environment(), cwd=tmp_path, check=False
+        )
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"Standard output cannot be written (No space left on device), so that not all")
+    assert done.stderr.count(b"\n") == 1
+    assert (tmp_path / "clean.nrrd").exists() == (arguments[0] == "denoise")
+
+
 def test_refuses_an_unknown_command_in_one_sentence():
     done = run("denoize")
 

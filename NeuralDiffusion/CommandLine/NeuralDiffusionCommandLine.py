@@ -12,6 +12,7 @@ Research use only; not for diagnosis.
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import time
@@ -209,7 +210,7 @@ def _run(image: sitk.Image, settings: DenoiseSettings, axis: int, chosen: argpar
         result = Denoiser(chosen.device)(
             voxels,
             replace(settings, slice_axis=axis),
-            lambda done, total: print(f"<filter-progress>{done / total:.4f}</filter-progress>", flush=True),
+            lambda done, total: _show(f"<filter-progress>{done / total:.4f}</filter-progress>"),
             scalar_type=voxels.dtype,
             conduction=chosen.conductionVolume is not None,
         )
@@ -260,12 +261,21 @@ def _report(result: DenoiseResult, chosen: argparse.Namespace, seconds: float) -
     level = f"{result.sigma:.3g}" + (" of the signal" if chosen.noise == "speckle" else " in units of the scan")
     source = "given" if chosen.sigma else "estimated"
     done = f"Denoised {len(result.slice_sigma)} slices in {seconds:.1f} s on {result.device}"
-    print(" ".join([f"{done}; {source} noise level {level}.", *result.notes]), flush=True)
+    _show(" ".join([f"{done}; {source} noise level {level}.", *result.notes]))
 
 
 def _tell(tag: str, *content: str) -> None:
     """Print an element of the execution model's progress protocol."""
-    print("\n".join([f"<{tag}>", *content, f"</{tag}>"]), flush=True)
+    _show("\n".join([f"<{tag}>", *content, f"</{tag}>"]))
+
+
+def _show(text: str) -> None:
+    """Print a text; one that cannot be shown, as nobody listens or the disk is full, does not cost the result."""
+    try:
+        print(text, flush=True)
+    except OSError:
+        # What is left of it would be tried again at the end, and change the status.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":
