@@ -92,8 +92,11 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._parameterNode = None
         self._parameterNodeGuiTag = None
         self._watchedNode = NodeWatch(vtk.vtkCommand.ModifiedEvent, self.onParametersChanged)
-        # A volume may enter the scene before its voxels do.
-        self._watchedInput = NodeWatch(slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent, self.onInputImageChanged)
+        # A volume may enter the scene before its voxels do, and be edited or moved in space.
+        self._watchedInput = [
+            NodeWatch(event, self.onInputChanged)
+            for event in (vtk.vtkCommand.ModifiedEvent, slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent)
+        ]
 
     @property
     def parameterNode(self) -> NeuralDiffusionParameterNode | None:
@@ -216,14 +219,14 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onParametersChanged(self, caller: vtk.vtkObject | None = None, event: str = "") -> None:
         """Follow the chosen input volume, and bring the panel up to date."""
         inputVolume = self._parameterNode.inputVolume if self._parameterNode else None
-        isAnother = self._watchedInput.follow(inputVolume)
+        areOthers = [watch.follow(inputVolume) for watch in self._watchedInput]
         # What a scene was saved with, or a script has chosen before the panel was opened, is meant.
-        if isAnother and caller is not None and inputVolume is not None:
+        if any(areOthers) and caller is not None and inputVolume is not None:
             self._parameterNode.keepResultsOfOtherInputs()
         self.update()
 
-    def onInputImageChanged(self, caller: vtk.vtkObject, event: str) -> None:
-        """Bring the panel up to date with new voxels."""
+    def onInputChanged(self, caller: vtk.vtkObject, event: str) -> None:
+        """Bring the panel up to date with new voxels and another place."""
         self.update()
 
     def beforeResult(self) -> None:

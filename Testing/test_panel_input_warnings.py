@@ -10,6 +10,7 @@ from panel_scenes import parameters, wait_for_the_end
 
 from NeuralDiffusionLib import DenoiseSettings
 from NeuralDiffusionLib.engine.domain_checks import domain_warnings
+from NeuralDiffusionLib.mrml import input_warnings
 from NeuralDiffusionLib.mrml.input_warnings import InputWarnings
 from NeuralDiffusionLib.mrml.parameters import NoiseType, SlicesAlong
 
@@ -61,7 +62,32 @@ class TestTheVolume:
         voxels = slicer.util.arrayFromVolume(scan).copy()
         voxels[:, :, :24] = -1000
         slicer.util.updateVolumeFromArray(scan, voxels)
+        panel_host.wait_until(lambda: warnings(widget))
         assert "far below zero" in warnings(widget)[0]
+
+    def test_voxels_edited_in_place_are_looked_at_anew(self, scan, open_panel):
+        widget = open_panel()
+        slicer.util.arrayFromVolume(scan)[:, :, :24] = -1000
+        slicer.util.arrayFromVolumeModified(scan)
+        panel_host.wait_until(lambda: warnings(widget))
+        assert "far below zero" in warnings(widget)[0]
+
+    def test_while_its_voxels_change_again_and_again_they_are_not_read(self, scan, open_panel, monkeypatch):
+        widget, read = open_panel(), []
+        for name in ("estimate_range", "below_zero_warnings"):
+            real = getattr(input_warnings, name)
+            monkeypatch.setattr(input_warnings, name, lambda *arguments, real=real: read.append(1) or real(*arguments))
+        decimals = widget.ui.sigmaSpinBox.decimals
+        for number in range(10):
+            slicer.util.updateVolumeFromArray(scan, np.full((6, 40, 48), 100 * (number - 9), np.float32))
+            panel_host.process_events(10)
+        slicer.util.updateVolumeFromArray(scan, slicer.util.arrayFromVolume(scan) - np.linspace(0, 1e-3, 48))
+        assert not read
+        assert warnings(widget) == []
+        assert widget.ui.sigmaSpinBox.decimals == decimals
+        panel_host.wait_until(lambda: warnings(widget))
+        assert len(read) == 2
+        assert widget.ui.sigmaSpinBox.decimals > decimals
 
     def test_slices_of_few_pixels_are_counted(self, add_volume, open_panel):
         widget = open_panel()
@@ -93,6 +119,13 @@ class TestThePlane:
         assert any("1 x 5 mm" in sentence for sentence in warnings(widget))
         parameters(widget).slicesAlong = SlicesAlong.ACQUISITION
         assert warnings(widget) == []
+
+    def test_a_new_spacing_is_measured_at_once(self, scan, open_panel):
+        widget = open_panel()
+        parameters(widget).slicesAlong = SlicesAlong.RIGHT
+        assert not any("mm" in sentence for sentence in warnings(widget))
+        scan.SetSpacing(THICK)
+        assert any("1 x 5 mm" in sentence for sentence in warnings(widget))
 
     def test_of_three_planes_each_finding_stands_once(self, scan, open_panel):
         scan.SetSpacing(THICK)

@@ -316,3 +316,12 @@ class TestLeaving:
         assert not done.ui.showConductionCheckBox.checked
         assert not done.ui.removedButton.checked
         assert layers(*VIEWS) == [(None, None, 0.0)] * 3
+
+
+def test_an_input_that_is_moved_in_space_has_no_after_any_more(done, scan):
+    assert done.ui.removedButton.enabled
+    scan.SetOrigin(50, 0, 0)
+    assert not done.ui.removedButton.enabled
+    assert "does not lie voxel on voxel" in done.ui.removedButton.toolTip
+    scan.SetOrigin(0, 0, 0)
+    assert done.ui.removedButton.enabled

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import qt
 import slicer
 import vtk
 from slicer.i18n import tr as _
@@ -21,10 +22,15 @@ from .section import Panel, Section
 
 _DIGITS = 4
 _MOST_DECIMALS = 8
+# Longer than the frames of a sequence that plays are apart.
+_REST_MS = 300
 
 
 class InputsSection(Section):
-    """Volume, frames, mask, noise type and noise level, and what of them lies outside of the network's training."""
+    """Volume, frames, mask, noise type and noise level, and what of them lies outside of the network's training.
+
+    New voxels of the same volume are read only once they have rested, so that a sequence plays smoothly.
+    """
 
     def __init__(self, panel: Panel) -> None:
         super().__init__(panel)
@@ -32,6 +38,13 @@ class InputsSection(Section):
         self._warnings = InputWarnings()
         self._browser = NodeWatch(vtk.vtkCommand.ModifiedEvent, self.onBrowserModified)
         self._recording = False
+        # The volume and its voxels, by their time, that were looked at last, and their range.
+        self._lookedAt: tuple[str, int] | None = None
+        self._range = (0.0, 1.0)
+        self._rest = qt.QTimer()
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(_REST_MS)
+        self._rest.connect("timeout()", self.onRested)
         self.ui.estimateSigmaCheckBox.connect("clicked(bool)", self.onEstimateSigmaClicked)
 
     def update(self) -> None:
@@ -42,6 +55,7 @@ class InputsSection(Section):
         self.ui.framesLabel.visible = several
         self.ui.framesComboBox.visible = several
         self._noiseLevel.update()
+        self._look(volume)
         if node is not None:
             self.ui.noiseTypeNoteLabel.text = _explain(node.noiseType)
             self._fitSpinBox(node)
@@ -52,6 +66,11 @@ class InputsSection(Section):
         node, estimate = self.parameterNode, self._noiseLevel.estimate
         if not checked and node is not None and node.sigma == 0 and estimate is not None:
             node.sigma = min(float(f"{estimate.sigma:.{_DIGITS}g}"), MAX_SIGMA)
+
+    def onRested(self) -> None:
+        """Look at voxels that have not changed any more for a while."""
+        self._lookedAt = None
+        self.update()
 
     def onBrowserModified(self, caller: vtk.vtkObject, event: str) -> None:
         """Bring the panel up to date when a recording begins or ends."""
@@ -65,6 +84,7 @@ class InputsSection(Section):
     def forget(self) -> None:
         self._follow(None)
         self._noiseLevel.stop()
+        self._look(None)
 
     def close(self) -> None:
         self.forget()
@@ -76,14 +96,25 @@ class InputsSection(Section):
         if self._browser.follow(browser) and browser is not None:
             self._recording = browser.GetRecordingActive()
 
+    def _look(self, volume: slicer.vtkMRMLScalarVolumeNode | None) -> None:
+        """Find the range of the voxels: at once in another volume, else once they have rested."""
+        image = None if volume is None else volume.GetImageData()
+        now = None if image is None else (volume.GetID(), image.GetMTime())
+        if now == self._lookedAt:
+            return
+        if now is not None and self._lookedAt is not None and now[0] == self._lookedAt[0]:
+            self._rest.start()
+            return
+        self._rest.stop()
+        self._lookedAt, self._range = now, (0.0, 1.0) if image is None else image.GetScalarRange()
+
     def _fitSpinBox(self, node: NeuralDiffusionParameterNode) -> None:
         """Give the spin box four significant digits of a usual noise level, 3 % of the intensity range."""
         box = self.ui.sigmaSpinBox
         box.enabled = not node.estimateSigma
         relative = node.noiseType is NoiseType.SPECKLE
         box.suffix = _(" of the signal") if relative else ""
-        image = node.inputVolume.GetImageData() if node.inputVolume else None
-        low, high = (0.0, 1.0) if relative or image is None else image.GetScalarRange()
+        low, high = (0.0, 1.0) if relative else self._range
         usual = 0.03 * (high - low) if math.isfinite(high - low) and high > low else 1.0
         # Of the smallest numbers 3 % is 0.
         decimals = _MOST_DECIMALS if usual == 0 else _DIGITS - 1 - math.floor(math.log10(usual))
@@ -112,7 +143,8 @@ class InputsSection(Section):
             return []
         estimate = self._noiseLevel.estimate
         sigma = estimate.sigma if node.estimateSigma and estimate is not None else settings.sigma
-        return self._warnings.find(node.inputVolume, settings, node.takesThreePlanes(), sigma)
+        anew = not self._rest.isActive()
+        return self._warnings.find(node.inputVolume, settings, node.takesThreePlanes(), sigma, anew)
 
     def _noteOnLevel(self, node: NeuralDiffusionParameterNode) -> str:
         return " ".join(sentence for sentence in (self._noteOnEstimate(node), _noteOnGiven(node)) if sentence)

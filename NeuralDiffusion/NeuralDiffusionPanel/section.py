@@ -54,7 +54,7 @@ class Section:
         return self.panel.parameterNode
 
     def update(self) -> None:
-        """Show what the parameter node says; called whenever it, or the input's image, has changed."""
+        """Show what the parameter node says; called whenever it, or the input volume, has changed."""
 
     def restore(self) -> None:
         """Show what the parameter node says that the views showed; called for a loaded scene, and after a reload."""

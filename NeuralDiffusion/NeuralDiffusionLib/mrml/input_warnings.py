@@ -40,6 +40,7 @@ class InputWarnings:
         settings: DenoiseSettings,
         three_planes: bool = False,
         sigma: float | None = None,
+        anew: bool = True,
     ) -> list[str]:
         """Find what a run would warn of.
 
@@ -53,6 +54,8 @@ class InputWarnings:
             Whether the slices of all three axes are denoised.
         sigma
             The noise level if it is known, in image units (speckle: relative to the signal).
+        anew
+            Whether to read voxels that have changed since; else what was found along that axis before holds.
 
         Returns
         -------
@@ -63,17 +66,18 @@ class InputWarnings:
         found = [
             shape_warnings(shape, spacing, axis) for axis in ((0, 1, 2) if three_planes else [settings.slice_axis])
         ]
-        intensities = self._read(volume, settings.slice_axis)
+        intensities = self._read(volume, settings.slice_axis, anew)
         found.append(intensities.warnings)
         if sigma is not None and intensities.range is not None:
             found.append(sigma_warnings(sigma, *intensities.range, relative_sigma=settings.noise == "speckle"))
         # Each once, in the order in which they were found.
         return list(dict.fromkeys(sentence for sentences in found for sentence in sentences))
 
-    def _read(self, volume: slicer.vtkMRMLScalarVolumeNode, axis: int) -> _Intensities:
+    def _read(self, volume: slicer.vtkMRMLScalarVolumeNode, axis: int, anew: bool) -> _Intensities:
         image = volume.GetImageData()
         about = (volume.GetID(), image.GetMTime(), axis)
-        if about != self._about:
+        is_another = self._about is None or self._about[::2] != about[::2]
+        if is_another or (anew and about != self._about):
             slices = np.moveaxis(slicer.util.arrayFromVolume(volume), axis, 0)
             step = -(-slices.size // _SAMPLED_VOXELS)
             slices = slices[min(step, len(slices)) // 2 :: step]
