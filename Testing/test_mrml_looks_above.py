@@ -165,6 +165,11 @@ class TestResumed:
             roles = [view.GetNthNodeReferenceRole(n) for n in range(view.GetNumberOfNodeReferenceRoles())]
             assert not [role for role in roles if role and view.GetNodeReferenceID(role) and "Neural" in role]
 
-    def test_a_preview_is_not_saved(self, views, before, conduction):
-        Looks().show_preview(views[0], before, conduction)
+    def test_what_a_preview_covers_is_kept_until_it_is_hidden(self, views, before, conduction):
+        looks = Looks()
+        looks.show_preview(views[0], before, conduction)
+        assert "NeuralDiffusion.PreviewForeground" in views[0].GetAttributeNames()
+        # It is no look, which would be taken up again.
+        assert "NeuralDiffusion.Foreground" not in views[0].GetAttributeNames()
+        looks.hide_preview()
         assert not [name for name in views[0].GetAttributeNames() if name.startswith("NeuralDiffusion")]

@@ -6,7 +6,7 @@ import numpy as np
 import panel_host
 import pytest
 import slicer
-from panel_scenes import layers, parameters, wait_for_the_end
+from panel_scenes import add_like, layers, load, parameters, save, wait_for_the_end
 from preview_panel import (
     VIEWS,
     composite,
@@ -136,7 +136,30 @@ def test_the_views_are_no_longer_watched_after_it_went_off(previewing):
 # Saving
 
 
-def test_a_scene_saved_meanwhile_has_not_the_volume_and_its_view_shows_the_scan(previewing, scan, tmp_path):
+def names_in(name):
+    """Names of the volumes in the layers of a view, and the opacity of the foreground."""
+    *volumes, opacity = layers(name)[0]
+    return [volume and slicer.mrmlScene.GetNodeByID(volume).GetName() for volume in volumes], opacity
+
+
+@pytest.mark.parametrize("overlay", [False, True], ids=["alone", "above an overlay"])
+def test_the_view_of_a_scene_saved_meanwhile_has_its_own_layers(widget, scan, scene, tmp_path, overlay):
+    before = names_in("Red")
+    if overlay:
+        half = np.full(slicer.util.arrayFromVolume(scan).shape, 0.5, np.float32)
+        parameters(widget).conductionVolume = add_like("Map", half, scan)
+        widget.ui.showConductionCheckBox.click()
+    switch_on(widget)
+    save(scene, tmp_path / "scene")
+    load(scene, tmp_path / "scene")
+    assert preview() is None
+    if overlay:
+        assert names_in("Red")[0] == ["Scan", "Map"]
+        widget.ui.showConductionCheckBox.click()
+    assert names_in("Red") == before == (["Behind", "In front"], 0.3)
+
+
+def test_a_scene_saved_meanwhile_has_not_the_volume(previewing, scan, tmp_path):
     slicer.mrmlScene.Commit(str(tmp_path / "scene.mrml"))
     assert is_shown("Red")
     assert "Neural Diffusion preview" not in (tmp_path / "scene.mrml").read_text()
@@ -144,8 +167,7 @@ def test_a_scene_saved_meanwhile_has_not_the_volume_and_its_view_shows_the_scan(
     slicer.mrmlScene.SetURL(str(tmp_path / "scene.mrml"))
     slicer.mrmlScene.Import()
     assert preview() is None
-    assert slicer.mrmlScene.GetNodeByID(layers("Red")[0][0]).GetName() == scan.GetName()
-    assert layers("Red")[0][1] is None
+    assert names_in("Red") == (["Behind", "In front"], 0.3)
 
 
 # Errors

@@ -59,9 +59,9 @@ def slice_views(scene: slicer.vtkMRMLScene, only: str | None = None) -> Iterator
     return (view for view in views if only in (None, view.GetID()))
 
 
-def keep(view: slicer.vtkMRMLSliceCompositeNode, layer: Layer, covered: Covered) -> None:
-    """Write into a view's node how one of its layers is covered."""
-    name, before, shown = _names(layer)
+def keep(view: slicer.vtkMRMLSliceCompositeNode, layer: Layer, covered: Covered, preview: bool = False) -> None:
+    """Write into a view's node how one of its layers is covered, by a look or by a preview above it."""
+    name, before, shown = _names(layer, preview)
     with slicer.util.NodeModify(view):
         view.SetAttribute(name, json.dumps([covered.before.opacity, covered.shown.opacity, covered.chosen]))
         # References, for a scene that is loaded beside another gets new identifiers.
@@ -69,11 +69,13 @@ def keep(view: slicer.vtkMRMLSliceCompositeNode, layer: Layer, covered: Covered)
         view.SetNodeReferenceID(shown, covered.shown.volume)
 
 
-def kept(view: slicer.vtkMRMLSliceCompositeNode, layer: Layer) -> Covered | None:
+def kept(view: slicer.vtkMRMLSliceCompositeNode, layer: Layer, preview: bool = False) -> Covered | None:
     """Return how a layer is covered; ``None`` if it is not, cannot be read, or what was put there was replaced."""
-    name, before, shown = _names(layer)
+    name, before, shown = _names(layer, preview)
     values, volume = view.GetAttribute(name), view.GetNodeReferenceID(shown)
-    if values is None or volume is None or layer.read(view).volume != volume:
+    # The preview itself is not saved: a scene that is loaded has nothing in its place.
+    is_shown = layer.read(view).volume == volume and (preview or volume is not None)
+    if values is None or not is_shown:
         return None
     read = _read(values)
     if read is None:
@@ -82,9 +84,9 @@ def kept(view: slicer.vtkMRMLSliceCompositeNode, layer: Layer) -> Covered | None
     return Covered(Content(view.GetNodeReferenceID(before), opacity_before), Content(volume, opacity), chosen)
 
 
-def drop(view: slicer.vtkMRMLSliceCompositeNode, layer: Layer) -> None:
+def drop(view: slicer.vtkMRMLSliceCompositeNode, layer: Layer, preview: bool = False) -> None:
     """Take out of a view's node what `keep` has written there."""
-    name, *roles = _names(layer)
+    name, *roles = _names(layer, preview)
     with slicer.util.NodeModify(view):
         view.RemoveAttribute(name)
         for role in roles:
@@ -101,6 +103,6 @@ def _read(values: str) -> tuple[float, float, bool] | None:
     return (*opacities, bool(chosen)) if all(0 <= opacity <= 1 for opacity in opacities) else None
 
 
-def _names(layer: Layer) -> tuple[str, str, str]:
-    name = f"{PREFIX}{layer.name}"
+def _names(layer: Layer, preview: bool) -> tuple[str, str, str]:
+    name = f"{PREFIX}{'Preview' if preview else ''}{layer.name}"
     return name, f"{name}Before", f"{name}Shown"

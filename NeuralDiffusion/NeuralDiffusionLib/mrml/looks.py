@@ -15,7 +15,7 @@ class Looks:
     changed meanwhile: that is what the user wants to see by now. A background that was chosen stays under an overlay
     that is switched on later. A preview lies above both in one view, until another look is shown or hidden.
     What is remembered is saved with the scene: `resume` takes it up again.
-    Given the identifier of a view, it uses that view alone, for as long as the session lasts.
+    Given the identifier of a view, it shows a preview in that view alone, which no scene is saved with.
     """
 
     def __init__(self, view: str | None = None) -> None:
@@ -45,11 +45,18 @@ class Looks:
     def resume(self, scene: slicer.vtkMRMLScene) -> None:
         """Take up the looks that a scene was saved with, so that the user's layers come back when they are hidden.
 
-        Changes nothing in the views, and does nothing where looks are on already.
+        Changes nothing in the views but those that showed a preview, which is not saved, and does nothing where looks
+        are on already.
         """
-        if self._covered:
+        if self._covered or self._preview is not None:
             return
         self._scene = scene
+        for view in slice_views(scene):
+            for layer in (BACKGROUND, FOREGROUND):
+                covered = kept(view, layer, preview=True)
+                if covered is not None:
+                    layer.write(view, covered.before._replace(volume=self._still_there(covered.before.volume)))
+                drop(view, layer, preview=True)
         for view in slice_views(scene):
             for layer in (BACKGROUND, FOREGROUND):
                 covered = kept(view, layer)
@@ -195,16 +202,15 @@ class Looks:
             covered, now = self._covered.get(key), layer.read(view)
             before = covered.before if covered is not None and self._is_still_shown(covered, now) else now
             self._covered[key] = Covered(before, wanted, chosen=self._background is not None)
-            if self._view is None:
-                keep(view, layer, self._covered[key])
+            keep(view, layer, self._covered[key], preview=self._view is not None)
             if now != wanted:
                 layer.write(view, wanted)
 
     def _give_back(self, layer: Layer) -> None:
         for key in [key for key in self._covered if key[1] is layer]:
             covered, view = self._covered.pop(key), self._scene.GetNodeByID(key[0])
-            if view is not None and self._view is None:
-                drop(view, layer)
+            if view is not None:
+                drop(view, layer, preview=self._view is not None)
             if view is not None and self._is_still_shown(covered, layer.read(view)):
                 layer.write(view, covered.before._replace(volume=self._still_there(covered.before.volume)))
 
