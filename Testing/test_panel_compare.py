@@ -151,7 +151,7 @@ def test_closing_the_scene_in_the_middle_ends_it(scan, open_panel, scene, held):
     held.release(100)
     panel_host.process_events(200)
     assert volumes(scene) == []
-    assert widget.ui.statusLabel.text == ""
+    assert widget.ui.statusLabel.text == "The run ended with the scene: nothing was written."
 
 
 @pytest.mark.parametrize(("noise", "taken"), [(NoiseType.RICIAN, True), (NoiseType.SPECKLE, False)])
