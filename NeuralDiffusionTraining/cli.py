@@ -89,6 +89,11 @@ def main() -> None:
         # Names of files may hold what a terminal, or a log, cannot show.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        # A library that PyTorch loads would end the process over it.
+        _fail("The current folder is gone: change into another.")
     if "" in sys.argv[1:]:
         # For a path it would mean the current folder.
         _fail("One of the arguments is empty: give it a value, or leave it out (was a variable of the shell unset?).")

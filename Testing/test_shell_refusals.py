@@ -8,13 +8,14 @@ import pty
 import resource
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from shell import command, environment, head, image, refused, rest, run, write
+from shell import ROOT, command, environment, head, image, refused, rest, run, write
 
 
 @pytest.fixture
@@ -218,6 +219,19 @@ def test_says_in_one_sentence_that_nothing_can_be_shown(tmp_path, arguments):
     assert done.stderr.startswith(b"Standard output cannot be written (No space left on device), so that not all")
     assert done.stderr.count(b"\n") == 1
     assert (tmp_path / "clean.nrrd").exists() == (arguments[0] == "denoise")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows deletes no folder that is the current one.")
+@pytest.mark.parametrize("program", ["the command", "the command-line module"])
+def test_refuses_to_run_in_a_folder_that_is_gone(tmp_path, program):
+    scan, clean, gone = write(tmp_path / "scan.nrrd"), tmp_path / "clean.nrrd", tmp_path / "gone"
+    gone.mkdir()
+    module = [sys.executable, str(ROOT / "NeuralDiffusion" / "CommandLine" / "NeuralDiffusionCommandLine.py")]
+    begin, status = (command("denoise"), 2) if program == "the command" else (module, 1)
+    words = ["sh", "-c", 'rmdir "$PWD" && "$@"', "sh", *begin, str(scan), str(clean), "--device", "cpu"]
+    done = subprocess.run(words, capture_output=True, env=environment(), cwd=gone, check=False)
+    assert (done.returncode, done.stderr) == (status, b"The current folder is gone: change into another.\n")
+    assert not clean.exists()
 
 
 def test_refuses_an_unknown_command_in_one_sentence():

@@ -50,6 +50,7 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, _stop)
     started = time.monotonic()
     try:
+        _check_folder()
         chosen = _parser().parse_args(arguments)
         _add_library_path()
         result = _denoise(chosen)
@@ -58,6 +59,14 @@ def main(arguments: list[str]) -> int:
         return 1
     _report(result, chosen, time.monotonic() - started)
     return 0
+
+
+def _check_folder() -> None:
+    """Refuse a current folder that was deleted: a library that PyTorch loads would end the process over it."""
+    try:
+        os.getcwd()
+    except FileNotFoundError as error:
+        raise RunError("The current folder is gone: change into another.") from error
 
 
 def _parser() -> Parser:
