@@ -83,6 +83,18 @@ def test_a_result_of_another_volume_is_refused_and_the_scene_stays_as_it_was(add
     assert state() == before
 
 
+@pytest.mark.parametrize("moved", ["Scan", "Scan denoised"])
+def test_a_result_under_another_transform_is_refused(scene, add_volume, removed, moved):
+    volumes = {name: add_volume(name=name) for name in ("Scan", "Scan denoised")}
+    transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "Moved")
+    volumes[moved].SetAndObserveTransformNodeID(transform.GetID())
+    with pytest.raises(InvalidVolumeError, match="'Scan denoised' and 'Scan' are under different transforms: put both"):
+        make_removed(volumes["Scan"], volumes["Scan denoised"], removed)
+    for volume in volumes.values():
+        volume.SetAndObserveTransformNodeID(transform.GetID())
+    make_removed(volumes["Scan"], volumes["Scan denoised"], removed)
+
+
 @pytest.mark.parametrize("wrong", ["Scan", "Scan denoised"])
 def test_neither_volume_is_overwritten(add_volume, state, wrong):
     volumes = {name: add_volume(name=name) for name in ("Scan", "Scan denoised")}

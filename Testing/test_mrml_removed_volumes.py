@@ -61,11 +61,12 @@ def test_a_volume_that_a_run_has_written_to_since_is_left_alone(scene, pair):
         pair[1].SetNodeReferenceID("NeuralDiffusion.RemovedVolume", removed.GetID())
 
 
-def test_it_follows_the_input_under_another_transform(scene, pair):
+def test_it_follows_both_volumes_under_another_transform(scene, pair):
     volumes = RemovedVolumes()
     removed = volumes.up_to_date(*pair)
     transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
-    pair[0].SetAndObserveTransformNodeID(transform.GetID())
+    for volume in pair:
+        volume.SetAndObserveTransformNodeID(transform.GetID())
     assert volumes.up_to_date(*pair).GetParentTransformNode() is transform
     assert volumes.find(pair[1]) is removed
 

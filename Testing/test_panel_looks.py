@@ -325,3 +325,11 @@ def test_an_input_that_is_moved_in_space_has_no_after_any_more(done, scan):
     assert "does not lie voxel on voxel" in done.ui.removedButton.toolTip
     scan.SetOrigin(0, 0, 0)
     assert done.ui.removedButton.enabled
+
+
+def test_an_input_that_is_put_under_a_transform_has_no_after_any_more(done, scan, scene):
+    done.ui.removedButton.click()
+    scan.SetAndObserveTransformNodeID(scene.AddNewNodeByClass("vtkMRMLLinearTransformNode").GetID())
+    assert not done.ui.removedButton.enabled
+    assert not done.ui.removedButton.checked
+    assert "are under different transforms" in done.ui.removedButton.toolTip

@@ -7,6 +7,9 @@ from itertools import product
 import numpy as np
 import slicer
 import vtk
+from slicer.i18n import tr as _
+
+from ..errors import InvalidVolumeError
 
 # Share of a voxel; what a geometry loses in a file with 32-bit numbers, as NIfTI is, stays below.
 _TOLERANCE = 0.01
@@ -18,6 +21,22 @@ def lie_voxel_on_voxel(first: slicer.vtkMRMLScalarVolumeNode, second: slicer.vtk
         return False
     places = [_corners(volume) @ ijk_to_ras(volume).T for volume in (first, second)]
     return bool(np.abs(places[0] - places[1]).max() < _TOLERANCE * min(first.GetSpacing()))
+
+
+def check_same_transform(volume: slicer.vtkMRMLScalarVolumeNode, reference: slicer.vtkMRMLScalarVolumeNode) -> None:
+    """Check that volumes that lie voxel on voxel, parent transforms aside, do so in the views as well.
+
+    Raises
+    ------
+    InvalidVolumeError
+        If they have different parent transforms.
+    """
+    if volume.GetParentTransformNode() is not reference.GetParentTransformNode():
+        raise InvalidVolumeError(
+            _("'{name}' and '{reference}' are under different transforms: put both under the same first.").format(
+                name=volume.GetName(), reference=reference.GetName()
+            )
+        )
 
 
 def _corners(volume: slicer.vtkMRMLScalarVolumeNode) -> np.ndarray:

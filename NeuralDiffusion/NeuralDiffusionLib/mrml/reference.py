@@ -10,7 +10,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..errors import InvalidVolumeError
-from .geometry import lie_voxel_on_voxel
+from .geometry import check_same_transform, lie_voxel_on_voxel
 from .scene_nodes import nodes_of_class
 from .tables import add_table, fill_table
 from .volumes import check_input, read_volume
@@ -99,9 +99,4 @@ def _check_place(volume: slicer.vtkMRMLScalarVolumeNode, reference: slicer.vtkMR
                 **names
             )
         )
-    if volume.GetParentTransformNode() is not reference.GetParentTransformNode():
-        raise InvalidVolumeError(
-            _("'{name}' and '{reference}' are under different transforms: put both under the same first.").format(
-                **names
-            )
-        )
+    check_same_transform(volume, reference)

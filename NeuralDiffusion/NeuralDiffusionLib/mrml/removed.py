@@ -9,7 +9,7 @@ from slicer.i18n import tr as _
 
 from ..display_range import usual_magnitude
 from ..errors import InvalidVolumeError
-from .geometry import lie_voxel_on_voxel
+from .geometry import check_same_transform, lie_voxel_on_voxel
 from .provenance import input_of
 from .volumes import check_input, check_outputs, copy_units, make_image, show_in_colours, write_volume
 
@@ -19,13 +19,13 @@ _GREY = "vtkMRMLColorTableNodeGrey"
 def check_pair(
     input_volume: slicer.vtkMRMLScalarVolumeNode | None, denoised: slicer.vtkMRMLScalarVolumeNode | None
 ) -> None:
-    """Check that two volumes show the same voxels before and after a run, as far as size and place tell.
+    """Check that two volumes show the same voxels before and after a run, as far as size, place and transforms tell.
 
     Raises
     ------
     InvalidVolumeError
-        If one is missing or has no image, both are the same, they do not lie voxel on voxel, or the second is known to
-        be the result of another volume of the scene.
+        If one is missing or has no image, both are the same, they do not lie voxel on voxel or are under different
+        transforms, or the second is known to be the result of another volume of the scene.
     """
     check_input(input_volume)
     check_outputs([denoised], input_volume)
@@ -36,6 +36,7 @@ def check_pair(
                 denoised=denoised.GetName(), name=input_volume.GetName()
             )
         )
+    check_same_transform(denoised, input_volume)
     other = input_of(denoised)
     if other not in (None, input_volume):
         raise InvalidVolumeError(
