@@ -217,6 +217,12 @@ def test_a_split_survives_being_written_and_read(folder):
     assert len(set(split.groups.values())) == len(names)
 
 
+def test_a_split_of_other_slices_does_not_pass_for_that_of_the_benchmark(folder):
+    names = list_slices(folder)
+    write_splits([original_split(names, {name: number for number, name in enumerate(names)})], folder)
+    assert load_split(str(folder / "original.json"), folder).name == "own original"
+
+
 def test_a_split_of_other_slices_is_refused_with_the_way_out(folder):
     with pytest.raises(CommandError, match=r"lacks \d+ slices .*data check .*--splits"):
         load_split("original", folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -122,7 +122,9 @@ def load_split(name_or_path: str, folder: Path) -> Split:
     Parameters
     ----------
     name_or_path
-        ``"original"`` or ``"grouped"``, the committed splits of Br35H, or the path of a file that `write_splits` wrote.
+        ``"original"`` or ``"grouped"``, the committed splits of Br35H, or the path of a file that `write_splits` wrote:
+        a split of other slices by one of these names is called "own original" or "own grouped", so that no table takes
+        the one for the other.
     folder
         Holds the class folders.
 
@@ -133,6 +135,8 @@ def load_split(name_or_path: str, folder: Path) -> Split:
     """
     path = COMMITTED / f"{name_or_path}.json" if name_or_path in NAMES else Path(name_or_path)
     split = read_split(path)
+    if split.name in NAMES and split.sha256 != read_split(COMMITTED / f"{split.name}.json").sha256:
+        split = replace(split, name=f"own {split.name}")
     check_data_folder(folder)
     missing = [name for part in PARTS for name in split.part(part) if not (folder / name).is_file()]
     if missing:
