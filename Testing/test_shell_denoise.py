@@ -8,10 +8,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from shell import assert_same_geometry, denoise, head, image, run, voxels_of, write
+from shell import assert_same_geometry, denoise, head, image, refused, run, voxels_of, write
 
+from NeuralDiffusionLib import Denoiser, DenoiseSettings
 from NeuralDiffusionLib.engine.scalar_types import cast_to
-from NeuralDiffusionTraining.files.image_files import read_scan, write_map
+from NeuralDiffusionTraining.files.image_files import read_scan, scalar_type_in, write_map
 
 FORMATS = (".nii.gz", ".nii", ".nrrd", ".mha")
 
@@ -105,6 +106,44 @@ def test_keeps_the_stored_scaling_of_a_nifti_file(tmp_path):
     in_float = nib.load(tmp_path / "float.nii").get_fdata()
     np.testing.assert_allclose(clean.get_fdata(), in_float, atol=0.2501)
     np.testing.assert_allclose(voxels_of(tmp_path / "clean.nrrd").T, in_float, rtol=1e-6)
+
+
+def scaled(path, voxels, slope, intercept):
+    """A NIfTI file whose header scales these stored numbers."""
+    scan = nib.Nifti1Image(voxels.T, np.diag([0.9, 0.8, 3.3, 1.0]))
+    scan.header.set_slope_inter(slope, intercept)
+    nib.save(scan, path)
+    # nibabel stores what gives the numbers after scaling: in their place the stored ones.
+    content = bytearray(path.read_bytes())
+    start = int(scan.header["vox_offset"]) or scan.header.single_vox_offset
+    content[start:] = voxels.T.tobytes(order="F")
+    path.write_bytes(content)
+    return path
+
+
+def test_an_intercept_that_float32_cannot_hold_beside_the_steps_does_not_quantise(tmp_path):
+    source = scaled(tmp_path / "scan.nii", head(), 1.0, -1e9)
+    expected = Denoiser("cpu")(head() - 1e9, DenoiseSettings(iterations=1, slice_axis=0), scalar_type=np.float64)
+    for name in ("clean.nii", "clean.nrrd"):
+        denoise(source, tmp_path / name, "--iterations", 1, "--device", "cpu")
+    clean = nib.load(tmp_path / "clean.nii")
+    stored = np.asanyarray(clean.dataobj.get_unscaled()).T
+    np.testing.assert_array_equal(stored, np.rint(expected.image + 1e9))
+    assert len(np.unique(stored)) > 100
+    np.testing.assert_array_equal(read_scan(tmp_path / "clean.nrrd").voxels, expected.image)
+
+
+@pytest.mark.parametrize(("slope", "intercept"), [(0.5, -10.0), (0.001, 3.0)])
+def test_a_scaled_scan_stays_float32_where_that_tells_its_steps_apart(tmp_path, slope, intercept):
+    scan = read_scan(scaled(tmp_path / "scan.nii", head(), slope, intercept))
+    assert scalar_type_in(tmp_path / "clean.nii", scan, as_float=False) == np.float32
+
+
+def test_a_scan_whose_steps_float32_cannot_tell_apart_is_refused(tmp_path):
+    source = scaled(tmp_path / "scan.nii", head(), 1.0, 1e9)
+    said = refused(source, tmp_path / "clean.nii")
+    assert said.startswith(f"{source}: the volume's values lie within ")
+    assert said.endswith(" at an offset of 1e+09, too close together for 32-bit floats; subtract the offset first.")
 
 
 @pytest.mark.parametrize("shape", [(20, 24), (20, 24, 1), (20, 24, 6, 1), (1, 24, 20)])

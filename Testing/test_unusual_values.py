@@ -119,6 +119,19 @@ class TestExtremes:
         assert str(refusal.value).count(". ") == 0
         np.testing.assert_array_equal(volume, before)
 
+    @pytest.mark.parametrize("kind", ["i8", "f4", "f8"])
+    def test_values_close_together_far_from_zero_are_refused_unless_their_range_is_stated(self, denoiser, kind):
+        volume = np.rint(noisy()).astype(kind) + np.dtype(kind).type(2**27)
+        with pytest.raises(InvalidVolumeError, match=r"at an offset of 1.34e\+08, .*; subtract the offset first\.$"):
+            denoiser(volume, QUICK)
+        stated = DenoiseSettings(iterations=2, intensity_range=(2**27, 2**27 + 128))
+        assert denoiser(volume, stated, scalar_type=np.float64).sigma > 1
+
+    def test_whole_numbers_that_float32_holds_may_lie_close_together(self, denoiser):
+        volume = np.full((2, 16, 16), 60000, np.uint16)
+        volume[:, 4:8, 4:8] += 1
+        np.testing.assert_array_equal(denoiser(volume, QUICK, scalar_type=np.uint16).image, volume)
+
     def test_single_subnormal_voxels_do_no_harm(self, denoiser):
         volume = noisy()
         volume[:, :4] = 1e-42

@@ -33,6 +33,8 @@ _LABEL_INTENT = 1002
 # Millimetres in NIfTI's units of length, by their number.
 _MILLIMETRES = {1: 1e3, 3: 1e-3}
 _LONGEST_NIFTI_AXIS = 2**15 - 1
+# So that what is rounded to float32 first is hardly ever rounded to another step.
+_PARTS_OF_A_STEP = 8
 _RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _NO_SPACE, _SCANNER_SPACE = 0, 1
 _DAMAGED_NIFTI = (
@@ -233,10 +235,13 @@ def write_denoised(path: Path, scan: Scan, image: np.ndarray, as_float: bool) ->
 def scalar_type_in(path: Path, scan: Scan, as_float: bool) -> np.dtype:
     """The type in which a denoised scan is best held until `write_denoised` writes it.
 
-    It is that of the file, or float32 where the numbers of the file, or of the scan, are scaled by a header.
+    It is that of the file, or, where the numbers of the file, or of the scan, are scaled by a header, float32 if that
+    tells their steps apart and float64 if not.
     """
-    if as_float or (scan.nifti is not None and _scaling(scan.nifti) != (1, 0)):
+    if as_float:
         return np.dtype(np.float32)
+    if scan.nifti is not None and _scaling(scan.nifti) != (1, 0):
+        return np.dtype(np.float32 if _has_coarse_steps(scan.voxels, scan.nifti) else np.float64)
     return scan.nifti.get_data_dtype() if scan.nifti is not None and is_nifti(path) else scan.voxels.dtype
 
 
@@ -346,6 +351,14 @@ def _unscaled(image: np.ndarray, voxel_type: np.dtype, slope: float, intercept: 
     for index, part in enumerate(image):
         cast_into(voxels[index], (part.astype(np.float64) - intercept) / slope)
     return voxels
+
+
+def _has_coarse_steps(voxels: np.ndarray, nifti: nib.Nifti1Image) -> bool:
+    """Whether float32 tells scaled numbers apart: whole ones step by the slope, of others 12 bits shall remain."""
+    lowest, highest = float(voxels.min()), float(voxels.max())
+    whole = nifti.get_data_dtype().kind in "iu"
+    step = abs(_scaling(nifti)[0]) if whole else (highest - lowest) / 2**12
+    return bool(np.spacing(np.float32(max(highest, -lowest))) <= step / _PARTS_OF_A_STEP)
 
 
 def _scaling(nifti: nib.Nifti1Image) -> tuple[float, float]:

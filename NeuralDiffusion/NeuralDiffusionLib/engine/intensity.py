@@ -13,6 +13,9 @@ _ = translator(__name__)
 _LOW_PERCENTILE = 0.05
 _HIGH_PERCENTILE = 99.9
 _ENOUGH_VOXELS = 4_000_000
+# Fewer numbers than these that float32 has between the darkest and the brightest voxel are too few to find noise in.
+_FEWEST_NUMBERS = 1024
+_LARGEST_EXACT = 2**24
 
 
 def check_volume(volume: np.ndarray) -> None:
@@ -72,7 +75,8 @@ def estimate_range(volume: np.ndarray) -> tuple[float, float]:
     Raises
     ------
     InvalidVolumeError
-        If the intensities differ, but by less than 32-bit floats can tell apart.
+        If the intensities differ, but by less than 32-bit floats can tell apart, or, where zero is kept, by so little
+        at an offset from it that few such floats lie between them.
     """
     sample = evenly_spread(volume).astype(np.float64)
     low = 0.0 if volume.min() >= 0 else np.percentile(sample, _LOW_PERCENTILE)
@@ -87,4 +91,18 @@ def estimate_range(volume: np.ndarray) -> tuple[float, float]:
             "The volume's values lie within {distance:.1e}, closer than 32-bit floats can tell apart; multiply them."
         )
         raise InvalidVolumeError(message.format(distance=high - low))
+    if low == 0:
+        _check_offset(volume)
     return float(low), float(high)
+
+
+def _check_offset(volume: np.ndarray) -> None:
+    lowest, highest = volume.min().item(), volume.max().item()
+    if volume.dtype.kind in "iu" and highest <= _LARGEST_EXACT:
+        return
+    if 0 < highest - lowest < _FEWEST_NUMBERS * float(np.spacing(np.float32(highest))):
+        message = _(
+            "The volume's values lie within {distance:.3g} at an offset of {offset:.3g}, too close together for 32-bit "
+            "floats; subtract the offset first."
+        )
+        raise InvalidVolumeError(message.format(distance=float(highest - lowest), offset=float(lowest)))
