@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 
 import numpy as np
 import pytest
@@ -18,8 +20,10 @@ from NeuralDiffusionLib.network.neural_diffusion import NeuralDiffusionNetwork
 from NeuralDiffusionTraining.cli import app
 from NeuralDiffusionTraining.commands.export import figures_to_keep
 from NeuralDiffusionTraining.files.command_error import CommandError
+from NeuralDiffusionTraining.files.result_files import write_file
 from NeuralDiffusionTraining.networks.checkpoints import load_trained
 from NeuralDiffusionTraining.networks.registry import build_network
+from NeuralDiffusionTraining.reporting import onnx_export
 from NeuralDiffusionTraining.reporting.model_card import model_card
 from NeuralDiffusionTraining.reporting.onnx_export import export_onnx
 from NeuralDiffusionTraining.reporting.results import MEASURED_AS
@@ -125,6 +129,39 @@ def test_exported_weights_carry_how_they_were_made_and_what_was_measured(tmp_pat
     card = model_card(tmp_path / "w.pt", results)
     assert made["figures"] in card
     assert f"SHA-256 before the figures were put into the file: `{'a' * 64}`" in card
+
+
+def test_weights_and_onnx_are_written_together(tmp_path):
+    path = checkpoint(tmp_path / "best.ckpt", "neural-diffusion")
+    done = run_here("export", path, tmp_path / "w.pt", "--onnx", tmp_path / "n.onnx", "--iterations", 2)
+    assert done.status == 0, done.err
+    assert load_weights(tmp_path / "w.pt").metadata["epochs_done"] == "5"
+    kept = onnxruntime.InferenceSession(tmp_path / "n.onnx", providers=["CPUExecutionProvider"]).get_modelmeta()
+    assert kept.custom_metadata_map["iterations"] == "2"
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["best.ckpt", "n.onnx", "w.pt"]
+
+
+def test_an_onnx_file_that_fails_leaves_the_weights_as_they_were(tmp_path, monkeypatch):
+    path = checkpoint(tmp_path / "best.ckpt", "neural-diffusion")
+    (tmp_path / "w.pt").write_text("before")
+    arguments = ("export", path, tmp_path / "w.pt", "--onnx", tmp_path / "n.onnx")
+
+    def fail(*_, **__):
+        raise RuntimeError("no such operator")
+
+    def fill_disk(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(torch.export, "export", fail)
+    with pytest.raises(RuntimeError, match="no such operator"):
+        run_here(*arguments)
+    monkeypatch.setattr(onnx_export, "export_onnx", lambda *given: write_file(given[-1], fill_disk))
+    done = run_here(*arguments)
+    assert (done.status, done.out) == (2, "")
+    names = f"{tmp_path / 'w.pt'} and {tmp_path / 'n.onnx'}"
+    assert done.err == f"{names} cannot be written (No space left on device): name another folder.\n"
+    assert (tmp_path / "w.pt").read_text() == "before"
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["best.ckpt", "w.pt"]
 
 
 def test_networks_that_the_denoiser_cannot_run_are_refused(tmp_path):

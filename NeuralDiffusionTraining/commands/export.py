@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 from NeuralDiffusionLib import DenoiseSettings
 
 from ..files.command_error import CommandError
-from ..files.result_files import check_outputs, check_weights_file, write_file
+from ..files.result_files import check_outputs, check_weights_file, write_files
 from .engine import settings_of
 from .options import was_given
 
@@ -78,11 +79,19 @@ def export(
             f"{' or '.join(_FOR_DENOISER)}."
         )
     made = {**trained.provenance, "limits": LIMITS, "note": note, **measured}
-    write_file(output, lambda unfinished: save_weights(unfinished, trained.network, made))
+
+    def write_onnx(unfinished: Path) -> None:
+        try:
+            export_onnx(trained.network, settings, made, unfinished)
+        except CommandError as error:
+            # Its sentence names the unfinished file.
+            raise error.__cause__ or error from None
+
+    weights = (output, partial(save_weights, network=trained.network, metadata=made))
+    write_files([weights] if onnx is None else [weights, (onnx, write_onnx)])
     epochs = trained.provenance["epochs_done"]
     typer.echo(f"Weights of epoch {epochs} written to {output}.")
-    if onnx is not None and settings is not None:
-        export_onnx(trained.network, settings, made, onnx)
+    if onnx is not None:
         typer.echo(f"ONNX file ({noise}, {iterations} iterations, {neighbours} neighbours) written to {onnx}.")
 
 

@@ -160,10 +160,21 @@ def write_texts(texts: Sequence[tuple[Path, str]]) -> None:
     CommandError
         If one cannot be written.
     """
+    write_files([(path, partial(Path.write_text, data=text, encoding="utf-8")) for path, text in texts])
+
+
+def write_files(targets: Sequence[tuple[Path, Callable[[Path], object]]]) -> None:
+    """Write several files, all or none; see `write_whole`.
+
+    Raises
+    ------
+    CommandError
+        If one cannot be written.
+    """
     try:
-        write_whole([(path, partial(Path.write_text, data=text, encoding="utf-8")) for path, text in texts])
+        write_whole(targets)
     except OSError as error:
-        names = " and ".join(str(path) for path, _ in texts)
+        names = " and ".join(str(path) for path, _ in targets)
         raise CommandError(f"{names} cannot be written ({error.strerror}): name another folder.") from error
 
 
