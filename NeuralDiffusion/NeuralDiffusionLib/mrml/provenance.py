@@ -24,14 +24,17 @@ def provenance(
     weights_sha256: str,
     slice_axes: Sequence[int],
     mask_name: str | None = None,
+    frame: str | None = None,
 ) -> dict[str, str | None]:
     """Put settings, outcome, software version and weights into words, by name of the attribute.
 
     Noise level and intensity range are in the units of the input. `slice_axes` are the axes of the array across which
-    slices were denoised; the results of several were averaged. What there is nothing to say about is ``None``.
+    slices were denoised; the results of several were averaged. `frame` is the index value of the frame that the input
+    showed. What there is nothing to say about is ``None``.
     """
     return {
         "InputVolume": input_name,
+        "Frame": frame,
         "Mask": mask_name,
         "Noise": settings.noise,
         "Iterations": str(settings.iterations),
@@ -63,6 +66,11 @@ def read_provenance(node: slicer.vtkMRMLScalarVolumeNode) -> dict[str, str]:
     """Return the attributes that `write_provenance` wrote, by name without the prefix; empty when there are none."""
     names = [name for name in node.GetAttributeNames() if name.startswith(PREFIX)]
     return {name.removeprefix(PREFIX): node.GetAttribute(name) for name in names}
+
+
+def frame_of(result: slicer.vtkMRMLScalarVolumeNode) -> str | None:
+    """Return the index value of the frame that a result was made of; nothing if its input showed no sequence."""
+    return read_provenance(result).get("Frame")
 
 
 def set_input_of(result: slicer.vtkMRMLScalarVolumeNode, input_volume: slicer.vtkMRMLScalarVolumeNode) -> None:

@@ -10,7 +10,8 @@ from slicer.i18n import tr as _
 from ..display_range import usual_magnitude
 from ..errors import InvalidVolumeError
 from .geometry import check_same_transform, lie_voxel_on_voxel
-from .provenance import input_of
+from .provenance import frame_of, input_of
+from .sequences import browser_and_sequence_of, frame_shown_in
 from .volumes import check_input, check_outputs, copy_units, make_image, show_in_colours, write_volume
 
 _GREY = "vtkMRMLColorTableNodeGrey"
@@ -19,13 +20,14 @@ _GREY = "vtkMRMLColorTableNodeGrey"
 def check_pair(
     input_volume: slicer.vtkMRMLScalarVolumeNode | None, denoised: slicer.vtkMRMLScalarVolumeNode | None
 ) -> None:
-    """Check that two volumes show the same voxels before and after a run, as far as size, place and transforms tell.
+    """Check that two volumes show the same voxels before and after a run, as far as that is known without reading any.
 
     Raises
     ------
     InvalidVolumeError
         If one is missing or has no image, both are the same, they do not lie voxel on voxel or are under different
-        transforms, or the second is known to be the result of another volume of the scene.
+        transforms, or the second is known to be the result of another volume of the scene, or of another frame than the
+        first one shows.
     """
     check_input(input_volume)
     check_outputs([denoised], input_volume)
@@ -44,6 +46,26 @@ def check_pair(
                 denoised=denoised.GetName(), other=other.GetName(), name=input_volume.GetName()
             )
         )
+    if other is input_volume:
+        _check_frame(input_volume, denoised)
+
+
+def _check_frame(input_volume: slicer.vtkMRMLScalarVolumeNode, denoised: slicer.vtkMRMLScalarVolumeNode) -> None:
+    made_of, shown = frame_of(denoised), frame_shown_in(input_volume)
+    if made_of is None or shown in (None, made_of):
+        return
+    unit = browser_and_sequence_of(input_volume)[1].GetIndexUnit() or ""
+    raise InvalidVolumeError(
+        _(
+            "'{denoised}' was made of the frame at {made_of} of '{name}', which shows the one at {shown}: go back to "
+            "that frame, or denoise this one."
+        ).format(
+            denoised=denoised.GetName(),
+            made_of=f"{made_of} {unit}".strip(),
+            name=input_volume.GetName(),
+            shown=f"{shown} {unit}".strip(),
+        )
+    )
 
 
 def make_removed(

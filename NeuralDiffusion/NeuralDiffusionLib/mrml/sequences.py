@@ -33,6 +33,15 @@ def frames_of(volume_node: slicer.vtkMRMLScalarVolumeNode) -> int:
     return 1 if found is None else max(1, found[1].GetNumberOfDataNodes())
 
 
+def frame_shown_in(volume_node: slicer.vtkMRMLScalarVolumeNode) -> str | None:
+    """Return the index value of the frame of a sequence that a volume shows; nothing when it shows none."""
+    found = browser_and_sequence_of(volume_node)
+    if found is None or found[0].GetSelectedItemNumber() < 0:
+        return None
+    browser = found[0]
+    return browser.GetMasterSequenceNode().GetNthIndexValue(browser.GetSelectedItemNumber())
+
+
 def read_frames(volume_node: slicer.vtkMRMLScalarVolumeNode) -> list[slicer.vtkMRMLScalarVolumeNode]:
     """Return the frames of the sequence that a volume shows, in the order of the sequence; they are not copies.
 

@@ -17,6 +17,7 @@ from ..engine.slice_planes import denoise_three_planes, with_slice_axis
 from .mask import inside_mask
 from .planes import spacing_kji
 from .provenance import provenance
+from .sequences import frame_shown_in
 from .volumes import read_volume
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class VolumeTask:
     ----------
     name, mask_name
         Of the volume's node, and of the segmentation's.
+    frame
+        Index value of the frame of a sequence that the volume showed; ``None`` if it showed none.
     voxels
         Copy of the voxels, (K, J, I), in the scan's scalar type and units.
     spacing
@@ -50,6 +53,7 @@ class VolumeTask:
     three_planes: bool
     mask: np.ndarray | None
     mask_name: str | None
+    frame: str | None
 
     @classmethod
     def of(
@@ -69,7 +73,8 @@ class VolumeTask:
         """
         voxels, spacing = read_volume(volume), spacing_kji(volume)
         settings = with_slice_axis(settings, spacing, voxels.shape)
-        return cls(volume.GetName() or "", voxels, spacing, settings, three_planes, mask, mask_name)
+        name, frame = volume.GetName() or "", frame_shown_in(volume)
+        return cls(name, voxels, spacing, settings, three_planes, mask, mask_name, frame)
 
     @property
     def axes(self) -> tuple[int, ...]:
@@ -108,7 +113,7 @@ class VolumeTask:
 
     def attributes(self, result: DenoiseResult, weights_sha256: str) -> dict[str, str | None]:
         """What is to be said of a result, as from `provenance`."""
-        return provenance(self.name, self.settings, result, weights_sha256, self.axes, self.mask_name)
+        return provenance(self.name, self.settings, result, weights_sha256, self.axes, self.mask_name, self.frame)
 
     def _warnings(self, result: DenoiseResult, axis: int) -> list[str]:
         return result_warnings(self.voxels, self.spacing, axis, result, self.settings.noise)

@@ -1,0 +1,95 @@
+"""The result of one frame of a sequence is not compared with another frame, and says which one it was made of."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import slicer
+from panel_scenes import layers, parameters, wait_for_the_end
+from sequence_scenes import FRAMES, VALUES, voxels_of
+
+from NeuralDiffusionLib import InvalidVolumeError
+from NeuralDiffusionLib.mrml.parameters import Frames
+from NeuralDiffusionLib.mrml.provenance import read_provenance
+from NeuralDiffusionLib.mrml.removed import check_pair, make_removed
+from NeuralDiffusionLib.mrml.sequences import frame_shown_in
+
+pytest_plugins = ["panel_host.fixtures", "panel_scenes", "sequence_scenes"]
+
+
+@pytest.fixture
+def cine(slicer_app, proxy, browser, open_panel):
+    """The panel with a sequence as input whose frames lie in the same place; the third is shown."""
+    sequence = browser.GetMasterSequenceNode()
+    for number in range(FRAMES):
+        sequence.GetNthDataNode(number).SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(np.eye(4)))
+    show(browser, 0)
+    show(browser, 2)
+    widget = open_panel()
+    parameters(widget).inputVolume = proxy
+    parameters(widget).iterations = 1
+    return widget
+
+
+def show(browser, number):
+    browser.SetSelectedItemNumber(number)
+
+
+def test_a_result_says_which_frame_it_was_made_of_even_if_another_is_shown_by_the_end(cine, browser):
+    cine.ui.applyButton.click()
+    show(browser, 0)
+    wait_for_the_end(cine)
+    assert read_provenance(parameters(cine).outputVolume)["Frame"] == VALUES[2]
+    assert not cine.ui.removedButton.enabled
+    show(browser, 2)
+    assert cine.ui.removedButton.enabled
+
+
+def test_the_result_of_another_frame_is_not_compared(cine, proxy, browser, scene):
+    cine.ui.conductionSelector.addNode()
+    cine.ui.applyButton.click()
+    wait_for_the_end(cine)
+    output = parameters(cine).outputVolume
+    cine.ui.removedButton.click()
+    assert cine.ui.removedButton.checked
+    removed = scene.GetNodeByID(layers()[0][0])
+    np.testing.assert_array_equal(voxels_of(removed), voxels_of(proxy).astype(float) - voxels_of(output))
+
+    show(browser, 0)
+    reason = (
+        "'Cine-Sequence denoised' was made of the frame at 80.5 ms of 'Cine-Sequence', which shows the one at 0 ms: go "
+        "back to that frame, or denoise this one."
+    )
+    for button in (cine.ui.removedButton, cine.ui.beforeAfterButton):
+        assert not button.enabled
+        assert button.toolTip == reason
+    assert not cine.ui.removedButton.checked
+    assert not cine.ui.showConductionCheckBox.enabled
+    assert layers()[0][0] != removed.GetID()
+    with pytest.raises(InvalidVolumeError, match="which shows the one at 0 ms"):
+        make_removed(proxy, output, removed)
+
+    show(browser, 2)
+    assert cine.ui.removedButton.enabled
+    assert cine.ui.showConductionCheckBox.enabled
+
+
+def test_the_result_of_all_frames_is_compared_at_each(cine, proxy, browser):
+    parameters(cine).frames = Frames.ALL
+    cine.ui.applyButton.click()
+    wait_for_the_end(cine)
+    output = parameters(cine).outputVolume
+    for number in range(FRAMES):
+        show(browser, number)
+        assert "Frame" not in read_provenance(output)
+        check_pair(proxy, output)
+        assert cine.ui.removedButton.enabled
+
+
+def test_the_result_of_a_volume_that_shows_no_frames_names_none(cine, scan):
+    parameters(cine).inputVolume = scan
+    assert frame_shown_in(scan) is None
+    cine.ui.applyButton.click()
+    wait_for_the_end(cine)
+    assert "Frame" not in read_provenance(parameters(cine).outputVolume)
+    assert cine.ui.removedButton.enabled
