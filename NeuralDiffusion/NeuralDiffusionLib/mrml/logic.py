@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import slicer
@@ -38,6 +39,7 @@ class NeuralDiffusionLogic(ScriptedLoadableModuleLogic):
     def __init__(self) -> None:
         super().__init__()
         self._denoisers: dict[str, Denoiser] = {}
+        self._loading = Lock()
         self._worker = Worker()
         self.looks = Looks()
 
@@ -172,13 +174,15 @@ class NeuralDiffusionLogic(ScriptedLoadableModuleLogic):
         """
         if not torch_installed():
             raise RuntimeError(_("PyTorch is not installed: install it in the PyTorch Utils module."))
-        if device not in self._denoisers:
-            from ..engine.denoiser import Denoiser
+        # The preview asks in its thread: without the lock a run that begins meanwhile would load the weights again.
+        with self._loading:
+            if device not in self._denoisers:
+                from ..engine.denoiser import Denoiser
 
-            # In a thread that ends: one that computes keeps helpers, and beside a second set every run is slower.
-            with ThreadPoolExecutor(max_workers=1) as loader:
-                self._denoisers[device] = loader.submit(Denoiser, device).result()
-        return self._denoisers[device]
+                # In a thread that ends: one that computes keeps helpers, and beside a second set every run is slower.
+                with ThreadPoolExecutor(max_workers=1) as loader:
+                    self._denoisers[device] = loader.submit(Denoiser, device).result()
+            return self._denoisers[device]
 
     def loadedDenoiser(self, device: str = "auto") -> Denoiser | None:
         """Return the network on a device if its weights have been read already; nothing is imported or read."""
