@@ -254,7 +254,7 @@ def test_a_run_that_goes_on_keeps_what_was_known_when_it_began(data, tmp_path, w
 
 def test_weights_name_the_collection_that_they_learned_from(data, whole_run):
     made = load_trained(whole_run / "best.ckpt").provenance
-    assert made["data"] == f"slices of '{data.name}', original split, training part, first 8"
+    assert made["data"] == f"slices of '{data.name}', own original split, training part, first 8"
 
 
 def test_a_network_that_is_never_told_the_noise_type_is_measured_on_all_of_them(data, tmp_path):

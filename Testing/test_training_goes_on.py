@@ -138,7 +138,7 @@ class TestOtherSlicesOrWeights:
         run_training(config(moved, "epochs=1"), RunSite(moved, output, "cpu"))
         before = contents(output)
         split = load_split(str(moved / "original.json"), moved)
-        write_splits([replace(split, train=split.train[::-1])], moved)
+        write_splits([replace(split, name="original", train=split.train[::-1])], moved)
         with pytest.raises(CommandError, match=r"holds a run on other slices, as split '.*' has changed since: give"):
             run_training(config(moved, "epochs=1"), RunSite(moved, output, "cpu"))
         assert contents(output) == before
