@@ -231,8 +231,8 @@ class PreviewSection(Section, VTKObservationMixin):
         node = self.parameterNode
         if node is None:
             return _("Open the module to preview the denoised slice.")
-        if self.panel.runs.busy:
-            return _("Wait until the run has ended, or cancel it.")
+        if reason := self.panel.runs.whyWait():
+            return reason
         try:
             check_input(node.inputVolume)
         except InvalidVolumeError as error:

@@ -79,7 +79,8 @@ def estimate_range(volume: np.ndarray) -> tuple[float, float]:
         at an offset from it that few such floats lie between them.
     """
     sample = evenly_spread(volume).astype(np.float64)
-    low = 0.0 if volume.min() >= 0 else np.percentile(sample, _LOW_PERCENTILE)
+    lowest = volume.min()
+    low = 0.0 if lowest >= 0 else np.percentile(sample, _LOW_PERCENTILE)
     high = np.percentile(sample, _HIGH_PERCENTILE)
     if high <= low:
         high = float(volume.max())
@@ -92,12 +93,12 @@ def estimate_range(volume: np.ndarray) -> tuple[float, float]:
         )
         raise InvalidVolumeError(message.format(distance=high - low))
     if low == 0:
-        _check_offset(volume)
+        _check_offset(volume, lowest.item())
     return float(low), float(high)
 
 
-def _check_offset(volume: np.ndarray) -> None:
-    lowest, highest = volume.min().item(), volume.max().item()
+def _check_offset(volume: np.ndarray, lowest: float) -> None:
+    highest = volume.max().item()
     if volume.dtype.kind in "iu" and highest <= _LARGEST_EXACT:
         return
     if 0 < highest - lowest < _FEWEST_NUMBERS * float(np.spacing(np.float32(highest))):

@@ -10,6 +10,7 @@ import vtk
 from slicer.i18n import tr as _
 from vtk.util.numpy_support import numpy_to_vtk
 
+from .geometry import slice_origin
 from .new_volume import add_volume_beside, scene_of, unused_name
 from .volumes import copy_display, make_image, number_alike
 
@@ -91,10 +92,7 @@ def _geometry(input_volume: slicer.vtkMRMLScalarVolumeNode, trace: DiffusionTrac
     matrix = vtk.vtkMatrix4x4()
     input_volume.GetIJKToRASMatrix(matrix)
     if trace.slice_index is not None:
-        first = [0.0, 0.0, 0.0, 1.0]
-        # Arrays are (K, J, I).
-        first[2 - trace.slice_axis] = trace.slice_index
-        for row, value in enumerate(matrix.MultiplyPoint(first)[:3]):
+        for row, value in enumerate(slice_origin(input_volume, trace.slice_axis, trace.slice_index)):
             matrix.SetElement(row, 3, value)
     return matrix
 
