@@ -118,6 +118,30 @@ def test_a_scan_whose_worker_was_killed_before_it_took_its_place_is_not_said_to_
     assert "could not be written (No space left on device)" in outcome.reason
 
 
+@pytest.mark.parametrize("settings", [{"iterations": 1}, {"iterations": 2}])
+def test_a_result_that_somebody_edited_is_not_replaced(one, settings):
+    _, output, sidecar = one(iterations=1)
+    edited = sitk.ReadImage(output) * 2
+    sitk.WriteImage(edited, output)
+    before = {path: path.read_bytes() for path in (output, sidecar)}
+    outcome, _, _ = one("another run", **settings)
+    assert outcome.state == "failed"
+    assert outcome.reason == f"{output} was changed since and was left as it is: move it away to have it made anew."
+    assert {path: path.read_bytes() for path in output.parent.iterdir()} == before
+
+
+def test_a_run_that_was_killed_between_sidecar_and_result_is_made_good_by_the_next(one):
+    _, output, sidecar = one(iterations=1)
+    former = output.read_bytes()
+    # Twice, as that may happen again.
+    for iterations in (2, 3):
+        assert one("another run", iterations=iterations)[0].state == "denoised"
+        output.write_bytes(former)
+    assert one("the next", iterations=3)[0].state == "denoised"
+    assert read_record(sidecar)["OutputSha256"] == hashlib.sha256(output.read_bytes()).hexdigest()
+    assert output.read_bytes() != former
+
+
 @pytest.mark.parametrize("place", ["read_source", "write_denoised"])
 def test_a_scan_that_memory_is_too_small_to_read_or_write_fails_alone(one, monkeypatch, place):
     monkeypatch.setattr(task, place, Mock(side_effect=MemoryError()))

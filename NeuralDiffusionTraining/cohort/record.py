@@ -79,33 +79,40 @@ def read_record(sidecar: Path) -> dict[str, Any] | None:
     return record if isinstance(record, dict) else None
 
 
-def is_done(record: dict[str, Any] | None, scan: CohortScan, input_sha256: str, order: Order) -> bool:
-    """Whether the output is what the order would make of the scan again, and whole."""
+def is_done(record: dict[str, Any] | None, input_sha256: str, output_sha256: str | None, order: Order) -> bool:
+    """Whether an output (None: there is none) is what the order would make of the input again, and whole."""
     return (
         record is not None
         and record.get("InputSha256") == input_sha256
         and record.get("WeightsSha256") == order.weights_sha256
         and record.get("Settings") == order.settings_record()
-        and scan.output.is_file()
-        and record.get("OutputSha256") == sha256_of(scan.output)
+        and record.get("OutputSha256") == output_sha256 is not None
     )
+
+
+def is_of_a_run(record: dict[str, Any], output_sha256: str) -> bool:
+    """Whether an output is as a run has left it."""
+    # A run that is killed at its very end leaves its sidecar beside the output that it was to replace.
+    return output_sha256 in (record.get("OutputSha256"), record.get("ReplacedSha256"))
 
 
 def sidecar_text(
     scan: CohortScan,
     order: Order,
     input_sha256: str,
+    replaced_sha256: str | None,
     written: Path,
     result: DenoiseResult,
     slice_axis: int,
     seconds: dict[str, float],
 ) -> str:
-    """The text of the sidecar of a scan that was written."""
+    """The text of the sidecar of a scan that was written, and that may replace one of a former run."""
     record = {
         "Version": __version__,
         "Run": order.run,
         "InputSha256": input_sha256,
         "OutputSha256": sha256_of(written),
+        "ReplacedSha256": replaced_sha256,
         "WeightsSha256": order.weights_sha256,
         "Settings": order.settings_record(),
         "SliceAxis": _VOXEL_AXES[slice_axis],

@@ -18,7 +18,7 @@ from ..files.image_files import check_target, scalar_type_in, write_denoised
 from ..files.result_files import make_folder
 from ..files.scan_denoising import naming, read_source, with_slice_axis, with_warnings, write_scan_files
 from .outcome import Outcome
-from .record import Order, is_done, read_record, sha256_of, sidecar_text
+from .record import Order, is_done, is_of_a_run, read_record, sha256_of, sidecar_text
 from .scans import CohortScan, sidecar_of
 
 
@@ -56,13 +56,16 @@ def _run(scan: CohortScan, order: Order) -> Literal["denoised", "already done"]:
     try:
         found = read_record(sidecar)
         input_sha256 = sha256_of(*files_of(scan.source))
-        if is_done(found, scan, input_sha256, order):
-            # A worker that died after it wrote, before it said so: the scan comes again within the run.
-            return "denoised" if found.get("Run") == order.run else "already done"
+        held_sha256 = _sha256_if_there(scan.output)
     except OSError as error:
         raise CommandError(f"{error.filename} cannot be read ({error.strerror}).") from error
+    if is_done(found, input_sha256, held_sha256, order):
+        # A worker that died after it wrote, before it said so: the scan comes again within the run.
+        return "denoised" if found.get("Run") == order.run else "already done"
     if found is None and (os.path.lexists(scan.output) or os.path.lexists(sidecar)):
         raise CommandError(f"{scan.output} or its sidecar exists and is not of a batch: choose another folder.")
+    if held_sha256 and not is_of_a_run(found, held_sha256) and _can_be_read(scan.output):
+        raise CommandError(f"{scan.output} was changed since and was left as it is: move it away to have it made anew.")
     volume = read_source(scan.source)
     check_target(scan.output, volume)
     read = time.perf_counter() - started
@@ -81,7 +84,7 @@ def _run(scan: CohortScan, order: Order) -> Literal["denoised", "already done"]:
         nonlocal text
         write_denoised(path, volume, result.image, order.as_float)
         seconds = {"Read": read, "Denoise": denoised - started, "Write": time.perf_counter() - denoised}
-        text = sidecar_text(scan, order, input_sha256, path, result, settings.slice_axis, seconds)
+        text = sidecar_text(scan, order, input_sha256, held_sha256, path, result, settings.slice_axis, seconds)
 
     make_folder(scan.output.parent)
     # The sidecar takes its place first: a scan without one was not written by a run.
@@ -95,9 +98,22 @@ def _run(scan: CohortScan, order: Order) -> Literal["denoised", "already done"]:
     return "denoised"
 
 
+def _sha256_if_there(output: Path) -> str | None:
+    return sha256_of(output) if output.is_file() else None
+
+
+def _can_be_read(output: Path) -> bool:
+    """Whether an output is more than what a disk or a copy has left of one."""
+    try:
+        read_source(output)
+    except CommandError:
+        return False
+    return True
+
+
 def _is_there(sidecar: Path, scan: CohortScan, input_sha256: str, order: Order) -> bool:
     try:
-        return is_done(read_record(sidecar), scan, input_sha256, order)
+        return is_done(read_record(sidecar), input_sha256, _sha256_if_there(scan.output), order)
     except OSError:
         return False
 

@@ -68,17 +68,16 @@ compete() { # noise and split: trains networks for them on one budget, and names
     [ "$split" = original ] || { folder=$folder/$split && name=${name}_$split; }
     [ "$noise" = rician ] || {
         folder=$folder/$noise && name=${name}_$noise
-        only=(--only "Plain U-Net" --only "$control")
-        [ "$noise" = mixed ] || only+=(--only DnCNN-class --only "Original network")
+        only=(--only "Plain U-Net" --only "$control" --only DnCNN-class --only "Original network")
     }
     once "$name" ablate --data "$data" --output "$folder" --of competitors --noise "$noise" --set split="$split" \
         "${only[@]}"
     trained=(
         --trained "Plain U-Net, short run=$folder/plain-u-net/best.ckpt"
         --trained "$control, short run=$folder/u-net-with-our-noise-level-and-inversion/best.ckpt"
+        --trained "DnCNN-class, short run=$folder/dncnn-class/best.ckpt"
+        --trained "Ours, short run=$folder/full/best.ckpt"
     )
-    [ "$noise" = mixed ] || trained+=(--trained "DnCNN-class, short run=$folder/dncnn-class/best.ckpt")
-    trained+=(--trained "Ours, short run=$folder/full/best.ckpt")
     local original="Original network, guidance"
     case $noise-$split in
         rician-original)
@@ -92,7 +91,6 @@ compete() { # noise and split: trains networks for them on one budget, and names
                 --trained "$original trained, short run=$folder/original-network--guidance-trained/best.ckpt"
                 --trained "Ours, short run on the training part of the original split=$RUNS/full/best.ckpt"
             ) ;;
-        mixed-*) ;;
         *) trained+=(--trained "$original detached, short run=$folder/original-network/best.ckpt") ;;
     esac
 }
