@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import nibabel as nib
@@ -31,6 +33,11 @@ def write_scan(path: Path, number: int = 0) -> Path:
 
 def voxels(path: Path) -> np.ndarray:
     return np.asanyarray(nib.load(path).dataobj)
+
+
+def record(sidecar: Path) -> dict[str, Any]:
+    """What a sidecar tells of the run."""
+    return json.loads(sidecar.read_text(encoding="utf-8"))["NeuralDiffusion"]
 
 
 @dataclass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import pty
 import re
@@ -15,13 +14,11 @@ import nibabel as nib
 import numpy as np
 import psutil
 import pytest
-import torch
-from batch_runs import NamedTask, kill_if_poisoned, run_here, voxels, write_scan
+from batch_runs import NamedTask, kill_if_poisoned, record, run_here, voxels, write_scan
 from distributed import LocalCluster
 from shell import command, environment
 
 from NeuralDiffusionLib import DenoiseSettings, __version__
-from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS
 from NeuralDiffusionTraining.cohort import cluster as cluster_module
 from NeuralDiffusionTraining.cohort.cluster import connected
 from NeuralDiffusionTraining.cohort.record import Order
@@ -30,7 +27,7 @@ from NeuralDiffusionTraining.cohort.scans import find_cohort
 from NeuralDiffusionTraining.cohort.task import ScanTask, run_task
 from NeuralDiffusionTraining.files.command_error import CommandError
 
-pytest_plugins = ("small_disk",)
+pytest_plugins = ("batch_fixtures",)
 BROKEN = {"scan03.nii.gz": "damaged", "scan13.nii.gz": "damaged", "scan23.nii.gz": "several volumes"}
 
 
@@ -47,30 +44,10 @@ def scans(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def address():
-    """A scheduler that is there already, with two workers."""
-    # A free port for its page: other tests may run beside.
-    page = {"dashboard_address": "127.0.0.1:0", "env": {"OMP_NUM_THREADS": "1"}}
-    with LocalCluster(n_workers=2, threads_per_worker=1, memory_limit=None, **page) as cluster:
-        yield cluster.scheduler_address
-
-
-@pytest.fixture
-def three(tmp_path):
-    for number in range(3):
-        write_scan(tmp_path / "scans" / f"scan{number}.nii", number)
-    return tmp_path / "scans"
-
-
 def workers_of(process):
     """The processes that run tasks: the youngest generation but for multiprocessing's helper."""
     children = psutil.Process(process.pid).children(recursive=True)
     return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
-
-
-def record(path):
-    return json.loads(path.read_text(encoding="utf-8"))["NeuralDiffusion"]
 
 
 def start(folder, output, **options):
@@ -305,78 +282,6 @@ def test_workers_of_another_version_are_refused(address, monkeypatch):
         pass
 
 
-def test_the_sidecar_says_how_the_scan_was_made(three, tmp_path, address):
-    done = run_here("batch", three / "*", tmp_path / "clean", "--scheduler", address, "--sigma", 30, "--float")
-
-    assert done.status == 0
-    assert done.err == ""
-    assert done.out.count("\n") == 1
-    assert voxels(tmp_path / "clean" / "scan1.nii").dtype == np.float32
-    content = json.loads((tmp_path / "clean" / "scan1.json").read_text())
-    assert content["Sources"] == ["scan1.nii"]
-    found = content["NeuralDiffusion"]
-    assert found["Version"] == __version__
-    assert found["InputSha256"] == hashlib.sha256((three / "scan1.nii").read_bytes()).hexdigest()
-    assert found["WeightsSha256"] == hashlib.sha256(BUNDLED_WEIGHTS.read_bytes()).hexdigest()
-    assert found["Settings"]["sigma"] == found["NoiseLevel"] == 30
-    assert found["Settings"]["float"] is True
-    assert found["Settings"]["slice_axis"] == "auto"
-    assert found["SliceAxis"] == "k"
-    assert found["Bytes"]["Input"] == (three / "scan1.nii").stat().st_size
-    assert str(tmp_path) not in json.dumps(content)
-
-
-def test_only_what_is_not_done_is_done(three, tmp_path, address):
-    output = tmp_path / "clean"
-
-    def run(*options):
-        before = {path: path.stat().st_mtime_ns for path in output.glob("*")}
-        done = run_here("batch", three / "*", output, "--scheduler", address, *options)
-        assert done.status == 0, done
-        return {path.name for path in output.glob("*.nii") if path.stat().st_mtime_ns != before.get(path)}
-
-    every = {"scan0.nii", "scan1.nii", "scan2.nii"}
-    assert run() == every
-    assert run() == set()
-    write_scan(three / "scan1.nii", 9)
-    assert run() == {"scan1.nii"}
-    (output / "scan2.nii").write_bytes((output / "scan2.nii").read_bytes()[:-100])
-    assert run() == {"scan2.nii"}
-    (output / "scan0.nii").unlink()
-    assert run() == {"scan0.nii"}
-    assert run("--iterations", 2) == every
-    assert record(output / "scan1.json")["Settings"]["iterations"] == 2
-    assert run("--iterations", 2) == set()
-
-
-def test_other_weights_do_it_again(three, tmp_path, address):
-    content = torch.load(BUNDLED_WEIGHTS, weights_only=True)
-    content["metadata"] = {**content["metadata"], "note": "others"}
-    torch.save(content, tmp_path / "others.pt")
-    arguments = ("batch", three / "*", tmp_path / "clean", "--scheduler", address)
-
-    run_here(*arguments)
-    done = run_here(*arguments, "--weights", tmp_path / "others.pt")
-
-    assert "Denoised 3 of 3" in done.out
-
-
-def test_a_file_that_no_batch_wrote_is_not_replaced(three, tmp_path, address):
-    output = tmp_path / "clean"
-    output.mkdir()
-    (output / "scan1.nii").write_text("mine")
-    (output / "scan2.json").write_text('{"mine": true}')
-
-    done = run_here("batch", three / "*", output, "--scheduler", address)
-
-    assert done.status == 1
-    assert "scan1.nii" in done.out
-    assert "scan2.nii" in done.out
-    assert (output / "scan1.nii").read_text() == "mine"
-    assert (output / "scan2.json").read_text() == '{"mine": true}'
-    assert sorted(path.name for path in output.iterdir()) == ["scan0.json", "scan0.nii", "scan1.nii", "scan2.json"]
-
-
 def test_workers_with_several_threads_give_what_one_gives(scans, tmp_path):
     page = {"dashboard_address": "127.0.0.1:0", "env": {"OMP_NUM_THREADS": "1"}}
     with LocalCluster(n_workers=1, threads_per_worker=4, memory_limit=None, **page) as cluster:
@@ -387,56 +292,6 @@ def test_workers_with_several_threads_give_what_one_gives(scans, tmp_path):
         assert run_here("denoise", scans / name, tmp_path / name, "--device", "cpu").status == 0
         np.testing.assert_array_equal(voxels(tmp_path / "clean" / name), voxels(tmp_path / name))
     assert_whole(tmp_path / "clean")
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="There is a CUDA device here.")
-def test_workers_without_the_device_that_is_asked_for_say_so_of_each_scan(three, tmp_path, address):
-    done = run_here("batch", three / "*", tmp_path / "clean", "--scheduler", address, "--device", "cuda")
-    assert done.status == 1
-    assert done.out.count("Device 'cuda' is not there (0 CUDA devices found): choose another, or cpu.") == 3
-    assert not list((tmp_path / "clean").iterdir())
-
-
-def test_a_full_disk_is_said_of_each_scan_and_holds_no_half_of_one(three, address, small_disk):
-    for path in three.iterdir():
-        nib.save(nib.Nifti1Image(np.random.default_rng(0).integers(0, 999, (60, 60, 20), np.int16), np.eye(4)), path)
-
-    done = run_here("batch", three / "*", small_disk, "--scheduler", address, "--iterations", 1)
-
-    assert done.status == 1
-    assert done.out.count("could not be written") == 3
-    assert list(small_disk.iterdir()) == []
-
-
-def test_a_bids_dataset_becomes_bids_derivatives(tmp_path, address):
-    study = tmp_path / "study"
-    study.mkdir()
-    (study / "dataset_description.json").write_text('{"Name": "Study", "BIDSVersion": "1.8.0"}')
-    write_scan(study / "sub-01" / "anat" / "sub-01_T1w.nii.gz")
-    write_scan(study / "sub-02" / "ses-a" / "anat" / "sub-02_ses-a_acq-2d_FLAIR.nii", 1)
-    write_scan(study / "sub-02" / "ses-a" / "anat" / "sub-02_ses-a_T1map.nii", 2)
-    write_scan(study / "sub-02" / "func" / "sub-02_task-rest_bold.nii.gz", 3)
-
-    done = run_here("batch", study, study, "--scheduler", address)
-
-    derivatives = study / "derivatives" / "neural-diffusion"
-    assert done.status == 0, done
-    assert str(derivatives) in done.out
-    description = json.loads((derivatives / "dataset_description.json").read_text())
-    assert description["DatasetType"] == "derivative"
-    assert description["GeneratedBy"][0]["Name"] == "neural-diffusion"
-    assert description["GeneratedBy"][0]["Version"] == __version__
-    assert description["DatasetLinks"] == {"source": "../.."}
-    flair = "sub-02/ses-a/anat/sub-02_ses-a_acq-2d_desc-denoised_FLAIR"
-    assert {path.relative_to(derivatives).as_posix() for path in derivatives.rglob("*.*")} == {
-        "dataset_description.json",
-        *(f"sub-01/anat/sub-01_desc-denoised_T1w{end}" for end in (".nii.gz", ".json")),
-        *(f"{flair}{end}" for end in (".nii", ".json")),
-    }
-    sidecar = json.loads((derivatives / f"{flair}.json").read_text())
-    assert sidecar["Sources"] == ["bids:source:sub-02/ses-a/anat/sub-02_ses-a_acq-2d_FLAIR.nii"]
-    assert sidecar["SkullStripped"] is False
-    assert "2 were done already" in run_here("batch", study, derivatives, "--scheduler", address).out
 
 
 def test_workers_keep_the_memory_that_the_network_asks_for_again(monkeypatch):

@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
 import re
 import subprocess
 import sys
 from pathlib import Path
-from unittest import mock
 
 import pytest
 from batch_runs import run_here, write_scan
 from shell import command, environment, without_privileges
 
 from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS
-from NeuralDiffusionTraining.cohort import bids
-from NeuralDiffusionTraining.cohort.bids import bids_fields, bids_output, write_derivative_description
 from NeuralDiffusionTraining.cohort.leftovers import remove_leftovers
-from NeuralDiffusionTraining.cohort.scans import find_cohort, sidecar_of
+from NeuralDiffusionTraining.cohort.scans import find_cohort
 from NeuralDiffusionTraining.files.command_error import CommandError
 
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def study(folder):
-    (folder / "study").mkdir()
-    (folder / "study" / "dataset_description.json").write_text('{"Name": "Study", "BIDSVersion": "1.8.0"}')
-    write_scan(folder / "study" / "sub-01" / "anat" / "sub-01_T1w.nii.gz")
-    return folder / "study"
+pytest_plugins = ("batch_fixtures",)
 
 
 def outputs(given, output="clean"):
@@ -114,69 +98,6 @@ def test_nothing_is_written_among_the_scans(folder):
     (folder / "scans" / "one.nhdr").write_text("NRRD0004")
     with pytest.raises(CommandError, match=r"one\.nhdr would be written among the scans, as one\.nrrd: choose another"):
         find_cohort("scans/*", Path("scans"))
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("sub-01_T1w.nii.gz", "sub-01_desc-denoised_T1w.nii.gz"),
-        ("sub-01_ses-2_acq-a_run-1_T2w.nii", "sub-01_ses-2_acq-a_run-1_desc-denoised_T2w.nii"),
-        ("sub-01_space-MNI_desc-preproc_T1w.nii.gz", "sub-01_space-MNI_desc-denoised_T1w.nii.gz"),
-    ],
-)
-def test_a_bids_name_gets_its_description_before_the_suffix(name, expected):
-    assert bids_output(name) == expected
-    assert sidecar_of(Path(expected)).name == expected.replace(".nii.gz", ".json").replace(".nii", ".json")
-
-
-def test_only_anatomical_magnitude_images_of_a_dataset_are_taken(study):
-    taken = ("T1w", "T2w", "PDw", "FLAIR", "part-mag_T2starw")
-    left = ("T1map", "part-phase_T1w", "label-GM_probseg", "defacemask")
-    for suffix in (*taken, *left):
-        write_scan(study / "sub-02" / "ses-1" / "anat" / f"sub-02_ses-1_{suffix}.nii.gz")
-    for name in ("sub-02/func/sub-02_T1w.nii.gz", "derivatives/x/sub-01/anat/sub-01_T1w.nii.gz", "sub-02/T1w.nii.gz"):
-        write_scan(study / name)
-    (study / "sub-01" / "anat" / "sub-01_T1w.json").write_text("{}")
-
-    cohort = find_cohort("study", Path("clean"))
-
-    assert [Path(scan.name).name for scan in cohort.scans] == [
-        "sub-01_T1w.nii.gz",
-        *sorted(f"sub-02_ses-1_{suffix}.nii.gz" for suffix in taken),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        ("study", "study/derivatives/neural-diffusion"),
-        ("study/derivatives", "study/derivatives/neural-diffusion"),
-        ("study/derivatives/neural-diffusion", "study/derivatives/neural-diffusion"),
-        ("elsewhere", "elsewhere"),
-    ],
-)
-def test_derivatives_go_where_bids_wants_them(study, folder, given, expected):
-    assert find_cohort("study", Path(given)).folder == folder / expected
-
-
-def test_a_stripped_scan_of_derivatives_stays_described_as_stripped(study):
-    (study / "dataset_description.json").write_text('{"Name": "x", "DatasetType": "derivative"}')
-    (study / "sub-01" / "anat" / "sub-01_T1w.json").write_text('{"SkullStripped": true}')
-
-    (scan,) = find_cohort("study", Path("clean")).scans
-
-    assert scan.fields["SkullStripped"] is True
-
-
-def test_other_derivatives_are_not_written_into(study, folder):
-    other = {"Name": "x", "GeneratedBy": [{"Name": "fMRIPrep"}]}
-    (folder / "other").mkdir()
-    (folder / "other" / "dataset_description.json").write_text(json.dumps(other))
-
-    with pytest.raises(CommandError, match="holds another BIDS dataset"):
-        write_derivative_description(study, folder / "other")
-
-    assert json.loads((folder / "other" / "dataset_description.json").read_text()) == other
 
 
 def test_what_a_killed_worker_left_is_removed_and_nothing_else(folder):
@@ -330,52 +251,6 @@ def test_an_empty_name_as_of_an_unset_variable_is_refused(folder):
     assert not (folder / "clean").exists()
 
 
-def test_a_description_keeps_what_others_have_written_into_it(study):
-    folder = study / "derivatives" / "neural-diffusion"
-    folder.mkdir(parents=True)
-    write_derivative_description(study, folder)
-    path = folder / "dataset_description.json"
-    ours = json.loads(path.read_text())
-    others = {"Name": "mytool", "Version": "3"}
-    theirs = {"Authors": ["A. Roe"], "License": "CC0", "DatasetLinks": {"source": "..", "atlas": "doi:10.1/x"}}
-    path.write_text(
-        json.dumps({**ours, **theirs, "GeneratedBy": [{"Name": "neural-diffusion", "Version": "0"}, others]})
-    )
-
-    write_derivative_description(study, folder)
-
-    expected = {**ours, **theirs, "DatasetLinks": {"source": "../..", "atlas": "doi:10.1/x"}}
-    assert json.loads(path.read_text()) == {**expected, "GeneratedBy": [*ours["GeneratedBy"], others]}
-
-
-def test_what_another_pipeline_made_from_ours_is_not_written_into(study, folder):
-    (folder / "other").mkdir()
-    other = {"Name": "x", "GeneratedBy": [{"Name": "segmenter"}, {"Name": "neural-diffusion"}]}
-    (folder / "other" / "dataset_description.json").write_text(json.dumps(other))
-    with pytest.raises(CommandError, match="holds another BIDS dataset: choose an empty folder"):
-        write_derivative_description(study, folder / "other")
-
-
-def test_derivatives_behind_a_link_still_name_their_dataset(study, folder):
-    (folder / "scratch" / "neural-diffusion").mkdir(parents=True)
-    (study / "derivatives").symlink_to(folder / "scratch")
-    write_derivative_description(study, study / "derivatives" / "neural-diffusion")
-    written = folder / "scratch" / "neural-diffusion" / "dataset_description.json"
-    link = json.loads(written.read_text())["DatasetLinks"]["source"]
-    assert (written.parent / link).resolve() == study.resolve()
-
-
-def test_a_dataset_on_another_drive_is_named_in_full(study, folder, monkeypatch):
-    def relpath(*_):
-        raise ValueError("path is on mount 'D:', start on mount 'E:'")
-
-    monkeypatch.setattr(os.path, "relpath", relpath)
-    (folder / "clean").mkdir()
-    write_derivative_description(study, folder / "clean")
-    content = json.loads((folder / "clean" / "dataset_description.json").read_text())
-    assert content["DatasetLinks"]["source"] == study.resolve().as_uri()
-
-
 def test_a_link_to_a_file_that_was_not_fetched_fails_by_its_name(folder):
     write_scan(folder / "scans" / "one.nii")
     (folder / "scans" / "two.nii").symlink_to(folder / "annex" / "two.nii")
@@ -385,24 +260,6 @@ def test_a_link_to_a_file_that_was_not_fetched_fails_by_its_name(folder):
     assert "Denoised 1 of 2 scans" in done.out
     assert "are no scans" not in done.out
     assert re.search(r"two\.nii .*Cannot be read \(No such file or directory\)", done.out)
-
-
-def test_a_sidecar_that_is_damaged_fails_its_own_scan_alone(study):
-    (study / "dataset_description.json").write_text('{"Name": "x", "DatasetType": "derivative"}')
-    write_scan(study / "sub-02" / "anat" / "sub-02_T1w.nii.gz")
-    (study / "sub-02" / "anat" / "sub-02_T1w.json").write_text("{bad")
-    done = run_here("batch", study, study / "derivatives", "--workers", 1)
-    assert (done.status, done.err) == (1, "")
-    assert "Denoised 1 of 2 scans" in done.out
-    assert "sub-02_T1w.json cannot be read as JSON: fix it first." in done.out
-
-
-def test_a_sidecar_that_may_not_be_read_is_named(study, monkeypatch):
-    sidecar = study / "sub-01" / "anat" / "sub-01_T1w.json"
-    sidecar.write_text("{}")
-    monkeypatch.setattr(bids, "read_json", mock.Mock(side_effect=PermissionError(13, "Permission denied")))
-    with pytest.raises(CommandError, match=r"sub-01_T1w\.json cannot be read \(Permission denied\): make it readable"):
-        bids_fields(study, study / "sub-01" / "anat" / "sub-01_T1w.nii.gz", {"DatasetType": "derivative"})
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes on this system")
