@@ -298,6 +298,17 @@ class TestTemporaryVolume:
         preview.show(view, volume, 0, 1, np.zeros((1, 20, 24)))
         assert (display.GetWindow(), display.GetLevel()) == (12, 34)
 
+    def test_what_the_user_sets_in_the_preview_becomes_that_of_the_volume(self, volume, view, preview, add_volume):
+        other = add_volume(name="Other")
+        preview.show(view, volume, 0, 1, np.ones((1, 20, 24)))
+        preview_node(volume.GetScene()).GetDisplayNode().SetWindowLevel(12, 34)
+        preview.show(view, other, 0, 1, np.ones((1, 20, 24)))
+        preview_node(volume.GetScene()).GetDisplayNode().SetWindowLevel(56, 78)
+        preview.hide()
+        for each, expected in ((volume, (12, 34)), (other, (56, 78))):
+            display = each.GetDisplayNode()
+            assert (display.GetWindow(), display.GetLevel(), display.GetAutoWindowLevel()) == (*expected, 0)
+
     def test_a_volume_without_display_is_shown_too(self, scene, view, preview):
         bare = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Bare")
         slicer.util.updateVolumeFromArray(bare, np.ones((3, 20, 24), np.int16))

@@ -28,6 +28,8 @@ class PreviewVolume:
         self._looks = looks
         self._node: slicer.vtkMRMLScalarVolumeNode | None = None
         self._display_of: tuple[str, int] | None = None
+        # As it was taken over from the volume.
+        self._window: tuple[float, float] | None = None
         # The layers of the view, and the volume beneath.
         self._shown: tuple[slicer.vtkMRMLSliceCompositeNode, slicer.vtkMRMLScalarVolumeNode] | None = None
 
@@ -78,10 +80,14 @@ class PreviewVolume:
         display_of = display and (display.GetID(), display.GetMTime())
         if display_of != self._display_of:
             copy_display(self._node, volume)
-            self._display_of = display_of
+            self._display_of, self._window = display_of, _window(self._node)
 
     def hide(self) -> None:
-        """Give the view back what it showed before, and take the temporary volume out of the scene."""
+        """Give the view back what it showed before, and take the temporary volume out of the scene.
+
+        A window and level that the user has set on the slice meanwhile become those of its volume.
+        """
+        self._hand_over_window()
         node, shown = self._node, self._shown
         self.forget()
         if shown is not None:
@@ -93,12 +99,24 @@ class PreviewVolume:
 
     def forget(self) -> None:
         """Let go of the view and the temporary volume without touching them, as when their scene is closed."""
-        self._node, self._display_of, self._shown = None, None, None
+        self._node, self._display_of, self._window, self._shown = None, None, None, None
+
+    def _hand_over_window(self) -> None:
+        if self._shown is None or None in (self._node.GetDisplayNode(), self._shown[1].GetDisplayNode()):
+            return
+        window = _window(self._node)
+        if window != self._window:
+            display = self._shown[1].GetDisplayNode()
+            with slicer.util.NodeModify(display):
+                display.AutoWindowLevelOff()
+                display.SetWindowLevel(*window)
 
     def _write(self, volume: slicer.vtkMRMLScalarVolumeNode, axis: int, index: int, voxels: np.ndarray) -> None:
         if self._node is None or self._node.GetScene() is not volume.GetScene():
             self.hide()
             self._node = _add_temporary_volume(volume.GetScene())
+        if self._shown is not None and self._shown[1] is not volume:
+            self._hand_over_window()
         self.take_over_display(volume)
         with slicer.util.NodeModify(self._node):
             self._node.CopyOrientation(volume)
@@ -115,6 +133,10 @@ def _add_temporary_volume(scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLScalarVol
     volume.CreateDefaultDisplayNodes()
     _temporary(volume.GetDisplayNode())
     return volume
+
+
+def _window(volume: slicer.vtkMRMLScalarVolumeNode) -> tuple[float, float]:
+    return volume.GetDisplayNode().GetWindow(), volume.GetDisplayNode().GetLevel()
 
 
 def _temporary(node: T) -> T:
