@@ -147,6 +147,26 @@ def test_csv_and_markdown_hold_the_numbers_of_the_rows(results):
     assert f"| {table[1]['psnr_db']['mean']:.2f} (" in markdown[3]
 
 
+def test_the_figures_of_the_slices_are_those_that_the_table_is_made_of(clean):
+    names = [f"no/{number}.jpg" for number in range(len(clean))]
+    headless = np.concatenate([clean[:-1], np.zeros_like(clean[:1])])
+    results = evaluate(
+        [noisy_input(), blend("Half", 0.5, headless)], headless, "rician", groups=np.arange(len(clean)) // 2
+    )
+    lines = list(csv.DictReader(io.StringIO(tables.slices_to_csv(results, names))))
+    assert [(line["method"], line["slice"]) for line in lines] == [
+        (method, name) for method in ("Noisy input", "Half") for name in names
+    ]
+    _, levels = corrupt_all(headless, "rician", None)
+    assert [float(line["sigma_added"]) for line in lines[: len(names)]] == levels.tolist()
+    assert [int(line["group"]) for line in lines[: len(names)]] == [number // 2 for number in range(len(names))]
+    for row, mine in zip(tables.rows(results), (lines[: len(names)], lines[len(names) :]), strict=True):
+        for figure in ("psnr_db", "psnr_head_db", "ssim", "edge_mse", "hfen"):
+            known = [float(line[figure]) for line in mine if line[figure]]
+            assert np.mean(known) == pytest.approx(row[figure]["mean"], rel=1e-12)
+        assert mine[-1]["psnr_head_db"] == ""
+
+
 def test_noise_free_input_keeps_its_meaning_in_every_file(clean, tmp_path):
     # One slice comes back changed, the others as they are.
     changed = Method(
@@ -264,9 +284,9 @@ def test_rows_are_chosen_by_kind(tmp_path):
         name_and_checkpoint(f"U-Net={tmp_path / 'none.ckpt'}")
 
 
-def test_command_writes_the_table_three_times(tmp_path):
+def test_command_writes_the_table_three_times_and_every_slice(tmp_path):
     split = make_slices(tmp_path / "data", count=8)
-    files = {kind: tmp_path / f"table.{kind}" for kind in ("json", "csv", "markdown")}
+    files = {kind: tmp_path / f"table.{kind}" for kind in ("json", "csv", "markdown", "per-slice")}
     options = [text for kind, path in files.items() for text in (f"--{kind}", path)]
     done = run("evaluate", "--data", tmp_path / "data", "--split", split, "--limit", 2, "--iterations", 2,
                "--methods", "ours,published", "--device", "cpu", *options)  # fmt: skip
@@ -284,3 +304,6 @@ def test_command_writes_the_table_three_times(tmp_path):
         assert math.isfinite(row["psnr_db"]["mean"])
         assert row["method"] in files["markdown"].read_text(encoding="utf-8")
     assert len(list(csv.DictReader(files["csv"].open(encoding="utf-8")))) == len(content["rows"])
+    slices = list(csv.DictReader(files["per-slice"].open(encoding="utf-8")))
+    assert [line["method"] for line in slices[::2]] == [row["method"] for row in content["rows"]]
+    assert len({line["slice"] for line in slices}) == 2

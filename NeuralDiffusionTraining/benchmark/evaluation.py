@@ -37,12 +37,13 @@ class Measurement:
 class Results:
     """All rows, in the order of the methods.
 
-    `groups` are the near-duplicate groups of the slices, (slices,); `reference` is the row that the others are compared
-    with, ``None`` if there is none of ours.
+    `groups` are the near-duplicate groups of the slices, (slices,), and `levels` the noise levels that were added to
+    them, (slices,); `reference` is the row that the others are compared with, ``None`` if there is none of ours.
     """
 
     rows: tuple[Measurement, ...]
     groups: np.ndarray
+    levels: np.ndarray
     reference: Measurement | None
 
 
@@ -104,7 +105,8 @@ def evaluate(
         error = errors[method.estimate] if method.estimate is not None else None
         rows.append(Measurement(method, measure_all(pictures, clean, heads), seconds, error))
     reference = next((row for row in rows if row.method.group == OUR_GROUP), None)
-    return Results(tuple(rows), np.arange(len(clean)) if groups is None else np.asarray(groups), reference)
+    groups = np.arange(len(clean)) if groups is None else np.asarray(groups)
+    return Results(tuple(rows), groups, levels, reference)
 
 
 def run_method(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..files.csv_text import csv_text
@@ -41,6 +42,22 @@ def to_csv(table: list[dict[str, Any]]) -> str:
     flat = [_flat(row) for row in table]
     columns = list(dict.fromkeys(name for row in flat for name in row))
     return csv_text(columns, [[row.get(name) for name in columns] for row in flat])
+
+
+def slices_to_csv(results: Results, names: Sequence[str]) -> str:
+    """One line for each method and slice: the slice's name, group and added noise level, and every figure of it.
+
+    A figure is left empty where the slice has no head, or no background; equal pictures have a PSNR of "inf".
+    """
+    facts = list(zip(names, results.groups.tolist(), results.levels.tolist(), strict=True))
+    return csv_text(
+        ["method", "slice", "group", "sigma_added", *FIGURES],
+        [
+            [row.method.name, *fact, *figures]
+            for row in results.rows
+            for fact, figures in zip(facts, row.figures.tolist(), strict=True)
+        ],
+    )
 
 
 def to_markdown(table: list[dict[str, Any]], title: str = "") -> str:

@@ -56,6 +56,13 @@ def evaluate(
     json_file: JsonFile = None,
     csv_file: Annotated[Path | None, typer.Option("--csv", help="Write the table to this file.")] = None,
     markdown_file: MarkdownFile = None,
+    per_slice_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--per-slice",
+            help="Write every figure of every slice and method to this CSV file, for statistics of your own.",
+        ),
+    ] = None,
 ) -> None:
     """Print the table of the benchmark: methods on the same noisy pixels, judged by the same code.
 
@@ -78,7 +85,8 @@ def evaluate(
     asked = asked_rows(methods)
     checkpoints = [name_and_checkpoint(text) for text in trained or []]
     own_rows = own_methods(own or [], own_told or [])
-    check_outputs(json_file, csv_file, markdown_file, inputs=[weights, Path(split), *(path for _, path in checkpoints)])
+    read = [weights, Path(split), *(path for _, path in checkpoints)]
+    check_outputs(json_file, csv_file, markdown_file, per_slice_file, inputs=read)
     settings = settings_of(
         noise=noise,
         iterations=iterations,
@@ -123,6 +131,11 @@ def evaluate(
     }
     if json_file is not None:
         write_json(json_file, content)
-    for path, text in ((csv_file, tables.to_csv(table)), (markdown_file, tables.to_markdown(table, title))):
+    texts = (
+        (csv_file, tables.to_csv(table)),
+        (markdown_file, tables.to_markdown(table, title)),
+        (per_slice_file, tables.slices_to_csv(results, slices.names)),
+    )
+    for path, text in texts:
         if path is not None:
             write_text(path, text)

@@ -17,11 +17,13 @@ from .splits import load_split
 class LoadedPart:
     """Slices of a part, in its order.
 
-    `clean` is (slices, 128, 128), float32 in [0, 1]; `groups` holds the near-duplicate group of each slice. `split` and
-    `part` are their names, `sha256` is that of the split.
+    `clean` is (slices, 128, 128), float32 in [0, 1]; `names` are those of the slices' files below the data folder, and
+    `groups` holds the near-duplicate group of each slice. `split` and `part` are their names, `sha256` is that of the
+    split.
     """
 
     clean: np.ndarray
+    names: tuple[str, ...]
     groups: np.ndarray
     split: str
     part: str
@@ -56,4 +58,5 @@ def load_part(folder: Path, split: str, part: str, limit: int = 0) -> LoadedPart
     if not names:
         raise CommandError(f"Split '{split}' has no {part} slices: choose another.")
     clean = load_slices(folder, names).astype(np.float32) / 255
-    return LoadedPart(clean, np.array([loaded.groups[name] for name in names]), loaded.name, part, loaded.sha256)
+    groups = np.array([loaded.groups[name] for name in names])
+    return LoadedPart(clean, tuple(names), groups, loaded.name, part, loaded.sha256)
