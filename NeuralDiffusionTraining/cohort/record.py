@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import stat
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from NeuralDiffusionLib import DenoiseResult, DenoiseSettings, __version__
+from NeuralDiffusionLib.file_names import check_no_pipe
 from NeuralDiffusionLib.image_headers import files_of
 
 from ..files.result_files import read_json
@@ -61,8 +60,7 @@ def sha256_of(*files: Path) -> str:
     digest = hashlib.sha256()
     for path in files:
         # Whoever reads a pipe that nobody writes into waits for ever.
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise OSError(errno.EINVAL, "it is a pipe, a device or a folder, and no file", str(path))
+        check_no_pipe(path)
         with path.open("rb") as file:
             while chunk := file.read(_CHUNK):
                 digest.update(chunk)
