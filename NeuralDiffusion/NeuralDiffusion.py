@@ -120,6 +120,9 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.runs = self._sections[0]
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        # Before the selectors hear of it, which choose the neighbour of a node that goes.
+        removal = slicer.mrmlScene.NodeAboutToBeRemovedEvent
+        self.addObserver(slicer.mrmlScene, removal, self.onNodeAboutToBeRemoved, priority=1.0)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartImportEvent, self.onSceneStartImport)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
         self.initializeParameterNode()
@@ -160,6 +163,17 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Start afresh in the new scene if the module is open."""
         if self.parent.isEntered:
             self.initializeParameterNode()
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def onNodeAboutToBeRemoved(self, caller: vtk.vtkObject, event: str, node: vtk.vtkObject) -> None:
+        """Choose nothing in place of an output, mask or reference that goes: what was made would replace it."""
+        if self._parameterNode is None:
+            return
+        wasMask = self._parameterNode.maskSegmentation is node
+        self._parameterNode.letGo(node)
+        if wasMask and not self.runs.busy:
+            line = _("'{name}' was deleted: without a mask the whole volume is denoised.")
+            self.runs.say(line.format(name=node.GetName()))
 
     def onSceneStartImport(self, caller: vtk.vtkObject, event: str) -> None:
         """Let go of the parameter node while a scene is loaded: its volumes may come after it.

@@ -98,9 +98,9 @@ class ApplySection(Section):
                 self.panel.beforeResult()
             result, outputVolume = run.store()
             inputVolume, output = chosen
-            # Where the output was deleted, the selector has taken another volume in its place.
-            isDeleted = output is not None and output.GetScene() is None
-            if node.inputVolume is inputVolume and (isDeleted or node.outputVolume is output):
+            if output is not None and output.GetScene() is None:
+                output = None
+            if node.inputVolume is inputVolume and node.outputVolume is output:
                 node.outputVolume = outputVolume
             # Of another input, chosen meanwhile, this is no output: the next run would replace it.
             node.keepResultsOfOtherInputs()

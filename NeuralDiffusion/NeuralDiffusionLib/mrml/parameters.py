@@ -131,6 +131,12 @@ class NeuralDiffusionParameterNode:
             if volume is not None and not may_be_of(volume, self.inputVolume):
                 setattr(self, name, None)
 
+    def letGo(self, node: slicer.vtkMRMLNode) -> None:
+        """Choose no mask, output, map or reference in place of one that leaves the scene."""
+        for name in ("maskSegmentation", "outputVolume", "conductionVolume", "referenceVolume"):
+            if getattr(self, name) is node:
+                setattr(self, name, None)
+
     def restoreDefaults(self) -> None:
         """Set how to denoise back to the defaults, all at once; volumes, device and what is shown stay."""
         with slicer.util.NodeModify(self.parameterNode):
