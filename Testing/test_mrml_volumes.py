@@ -10,7 +10,15 @@ from vtk.util.numpy_support import vtk_to_numpy
 
 from NeuralDiffusion import NeuralDiffusionLogic
 from NeuralDiffusionLib import InvalidVolumeError
-from NeuralDiffusionLib.mrml.volumes import check_input, check_outputs, copy_display, make_image, read_volume
+from NeuralDiffusionLib.mrml.volumes import (
+    check_input,
+    check_outputs,
+    copy_display,
+    display_of,
+    known_display_of,
+    make_image,
+    read_volume,
+)
 
 SCALAR_TYPES = {
     vtk.VTK_CHAR: np.int8,
@@ -202,6 +210,22 @@ class TestDisplay:
         assert target is not source
         assert (target.GetWindow(), target.GetLevel(), target.GetInterpolate()) == (33, 44, 0)
         assert target.GetColorNodeID() == "vtkMRMLColorTableNodeInvertedGrey"
+
+    @pytest.mark.parametrize("slices_are_shown", [False, True])
+    def test_a_volume_rendering_is_no_display_of_slices(self, scene, slices_are_shown):
+        volume, output = (scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode") for _ in range(2))
+        for each in (volume, output):
+            rendering = scene.AddNode(slicer.vtkMRMLCPURayCastVolumeRenderingDisplayNode())
+            each.AddAndObserveDisplayNodeID(rendering.GetID())
+        if slices_are_shown:
+            display_of(volume).AutoWindowLevelOff()
+            display_of(volume).SetWindowLevel(30, 40)
+        copy_display(output, volume)
+        assert known_display_of(volume) is (display_of(volume) if slices_are_shown else None)
+        assert output.GetDisplayNode().IsA("vtkMRMLVolumeRenderingDisplayNode")
+        if slices_are_shown:
+            assert (display_of(output).GetWindow(), display_of(output).GetLevel()) == (30, 40)
+            assert output.GetNumberOfDisplayNodes() == 2
 
     def test_an_input_without_display_is_left_without(self, scene):
         volume, output = empty_volume(scene), empty_volume(scene)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import slicer
 from slicer.i18n import tr as _
 
-from .volumes import show_in_colours
+from .volumes import known_display_of, show_in_colours
 
 COLOUR_TABLES = ("Viridis", "Inferno", "Magma", "Plasma", "Cividis")
 DEFAULT_COLOUR_TABLE = "Viridis"
@@ -55,7 +55,7 @@ def recolour_conduction(conduction: slicer.vtkMRMLScalarVolumeNode, colour_table
         If the table is not one of them.
     """
     check_colour_table(colour_table)
-    display = conduction.GetDisplayNode()
+    display = known_display_of(conduction)
     shown = None if display is None else display.GetColorNodeID()
     if shown != _node_id(colour_table) and shown in [_node_id(table) for table in COLOUR_TABLES]:
         style_conduction(conduction, colour_table)

@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 
 from .geometry import slice_origin
 from .looks import Looks
-from .volumes import copy_display, make_image
+from .volumes import copy_display, known_display_of, make_image
 
 T = TypeVar("T")
 
@@ -76,11 +76,11 @@ class PreviewVolume:
 
     def take_over_display(self, volume: slicer.vtkMRMLScalarVolumeNode) -> None:
         """Show the slice as its volume is shown; only anew where that has changed, for the user may change it here."""
-        display = volume.GetDisplayNode()
-        display_of = display and (display.GetID(), display.GetMTime())
-        if display_of != self._display_of:
+        display = known_display_of(volume)
+        state = display and (display.GetID(), display.GetMTime())
+        if state != self._display_of:
             copy_display(self._node, volume)
-            self._display_of, self._window = display_of, _window(self._node)
+            self._display_of, self._window = state, _window(self._node)
 
     def hide(self) -> None:
         """Give the view back what it showed before, and take the temporary volume out of the scene.
@@ -102,11 +102,11 @@ class PreviewVolume:
         self._node, self._display_of, self._window, self._shown = None, None, None, None
 
     def _hand_over_window(self) -> None:
-        if self._shown is None or None in (self._node.GetDisplayNode(), self._shown[1].GetDisplayNode()):
+        display = None if self._shown is None else known_display_of(self._shown[1])
+        if display is None or self._node.GetDisplayNode() is None:
             return
         window = _window(self._node)
         if window != self._window:
-            display = self._shown[1].GetDisplayNode()
             with slicer.util.NodeModify(display):
                 display.AutoWindowLevelOff()
                 display.SetWindowLevel(*window)

@@ -158,7 +158,7 @@ def _read_display(volume: slicer.vtkMRMLScalarVolumeNode) -> _Display:
 
 
 def _write_display(volume: slicer.vtkMRMLScalarVolumeNode, wanted: _Display) -> None:
-    display = volume.GetDisplayNode()
+    display = display_of(volume)
     with slicer.util.NodeModify(display):
         display.SetAutoWindowLevel(wanted.automatic)
         display.SetWindowLevel(wanted.window, wanted.level)

@@ -150,11 +150,21 @@ def number_alike(image: vtk.vtkImageData, volume: slicer.vtkMRMLScalarVolumeNode
         image.SetExtent(volume.GetImageData().GetExtent())
 
 
+def known_display_of(volume: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLScalarVolumeDisplayNode | None:
+    """Return the node that says how the slices of a volume are shown; ``None`` if it has none yet."""
+    displays = (volume.GetNthDisplayNode(number) for number in range(volume.GetNumberOfDisplayNodes()))
+    # A volume rendering has a display node of another kind, which may come first.
+    return next((each for each in displays if each and each.IsA("vtkMRMLScalarVolumeDisplayNode")), None)
+
+
 def display_of(volume: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLScalarVolumeDisplayNode:
-    """Return the node that says how a volume is shown; it is made if the volume has none yet."""
-    if volume.GetDisplayNode() is None:
-        volume.CreateDefaultDisplayNodes()
-    return volume.GetDisplayNode()
+    """Return the node that says how the slices of a volume are shown; it is made if the volume has none yet."""
+    known = known_display_of(volume)
+    if known is None:
+        known = volume.GetScene().AddNewNodeByClass("vtkMRMLScalarVolumeDisplayNode")
+        known.SetDefaultColorMap()
+        volume.AddAndObserveDisplayNodeID(known.GetID())
+    return known
 
 
 def show_in_colours(volume: slicer.vtkMRMLScalarVolumeNode, low: float, high: float, colour_node_id: str) -> None:
@@ -168,7 +178,7 @@ def show_in_colours(volume: slicer.vtkMRMLScalarVolumeNode, low: float, high: fl
 
 def copy_display(output: slicer.vtkMRMLScalarVolumeNode, input_volume: slicer.vtkMRMLScalarVolumeNode) -> None:
     """Show a volume as the input is shown, with its window and level even if those were automatic: the two compare."""
-    source, target = input_volume.GetDisplayNode(), display_of(output)
+    source, target = known_display_of(input_volume), display_of(output)
     if source is None:
         return
     with slicer.util.NodeModify(target):
