@@ -9,7 +9,7 @@ import pytest
 from scipy.ndimage import zoom
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
-from NeuralDiffusionLib.engine.domain_checks import TRAINED_SIGMA, domain_warnings
+from NeuralDiffusionLib.engine.domain_checks import FAINTEST_SIGMA, TRAINED_SIGMA, domain_warnings
 from NeuralDiffusionLib.engine.intensity import estimate_range
 from NeuralDiffusionTraining.training.config import SamplingConfig
 
@@ -176,6 +176,23 @@ class TestNoiseLevel:
         volume = head() * gaussian(np.ones((12, 40, 48)), 0.2)
         assert domain_warnings(volume, MULTISLICE, 0, sigma=0.2, relative_sigma=True) == []
         the_one(domain_warnings(volume, MULTISLICE, 0, sigma=0.4, relative_sigma=True), "0.4", "0.25 (of the signal)")
+
+    @pytest.mark.parametrize("relative", [False, True])
+    def test_a_given_level_that_removes_hardly_anything(self, relative):
+        volume, unit = rician(head(), 60), 1.0 if relative else 1000.0
+        about = {"intensity_range": (0.0, 1000.0), "relative_sigma": relative}
+        for sigma, given in ((0.0, True), (0.0005, False), (0.003, True)):
+            assert domain_warnings(volume, MULTISLICE, 0, unit * sigma, sigma_is_given=given, **about) == []
+        where = "of the signal" if relative else "in image units, for intensities from 0 to 1000"
+        sentence = the_one(domain_warnings(volume, MULTISLICE, 0, unit * 0.0005, sigma_is_given=True, **about), where)
+        assert sentence.startswith(f"The noise level of {unit * 0.0005:g} is so low that hardly anything is removed")
+
+    @pytest.mark.parametrize("noise", ["rician", "speckle"])
+    def test_hardly_anything_is_removed_then(self, noise):
+        volume = rician(head(), 90).astype(np.float32)
+        sigma = FAINTEST_SIGMA * (1.0 if noise == "speckle" else 1000.0)
+        settings = DenoiseSettings(noise=noise, sigma=sigma, intensity_range=(0.0, 1000.0))
+        assert np.abs(Denoiser("cpu")(volume, settings).image - volume).max() < 0.005 * 1000
 
     def test_scanners_with_large_numbers_get_no_powers_of_ten(self):
         volume = rician(head(scale=30000), 900)

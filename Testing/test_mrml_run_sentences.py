@@ -21,7 +21,7 @@ RUN = {
     [
         (23.14, "rician", "23.1 in image units"),
         (0.00123, "gaussian", "0.00123 in image units"),
-        (12345.6, "mixed", "12346 in image units"),
+        (12345.6, "mixed", "12346 in image units where the signal is strongest"),
         (0.0526, "speckle", "5.26 % of the signal"),
     ],
 )

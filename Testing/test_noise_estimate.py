@@ -58,6 +58,16 @@ def test_speckle_is_told_relative_to_the_signal(denoiser):
     assert estimate.snr == pytest.approx(1 / estimate.sigma)
 
 
+def test_mixed_noise_is_told_where_the_signal_is_strongest_and_without_a_ratio(denoiser):
+    volume = discs(sigma=0) * np.random.default_rng(1).normal(1, 0.1, (3, 64, 64))
+    settings = DenoiseSettings(noise="mixed", intensity_range=(0.0, 1000.0))
+    speckle = estimate_noise(denoiser, volume, replace(settings, noise="speckle"))
+    mixed = estimate_noise(denoiser, volume, settings)
+    # It grows with the signal here, so it is that share of the strongest.
+    assert mixed.sigma == pytest.approx(1000 * speckle.sigma, rel=0.1)
+    assert mixed.snr is None
+
+
 def test_a_level_that_was_given_does_not_count(denoiser):
     settings = DenoiseSettings(noise="gaussian")
     assert estimate_noise(denoiser, discs(), replace(settings, sigma=5.0)) == estimate_noise(

@@ -72,6 +72,27 @@ class TestNoiseType:
 
 
 class TestLevelByHand:
+    def test_one_that_is_far_from_the_estimate_is_told(self, loaded):
+        wait_for_the_estimate(loaded)
+        loaded.ui.estimateSigmaCheckBox.click()
+        node, odd = parameters(loaded), "The level that is set is far from that: check it and its unit."
+        assert odd not in note(loaded)
+        for factor in (0.05, 20):
+            node.sigma = factor * 40
+            assert note(loaded).endswith(odd)
+        node.sigma = 80
+        assert odd not in note(loaded)
+
+    def test_one_that_was_set_in_another_unit_is_told(self, loaded):
+        node = parameters(loaded)
+        node.noiseType = NoiseType.SPECKLE
+        wait_for_the_estimate(loaded)
+        loaded.ui.estimateSigmaCheckBox.click()
+        node.noiseType = NoiseType.RICIAN
+        panel_host.wait_until(lambda: "in image units" in note(loaded))
+        assert "check it and its unit" in note(loaded)
+        assert "so low that hardly anything is removed" in loaded.ui.inputWarningsLabel.text
+
     def test_the_level_can_be_set_only_when_it_is_not_estimated(self, scan, open_panel):
         widget = open_panel()
         assert not widget.ui.sigmaSpinBox.enabled

@@ -223,7 +223,7 @@ def _run(image: sitk.Image, settings: DenoiseSettings, axis: int, chosen: argpar
             scalar_type=voxels.dtype,
             conduction=chosen.conductionVolume is not None,
         )
-        outside = result_warnings(voxels, image.GetSpacing()[::-1], axis, result, settings.noise)
+        outside = result_warnings(voxels, image.GetSpacing()[::-1], axis, result, settings)
         return replace(result, notes=(*result.notes, *outside))
     except InvalidVolumeError as error:
         sentence = str(error)

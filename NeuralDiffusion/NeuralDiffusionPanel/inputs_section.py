@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import qt
 import slicer
@@ -20,8 +21,13 @@ from NeuralDiffusionLib.mrml.volumes import check_input
 from .noise_level_watch import NoiseLevelWatch
 from .section import Panel, Section
 
+if TYPE_CHECKING:
+    from NeuralDiffusionLib.engine.noise_estimate import NoiseEstimate
+
 _DIGITS = 4
 _MOST_DECIMALS = 8
+# A level that was set by hand may well be twice as high as the estimate.
+_FAR_OFF = 10.0
 # Longer than the frames of a sequence that plays are apart.
 _REST_MS = 300
 
@@ -147,7 +153,8 @@ class InputsSection(Section):
         return self._warnings.find(node.inputVolume, settings, node.takesThreePlanes(), sigma, anew)
 
     def _noteOnLevel(self, node: NeuralDiffusionParameterNode) -> str:
-        return " ".join(sentence for sentence in (self._noteOnEstimate(node), _noteOnGiven(node)) if sentence)
+        sentences = self._noteOnEstimate(node), _noteOnGiven(node, self._noiseLevel.estimate)
+        return " ".join(sentence for sentence in sentences if sentence)
 
     def _noteOnEstimate(self, node: NeuralDiffusionParameterNode) -> str:
         watch = self._noiseLevel
@@ -164,14 +171,16 @@ class InputsSection(Section):
         )
 
 
-def _noteOnGiven(node: NeuralDiffusionParameterNode) -> str:
-    """Say what is odd about a level that was set by hand."""
+def _noteOnGiven(node: NeuralDiffusionParameterNode, estimate: NoiseEstimate | None) -> str:
+    """Say what is odd about a level that was set by hand, for this noise type or another, this scan or another."""
     if node.estimateSigma:
         return ""
     if node.sigma == 0:
         return _("At 0 nothing is removed.")
     if node.noiseType is NoiseType.SPECKLE and node.sigma > 1:
         return _("At 1 the noise is as strong as the signal: set less.")
+    if estimate is not None and not estimate.sigma / _FAR_OFF <= node.sigma <= estimate.sigma * _FAR_OFF:
+        return _("The level that is set is far from that: check it and its unit.")
     return ""
 
 

@@ -36,7 +36,7 @@ def with_slice_axis(settings: DenoiseSettings, scan: Scan) -> DenoiseSettings:
 
 def with_warnings(result: DenoiseResult, scan: Scan, settings: DenoiseSettings) -> DenoiseResult:
     """The result with sentences about what in the scan lies outside of the network's training among its notes."""
-    found = result_warnings(scan.voxels, scan.spacing[::-1], settings.slice_axis, result, settings.noise)
+    found = result_warnings(scan.voxels, scan.spacing[::-1], settings.slice_axis, result, settings)
     return replace(result, notes=(*result.notes, *found))
 
 

@@ -21,8 +21,8 @@ class DenoiseResult:
         Mean gate over directions and steps, float32 in [0, 1], shape of the input: 1 where the equation smoothed
         freely, 0 where it held. ``None`` if it was not to be kept.
     sigma
-        Noise level in the units of the input (speckle: relative to the signal): the one given, or the median of
-        `slice_sigma`.
+        Noise level in the units of the input (speckle: relative to the signal; mixed: at the top of the intensity
+        range): the one given, or the median of `slice_sigma`.
     slice_sigma
         Noise level of each slice, float32, (slices,).
     intensity_range

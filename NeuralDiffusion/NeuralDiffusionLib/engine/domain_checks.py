@@ -13,11 +13,15 @@ from .intensity import estimate_range
 
 if TYPE_CHECKING:
     from .denoise_result import DenoiseResult
+    from .settings import DenoiseSettings
 
 _ = translator(__name__)
 
 TRAINED_SIGMA = (0.0, 0.25)
 """Noise levels of training, as shares of the intensity range (for speckle: of the signal)."""
+
+FAINTEST_SIGMA = 0.002
+"""A given noise level below this share of the intensity range (for speckle: of the signal) removes hardly anything."""
 
 SQUARE_PIXEL = 1.5
 """A pixel whose one side is longer than the other by more than this factor no longer counts as square."""
@@ -41,6 +45,7 @@ def domain_warnings(
     sigma: float | None = None,
     intensity_range: tuple[float, float] | None = None,
     relative_sigma: bool = False,
+    sigma_is_given: bool = False,
 ) -> list[str]:
     """Find what the network was not trained for; an ordinary magnitude MR volume has nothing of it.
 
@@ -59,6 +64,8 @@ def domain_warnings(
         Intensities that count as 0 and 1, in the units of the voxels; estimated as `Denoiser` does if ``None``.
     relative_sigma
         Whether `sigma` is relative to the signal, as for speckle.
+    sigma_is_given
+        Whether `sigma` was not estimated: only then it can be far too low for the scan.
 
     Returns
     -------
@@ -71,21 +78,22 @@ def domain_warnings(
     found = shape_warnings(voxels.shape, spacing_kji, axis)
     found += below_zero_warnings(slices, float(voxels.min()), high - low)
     if sigma is not None:
-        found += sigma_warnings(sigma, low, high, relative_sigma)
+        found += sigma_warnings(sigma, low, high, relative_sigma, sigma_is_given)
     return found
 
 
 def result_warnings(
-    voxels: np.ndarray, spacing_kji: Sequence[float], axis: int, result: DenoiseResult, noise: str
+    voxels: np.ndarray, spacing_kji: Sequence[float], axis: int, result: DenoiseResult, settings: DenoiseSettings
 ) -> list[str]:
-    """`domain_warnings` of a volume that was denoised as noise of a type: its level and range are those of the run."""
+    """`domain_warnings` of a volume that was denoised with some settings: level and range are those of the run."""
     return domain_warnings(
         voxels,
         spacing_kji,
         axis,
         result.sigma,
         intensity_range=result.intensity_range,
-        relative_sigma=noise == "speckle",
+        relative_sigma=settings.noise == "speckle",
+        sigma_is_given=settings.sigma is not None,
     )
 
 
@@ -142,34 +150,33 @@ def below_zero_warnings(slices: np.ndarray, lowest: float, scale: float) -> list
 
 
 def sigma_warnings(
-    sigma: float,
-    low: float,
-    high: float,
-    relative_sigma: bool = False,
+    sigma: float, low: float, high: float, relative_sigma: bool = False, sigma_is_given: bool = False
 ) -> list[str]:
-    """Find whether a noise level is outside of training; `low` and `high` are the intensities that count as 0 and 1."""
+    """Find whether a noise level is outside of training, or far too low; `low` and `high` count as 0 and 1.
+
+    Parameters and result are as of `domain_warnings`.
+    """
     unit = 1.0 if relative_sigma else high - low
-    lowest, highest = (share * unit for share in TRAINED_SIGMA)
-    if lowest <= sigma <= highest:
-        return []
     where = (
         _("of the signal")
         if relative_sigma
         else _("in image units, for intensities from {low} to {high}").format(low=_number(low), high=_number(high))
     )
-    advice = (
-        _(
-            "detail is lost in such noise and what the network shows instead is a guess, so check the level and the "
-            "noise type, or average repeated scans first"
+    lowest, highest = (share * unit for share in TRAINED_SIGMA)
+    if sigma > highest:
+        sentence = _(
+            "The noise level of {sigma} is outside the range of training, {lowest} to {highest} ({where}): detail is "
+            "lost in such noise and what the network shows instead is a guess, so check the level and the noise type, "
+            "or average repeated scans first."
         )
-        if sigma > highest
-        else _("the network may take fine anatomy for noise so faint, so compare the result with the input")
-    )
-    sentence = _(
-        "The noise level of {sigma} is outside the range of training, {lowest} to {highest} ({where}): {advice}."
-    )
-    numbers = {"sigma": _number(sigma), "lowest": _number(lowest), "highest": _number(highest)}
-    return [sentence.format(where=where, advice=advice, **numbers)]
+    elif sigma_is_given and 0 < sigma < FAINTEST_SIGMA * unit:
+        sentence = _(
+            "The noise level of {sigma} is so low that hardly anything is removed ({where}): check the level and its "
+            "unit, or have it estimated."
+        )
+    else:
+        return []
+    return [sentence.format(sigma=_number(sigma), lowest=_number(lowest), highest=_number(highest), where=where)]
 
 
 def _few_voxels(count: int) -> str | None:

@@ -26,12 +26,14 @@ class NoiseEstimate:
     Attributes
     ----------
     sigma
-        Median noise level of the slices, in the units of the scan (for speckle: relative to the signal).
+        Median noise level of the slices, in the units of the scan (for speckle: relative to the signal; for mixed
+        noise: at the top of the intensity range).
     snr
         Signal-to-noise ratio: the median signal of the foreground over `sigma`, as O. Dietrich et al. define it for
         one image, J. Magn. Reson. Imaging 26, 375-385 (2007), with an estimate in the place of a region in the air, and
         the foreground (what exceeds 3 sigma and a tenth of the intensity range) in the place of a region in tissue.
-        For speckle it is 1 / `sigma`. ``None`` where there is no noise or no foreground.
+        For speckle it is 1 / `sigma`. ``None`` where there is no noise or no foreground, and for mixed noise, whose
+        level in the foreground is not known.
     slices
         Number of slices that were looked at.
     """
@@ -80,7 +82,7 @@ def sampled_places(count: int) -> np.ndarray:
 
 
 def _snr(run: SliceRun, sigma: float) -> float | None:
-    if sigma == 0:
+    if sigma == 0 or run.settings.noise == "mixed":
         return None
     if run.settings.noise == "speckle":
         return 1 / sigma

@@ -39,9 +39,9 @@ class DenoiseSettings:
         The (low, high) intensities that count as 0 and 1, in the scan's own units. ``None``
         estimates them from percentiles over the whole volume.
     sigma
-        Standard deviation of the noise in the scan's own units (for speckle: relative to the
-        signal, no unit). ``None`` estimates it slice by slice. A level above the intensity range (speckle: above 1)
-        counts as that.
+        Standard deviation of the noise in the scan's own units (for speckle: relative to the signal, no unit; for
+        mixed noise, which may grow with the signal: where the signal is at the top of the intensity range). ``None``
+        estimates it slice by slice. A level above the intensity range (speckle: above 1) counts as that.
 
     Raises
     ------

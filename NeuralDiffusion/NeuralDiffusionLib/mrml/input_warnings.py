@@ -69,7 +69,8 @@ class InputWarnings:
         intensities = self._read(volume, settings.slice_axis, anew)
         found.append(intensities.warnings)
         if sigma is not None and intensities.range is not None:
-            found.append(sigma_warnings(sigma, *intensities.range, relative_sigma=settings.noise == "speckle"))
+            relative, given = settings.noise == "speckle", settings.sigma is not None
+            found.append(sigma_warnings(sigma, *intensities.range, relative_sigma=relative, sigma_is_given=given))
         # Each once, in the order in which they were found.
         return list(dict.fromkeys(sentence for sentences in found for sentence in sentences))
 

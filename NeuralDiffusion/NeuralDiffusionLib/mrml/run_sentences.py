@@ -19,6 +19,8 @@ def noise_level_text(sigma: float, noise: str) -> str:
         return _("{percent:.3g} % of the signal").format(percent=100 * sigma)
     # Never a power of ten for what a scan may hold.
     number = f"{sigma:.0f}" if sigma >= 1000 else f"{sigma:.3g}"
+    if noise == "mixed":
+        return _("{sigma} in image units where the signal is strongest").format(sigma=number)
     return _("{sigma} in image units").format(sigma=number)
 
 

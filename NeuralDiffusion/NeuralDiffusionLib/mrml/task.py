@@ -116,4 +116,4 @@ class VolumeTask:
         return provenance(self.name, self.settings, result, weights_sha256, self.axes, self.mask_name, self.frame)
 
     def _warnings(self, result: DenoiseResult, axis: int) -> list[str]:
-        return result_warnings(self.voxels, self.spacing, axis, result, self.settings.noise)
+        return result_warnings(self.voxels, self.spacing, axis, result, self.settings)
