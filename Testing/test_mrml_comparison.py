@@ -100,6 +100,29 @@ class TestFilters:
         level = estimate_sigma(voxels_of(volume)) if sigma is None else sigma
         assert result.GetDescription() == f"Patches of 5 x 5 pixels in 13 x 13, noise level {level:.3g}."
 
+    @pytest.mark.parametrize("axis", [1, 2])
+    @pytest.mark.parametrize("how", ["thick slices", "a lone slice", "chosen"])
+    def test_non_local_means_and_ssim_take_the_slices_of_the_run(self, add_volume, reference, axis, how):
+        clean = voxels_of(reference)[: 1 if how == "a lone slice" else 3]
+        clean = clean.astype(np.float32)
+        noisy = (clean + np.random.default_rng(0).normal(0, 9, clean.shape)).astype(np.float32)
+        spacing = np.array([4.0, 1.0, 1.0]) if how == "thick slices" else np.ones(3)
+        figures = []
+        for place_of_slices in (0, axis):
+            volumes = []
+            for voxels, name in ((noisy, "Scan"), (clean, "Truth")):
+                volumes.append(
+                    slicer.util.addVolumeFromArray(np.moveaxis(voxels, 0, place_of_slices).copy(), name=name)
+                )
+                volumes[-1].SetSpacing(*np.insert(spacing[1:], place_of_slices, spacing[0])[::-1])
+            stored = compare(
+                *volumes[:1], reference=volumes[1], slice_axis=place_of_slices if how == "chosen" else None
+            )
+            means = voxels_of(stored.filtered[Filter.NON_LOCAL_MEANS])
+            np.testing.assert_array_equal(np.moveaxis(means, place_of_slices, 0), non_local_means(noisy))
+            figures.append([(row.psnr, row.ssim) for row in stored.rows if "diffusion" not in row.volume])
+        np.testing.assert_allclose(figures[1], figures[0], rtol=1e-6)
+
     def test_nothing_is_written_before_the_end_and_progress_counts_all_slices(self, add_volume, reference, state):
         comparison = Comparison(add_volume(), reference=reference)
         before, told = state(), []

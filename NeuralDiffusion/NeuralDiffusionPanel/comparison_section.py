@@ -70,6 +70,7 @@ class ComparisonSection(Section):
                 node.referenceVolume,
                 node.maskSegmentation,
                 node.sigma if levelIsGiven else None,
+                node.settings().slice_axis,
             )
             job = self.logic.startWork(comparison.work)
             self.panel.runs.begin(job, lambda: self._store(comparison, job), _("Comparing failed."))

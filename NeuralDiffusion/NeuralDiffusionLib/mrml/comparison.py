@@ -13,11 +13,13 @@ from slicer.i18n import tr as _
 from vtk.util.numpy_support import vtk_to_numpy
 
 from ..background import IsCancelled, ReportProgress
+from ..engine.slice_planes import acquisition_axis
 from ..errors import InvalidVolumeError
 from .filtered import Filter, Filtered, checksum, find_filtered, is_up_to_date, store_filtered
 from .mask import mask_of_segmentation
 from .new_volume import scene_of
 from .place import VolumePlace
+from .planes import spacing_kji
 from .reference import Closeness, read_reference, write_closeness
 from .volumes import make_image, read_volume
 
@@ -48,12 +50,13 @@ def compare(
     reference: slicer.vtkMRMLScalarVolumeNode | None = None,
     mask: slicer.vtkMRMLSegmentationNode | None = None,
     sigma: float | None = None,
+    slice_axis: int | None = None,
 ) -> Stored:
     """Put a volume beside what classical filters make of it; returns when it is done.
 
     Parameters, result and errors are those of `Comparison`.
     """
-    comparison = Comparison(input_volume, denoised, reference, mask, sigma)
+    comparison = Comparison(input_volume, denoised, reference, mask, sigma, slice_axis)
     return comparison.store(comparison.work())
 
 
@@ -73,6 +76,8 @@ class _ComparisonTask:
         Of the diffusion.
     sigma
         Noise level for non-local means, or ``None``.
+    axis
+        Axis of the array along which the slices are stacked, of non-local means and of the SSIM.
     kept
         What the filters made before, if that is up to date.
     wanted, mask
@@ -84,6 +89,7 @@ class _ComparisonTask:
     scalar_type: int
     time_step: float
     sigma: float | None
+    axis: int
     kept: list[np.ndarray]
     wanted: np.ndarray | None
     mask: np.ndarray | None
@@ -108,7 +114,7 @@ class _ComparisonTask:
         parts = filters + (self.wanted is not None)
 
         def part(number: float, share: float = 1.0) -> ReportProgress:
-            count = len(voxels)
+            count = voxels.shape[self.axis]
             return lambda done, total: progress(round(count * (number + share * done / total)), count * parts)
 
         images, sigma = ({}, 0.0) if self.kept else self._filter(voxels, part, cancelled)
@@ -130,12 +136,13 @@ class _ComparisonTask:
     ) -> tuple[dict[Filter, vtk.vtkImageData], float]:
         from ..classical_filters import estimate_sigma, gradient_anisotropic_diffusion, non_local_means
 
-        sigma = estimate_sigma(voxels) if self.sigma is None else self.sigma
+        slices = np.moveaxis(voxels, self.axis, 0)
+        sigma = estimate_sigma(slices) if self.sigma is None else self.sigma
         diffused = gradient_anisotropic_diffusion(
             voxels, self.spacing, time_step=self.time_step, progress=part(0), cancelled=cancelled
         )
         images = {Filter.DIFFUSION: make_image(diffused, self.scalar_type)}
-        averaged = non_local_means(voxels, sigma, part(1), cancelled)
+        averaged = np.moveaxis(non_local_means(slices, sigma, part(1), cancelled), 0, self.axis)
         images[Filter.NON_LOCAL_MEANS] = make_image(averaged, self.scalar_type)
         return images, sigma
 
@@ -144,10 +151,9 @@ class _ComparisonTask:
     ) -> tuple[float, float]:
         from ..similarity import psnr, ssim
 
-        return (
-            psnr(self.wanted, voxels, self.mask),
-            ssim(self.wanted, voxels, self.mask, progress, cancelled),
-        )
+        wanted, slices = (np.moveaxis(each, self.axis, 0) for each in (self.wanted, voxels))
+        mask = None if self.mask is None else np.moveaxis(self.mask, self.axis, 0)
+        return psnr(wanted, slices, mask), ssim(wanted, slices, mask, progress, cancelled)
 
 
 class Comparison:
@@ -168,6 +174,9 @@ class Comparison:
         Segmentation inside which voxels are compared with the reference; ``None`` for all voxels.
     sigma
         Noise level for non-local means in the units of the input; ``None`` estimates it.
+    slice_axis
+        Axis of the array along which the slices are stacked, of non-local means and of the SSIM; ``None`` takes that of
+        the acquisition.
 
     Raises
     ------
@@ -182,6 +191,7 @@ class Comparison:
         reference: slicer.vtkMRMLScalarVolumeNode | None = None,
         mask: slicer.vtkMRMLSegmentationNode | None = None,
         sigma: float | None = None,
+        slice_axis: int | None = None,
     ) -> None:
         from ..classical_filters import stable_time_step
 
@@ -192,11 +202,12 @@ class Comparison:
         spacing = input_volume.GetSpacing()
         self._names = [volume.GetName() for volume in compared]
         self._places = [(volume, VolumePlace.of(volume)) for volume in compared]
+        axis = acquisition_axis(spacing_kji(input_volume), voxels[0].shape) if slice_axis is None else slice_axis
         wanted = inside = None
         if reference is not None:
-            wanted = read_reference(reference, compared)
+            wanted = read_reference(reference, compared, axis)
             inside = None if mask is None else mask_of_segmentation(mask, input_volume)
-        self._of = checksum(voxels[0], spacing, sigma)
+        self._of = checksum(voxels[0], spacing, sigma, axis)
         filtered = find_filtered(input_volume)
         current = len(filtered) == len(Filter) and all(
             is_up_to_date(volume, input_volume, self._of) for volume in filtered.values()
@@ -208,6 +219,7 @@ class Comparison:
             input_volume.GetImageData().GetScalarType(),
             stable_time_step(spacing),
             sigma,
+            axis,
             kept,
             wanted,
             inside,

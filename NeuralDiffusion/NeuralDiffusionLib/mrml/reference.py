@@ -27,9 +27,11 @@ class Closeness(NamedTuple):
 
 
 def read_reference(
-    reference: slicer.vtkMRMLScalarVolumeNode, volumes: Sequence[slicer.vtkMRMLScalarVolumeNode]
+    reference: slicer.vtkMRMLScalarVolumeNode, volumes: Sequence[slicer.vtkMRMLScalarVolumeNode], axis: int
 ) -> np.ndarray:
     """Return a copy of the reference's voxels, (K, J, I), after checking that volumes can be compared with it.
+
+    `axis` is the one along which slices are stacked.
 
     Raises
     ------
@@ -44,10 +46,11 @@ def read_reference(
         raise InvalidVolumeError(
             _("'{name}' has the same value everywhere: choose another reference.").format(name=name)
         )
-    if min(voxels.shape[1:]) < WINDOW:
+    rows, columns = np.delete(voxels.shape, axis)
+    if min(rows, columns) < WINDOW:
         raise InvalidVolumeError(
             _("'{name}' has slices of {columns} x {rows} pixels: the SSIM needs {window} x {window} or more.").format(
-                name=name, columns=voxels.shape[2], rows=voxels.shape[1], window=WINDOW
+                name=name, columns=columns, rows=rows, window=WINDOW
             )
         )
     for volume in volumes:
