@@ -123,6 +123,7 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         # Before the selectors hear of it, which choose the neighbour of a node that goes.
         removal = slicer.mrmlScene.NodeAboutToBeRemovedEvent
         self.addObserver(slicer.mrmlScene, removal, self.onNodeAboutToBeRemoved, priority=1.0)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self.onNodeRemoved)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartImportEvent, self.onSceneStartImport)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
         self.initializeParameterNode()
@@ -174,6 +175,12 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if wasMask and not self.runs.busy:
             line = _("'{name}' was deleted: without a mask the whole volume is denoised.")
             self.runs.say(line.format(name=node.GetName()))
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def onNodeRemoved(self, caller: vtk.vtkObject, event: str, node: vtk.vtkObject) -> None:
+        """Bring the panel up to date without a volume that it may have shown."""
+        if self._parameterNode is not None and node.IsA("vtkMRMLVolumeNode"):
+            self.update()
 
     def onSceneStartImport(self, caller: vtk.vtkObject, event: str) -> None:
         """Let go of the parameter node while a scene is loaded: its volumes may come after it.

@@ -16,7 +16,7 @@ from NeuralDiffusionLib.mrml.filtered import find_filtered
 from NeuralDiffusionLib.mrml.parameters import NoiseType
 from NeuralDiffusionLib.similarity import psnr
 
-pytest_plugins = ["panel_host.fixtures", "panel_scenes"]
+pytest_plugins = ["panel_host.fixtures", "panel_scenes", "sequence_scenes"]
 
 FILTERED = ["Scan, gradient anisotropic diffusion", "Scan, non-local means slice by slice"]
 VIEWS = ("Red", "Green", "Yellow")
@@ -193,6 +193,7 @@ def test_without_a_denoised_volume_there_are_three_rows(scan, open_panel, truth,
     parameters(widget).outputVolume = add_volume(name="Elsewhere")
     compare(widget)
     assert tables(scene)[0].GetNumberOfRows() == 3
+    assert "'Elsewhere' does not lie voxel on voxel over 'Scan'" in widget.ui.warningsLabel.text
 
 
 def test_only_what_is_inside_the_mask_counts(scan, open_panel, truth, scene):
@@ -228,6 +229,37 @@ def test_it_can_be_switched_on_once_all_three_are_there(scan, open_panel):
     widget.ui.applyButton.click()
     wait_for_the_end(widget)
     assert widget.ui.sideBySideCheckBox.enabled
+
+
+def test_filters_of_former_voxels_are_not_shown_beside_the_result_of_new_ones(compared, scan):
+    compared.ui.sideBySideCheckBox.click()
+    before = slicer.util.arrayFromVolume(scan).copy()
+    slicer.util.updateVolumeFromArray(scan, before * 2)
+    assert (compared.ui.sideBySideCheckBox.checked, compared.ui.sideBySideCheckBox.enabled) == (False, False)
+    assert compared.ui.sideBySideCheckBox.toolTip.endswith("than the input shows now: press Compare.")
+    slicer.util.updateVolumeFromArray(scan, before)
+    assert compared.ui.sideBySideCheckBox.enabled
+
+
+def test_filters_of_another_frame_are_not_shown_beside_the_result_of_this_one(proxy, browser, open_panel):
+    widget = open_panel()
+    node = parameters(widget)
+    node.inputVolume, node.iterations = proxy, 1
+    compare(widget)
+    browser.SetSelectedItemNumber(1)
+    widget.ui.applyButton.click()
+    wait_for_the_end(widget)
+    assert not widget.ui.sideBySideCheckBox.enabled
+    compare(widget)
+    assert widget.ui.sideBySideCheckBox.enabled
+
+
+def test_without_one_of_the_three_it_goes_off(compared, scan, scene, own):
+    before = layers(*VIEWS)
+    compared.ui.sideBySideCheckBox.click()
+    scene.RemoveNode(find_filtered(scan).popitem()[1])
+    assert (compared.ui.sideBySideCheckBox.checked, compared.ui.sideBySideCheckBox.enabled) == (False, False)
+    assert layers(*VIEWS) == before
 
 
 def test_all_three_are_shown_and_off_everything_is_as_it_was(compared, scan):
@@ -290,11 +322,11 @@ def test_a_new_run_shows_its_result_in_all_views(sideBySide):
     assert places() == before[1]
 
 
-def test_comparing_again_leaves_it_on(sideBySide, scan):
+def test_comparing_again_with_another_noise_level_leaves_it_on(sideBySide):
     widget, _before = sideBySide
     shown = layers(*VIEWS)
-    slicer.util.arrayFromVolume(scan)[2] += 5
-    compare(widget)
+    parameters(widget).estimateSigma, parameters(widget).sigma = False, 7.5
+    assert compare(widget)[0].startswith("Made")
     assert widget.ui.sideBySideCheckBox.checked
     assert layers(*VIEWS) == shown
 

@@ -8,7 +8,7 @@ from slicer.i18n import tr as _
 from NeuralDiffusionLib import InvalidVolumeError
 from NeuralDiffusionLib.background import Job
 from NeuralDiffusionLib.mrml.comparison import Compared, Comparison, Stored
-from NeuralDiffusionLib.mrml.filtered import Filter, find_filtered
+from NeuralDiffusionLib.mrml.filtered import CurrentInput, Filter, find_filtered
 from NeuralDiffusionLib.mrml.parameters import NoiseType
 from NeuralDiffusionLib.mrml.removed import check_pair
 from NeuralDiffusionLib.mrml.side_by_side import SideBySide, views_in_layout
@@ -24,6 +24,7 @@ class ComparisonSection(Section):
         super().__init__(panel)
         self._sideBySide = SideBySide(self._showWhetherSideBySide)
         self._shown: list[slicer.vtkMRMLScalarVolumeNode] = []
+        self._currentInput = CurrentInput()
         self._tips = {each: each.toolTip for each in (self.ui.compareButton, self.ui.sideBySideCheckBox)}
         self.ui.compareButton.connect("clicked(bool)", self.onCompareButton)
         self.ui.sideBySideCheckBox.connect("toggled(bool)", self.onSideBySideToggled)
@@ -47,8 +48,7 @@ class ComparisonSection(Section):
             self._hideSideBySide()
         checkBox = self.ui.sideBySideCheckBox
         checkBox.enabled = bool(volumes)
-        missing = _("Press Apply for the denoised volume and Compare for the others first.")
-        checkBox.toolTip = self._tips[checkBox] if volumes else missing
+        checkBox.toolTip = self._tips[checkBox] if volumes else self._whyNotSideBySide()
         self._showWhetherSideBySide()
 
     def beforeResult(self) -> None:
@@ -73,7 +73,8 @@ class ComparisonSection(Section):
                 node.settings().slice_axis,
             )
             job = self.logic.startWork(comparison.work)
-            self.panel.runs.begin(job, lambda: self._store(comparison, job), _("Comparing failed."))
+            notes = [*comparison.notes, *self._whyLeftOut()]
+            self.panel.runs.begin(job, lambda: self._store(comparison, job, notes), _("Comparing failed."))
 
     def onSideBySideToggled(self, checked: bool) -> None:
         """Show the denoised volume and those of the filters beside each other, or what the views showed before."""
@@ -110,23 +111,42 @@ class ComparisonSection(Section):
     def _denoised(self) -> slicer.vtkMRMLScalarVolumeNode | None:
         """Return the output volume if it is one of the input volume."""
         node = self.parameterNode
-        try:
-            check_pair(node.inputVolume, node.outputVolume)
-        except InvalidVolumeError:
+        if self._whyNotDenoised():
             return None
         return None if node.outputVolume in find_filtered(node.inputVolume).values() else node.outputVolume
 
+    def _whyNotDenoised(self) -> str:
+        """Return why the output volume is none of the input volume, or nothing."""
+        try:
+            check_pair(self.parameterNode.inputVolume, self.parameterNode.outputVolume)
+        except InvalidVolumeError as error:
+            return str(error)
+        return ""
+
+    def _whyLeftOut(self) -> list[str]:
+        """Return why the output volume will not stand in the table, if it would be expected there."""
+        node, output = self.parameterNode, self.parameterNode.outputVolume
+        if None in (node.referenceVolume, output) or output.GetImageData() is None:
+            return []
+        return [reason] if (reason := self._whyNotDenoised()) else []
+
     def _volumes(self) -> list[slicer.vtkMRMLScalarVolumeNode]:
-        """Return the denoised volume and those of the filters, or nothing if one is missing."""
+        """Return the denoised volume and those of the filters, or nothing if one is missing or of other voxels."""
         denoised = self._denoised()
         filtered = find_filtered(self.parameterNode.inputVolume) if denoised else {}
-        return [denoised, *filtered.values()] if len(filtered) == len(Filter) else []
+        areAll = len(filtered) == len(Filter) and self._currentInput.is_of(filtered, self.parameterNode.inputVolume)
+        return [denoised, *filtered.values()] if areAll else []
 
-    def _store(self, comparison: Comparison, job: Job[Compared]) -> str:
+    def _whyNotSideBySide(self) -> str:
+        if self._denoised() and len(find_filtered(self.parameterNode.inputVolume)) == len(Filter):
+            return _("The filters were given other voxels, or another frame, than the input shows now: press Compare.")
+        return _("Press Apply for the denoised volume and Compare for the others first.")
+
+    def _store(self, comparison: Comparison, job: Job[Compared], notes: list[str]) -> str:
         """Write what was compared into the scene, and return what was done and how close the volumes are."""
         stored = comparison.store(job.result())
         self.panel.update()
-        self.panel.runs.warn(comparison.notes)
+        self.panel.runs.warn(notes)
         diffusion, means = (volume.GetName() for volume in stored.filtered.values())
         if comparison.filters_are_up_to_date:
             line = _("'{diffusion}' and '{means}' are up to date.").format(diffusion=diffusion, means=means)

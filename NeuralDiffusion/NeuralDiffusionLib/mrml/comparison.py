@@ -15,12 +15,13 @@ from vtk.util.numpy_support import vtk_to_numpy
 from ..background import IsCancelled, ReportProgress
 from ..engine.slice_planes import acquisition_axis
 from ..errors import InvalidVolumeError
-from .filtered import Filter, Filtered, checksum, find_filtered, is_up_to_date, store_filtered
+from .filtered import Filter, Filtered, MadeOf, checksum, find_filtered, is_up_to_date, store_filtered
 from .mask import mask_of_segmentation
 from .new_volume import scene_of
 from .place import VolumePlace
 from .planes import spacing_kji
 from .reference import Closeness, read_reference, write_closeness
+from .sequences import frame_shown_in
 from .volumes import make_image, read_volume
 
 
@@ -207,10 +208,12 @@ class Comparison:
         if reference is not None:
             wanted = read_reference(reference, compared, axis)
             inside = None if mask is None else mask_of_segmentation(mask, input_volume)
-        self._of = checksum(voxels[0], spacing, sigma, axis)
+        self._made_of = MadeOf(
+            checksum(voxels[0], spacing, sigma, axis), checksum(voxels[0]), frame_shown_in(input_volume)
+        )
         filtered = find_filtered(input_volume)
         current = len(filtered) == len(Filter) and all(
-            is_up_to_date(volume, input_volume, self._of) for volume in filtered.values()
+            is_up_to_date(volume, input_volume, self._made_of.all) for volume in filtered.values()
         )
         kept = [read_volume(volume) for volume in filtered.values()] if current else []
         self._task = _ComparisonTask(
@@ -269,7 +272,7 @@ class Comparison:
                 )
         for volume, place in self._places:
             place.check(volume)
-        filtered = store_filtered(self._input, compared.images, self._descriptions(compared.sigma), self._of)
+        filtered = store_filtered(self._input, compared.images, self._descriptions(compared.sigma), self._made_of)
         if self._reference is None:
             return Stored(filtered, None, [])
         names = self._names + [volume.GetName() for volume in filtered.values()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import zlib
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import slicer
@@ -15,11 +16,14 @@ from .geometry import lie_voxel_on_voxel
 from .new_volume import add_volume_beside
 from .provenance import read_provenance
 from .scene_nodes import nodes_of_class
+from .sequences import frame_shown_in
 from .volumes import copy_display, copy_units, write_volume
 
 _INPUT_ROLE = "NeuralDiffusionFilteredFrom"
 _FILTER = "NeuralDiffusionFilter"
 _CHECKSUMS = "NeuralDiffusionFilteredChecksums"
+_FRAME = "NeuralDiffusionFilteredFrame"
+_VOXELS = "NeuralDiffusionFilteredVoxels"
 
 
 class Filter(enum.Enum):
@@ -36,6 +40,14 @@ class Filter(enum.Enum):
 
 
 Filtered = dict[Filter, slicer.vtkMRMLScalarVolumeNode]
+
+
+class MadeOf(NamedTuple):
+    """What the filters were given: `checksum` of voxels and parameters, of the voxels alone, and the frame shown."""
+
+    all: str
+    voxels: str
+    frame: str | None
 
 
 def find_filtered(input_volume: slicer.vtkMRMLScalarVolumeNode) -> Filtered:
@@ -69,6 +81,25 @@ def is_up_to_date(
     return volume.GetAttribute(_CHECKSUMS) == f"{of} {checksum(slicer.util.arrayFromVolume(volume))}"
 
 
+class CurrentInput:
+    """Tells whether the filters' volumes are of what an input shows now, and reads it only where it has changed."""
+
+    def __init__(self) -> None:
+        self._read: tuple[str, int] | None = None
+        self._checksum = ""
+
+    def is_of(self, filtered: Filtered, input_volume: slicer.vtkMRMLScalarVolumeNode) -> bool:
+        """Return whether volumes, as from `find_filtered`, were made of the frame and the voxels that are there now."""
+        frame = frame_shown_in(input_volume)
+        if any(volume.GetAttribute(_FRAME) != frame for volume in filtered.values()):
+            return False
+        image = input_volume.GetImageData()
+        now = (input_volume.GetID(), image.GetMTime())
+        if now != self._read:
+            self._read, self._checksum = now, checksum(slicer.util.arrayFromVolume(input_volume))
+        return all(volume.GetAttribute(_VOXELS) == self._checksum for volume in filtered.values())
+
+
 def checksum(voxels: np.ndarray, *parameters: object) -> str:
     """Return eight digits that change when voxels or parameters do."""
     return f"{zlib.crc32(repr(parameters).encode(), zlib.crc32(np.ascontiguousarray(voxels))):08x}"
@@ -78,7 +109,7 @@ def store_filtered(
     input_volume: slicer.vtkMRMLScalarVolumeNode,
     images: Mapping[Filter, vtk.vtkImageData],
     descriptions: Mapping[Filter, str],
-    of: str,
+    made_of: MadeOf,
 ) -> Filtered:
     """Write what the filters made as "<input>, <filter>" beside the input, with its display; all of it or nothing.
 
@@ -88,8 +119,8 @@ def store_filtered(
         Volume that was filtered. Volumes made of it before are written to again.
     images, descriptions
         Result of each filter in the scalar type of the input, and its parameters in a sentence.
-    of
-        `checksum` of what the filters were given.
+    made_of
+        What the filters were given. Volumes without a new image were up to date.
 
     Returns
     -------
@@ -107,13 +138,16 @@ def store_filtered(
         for volume in added:
             volume.GetScene().RemoveNode(volume)
         raise
+    for volume in volumes.values():
+        volume.SetAttribute(_VOXELS, made_of.voxels)
+        volume.SetAttribute(_FRAME, made_of.frame)
     for each, image in images.items():
         volume = volumes[each]
         with slicer.util.NodeModify(volume):
             write_volume(volume, image, input_volume)
             volume.SetDescription(descriptions[each])
             volume.SetAttribute(_FILTER, each.value)
-            volume.SetAttribute(_CHECKSUMS, f"{of} {checksum(slicer.util.arrayFromVolume(volume))}")
+            volume.SetAttribute(_CHECKSUMS, f"{made_of.all} {checksum(slicer.util.arrayFromVolume(volume))}")
             volume.SetNodeReferenceID(_INPUT_ROLE, input_volume.GetID())
         copy_display(volume, input_volume)
         copy_units(volume, input_volume)
