@@ -96,6 +96,21 @@ def test_only_methods_marked_true_are_told_the_level(clean, sigma, told):
         np.testing.assert_array_equal(given, drawn if told else np.full(6, np.nan))
 
 
+def test_a_method_that_changes_the_levels_it_is_told_changes_them_for_nobody_else(clean):
+    told = []
+
+    def use_up(noisy: np.ndarray, levels: np.ndarray) -> np.ndarray:
+        told.append(levels.copy())
+        levels *= 0
+        return noisy
+
+    results = evaluate([Method(name, "peer", "true", use_up) for name in "ab"], clean, "rician")
+    drawn = corrupt_all(clean, "rician", None)[1]
+    np.testing.assert_array_equal(results.levels, drawn)
+    np.testing.assert_array_equal(told[0], drawn)
+    np.testing.assert_array_equal(told[len(told) // 2], drawn)
+
+
 def test_a_method_that_fails_is_named(clean):
     broken = Method("Broken network", "trained here", "none", lambda noisy, _: noisy * np.nan)
     cropped = Method("Cropped", "peer", "none", lambda noisy, _: noisy[:, 1:])

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from shell import head, image, run
 from training_slices import make_slices
 
-from NeuralDiffusionTraining.benchmark.evaluation import corrupt_all, run_method
+from NeuralDiffusionTraining.benchmark.evaluation import corrupt_all, evaluate, run_method
 from NeuralDiffusionTraining.benchmark.own_methods import own_methods, own_volume_methods
 from NeuralDiffusionTraining.benchmark.volume_methods import NoisyVolume, noisy_input
 from NeuralDiffusionTraining.benchmark.volumes import evaluate_volume, prepare_volume
@@ -54,6 +54,11 @@ def divide(noisy):
 def stumble(noisy):
     raise RuntimeError("out of\\n luck")
 
+def use_up(noisy, sigma):
+    darker = noisy * (1 - sigma.reshape(-1, 1, 1))
+    sigma *= 0
+    return darker
+
 number = 3
 """
 
@@ -88,6 +93,19 @@ def test_only_a_function_that_is_told_gets_the_true_levels_and_its_row_says_so(f
     expected = (slices - levels[:, None, None]).astype(np.float32)
     np.testing.assert_allclose(run_method(method, slices, levels), expected, atol=1e-6)
     assert method.told == "true"
+
+
+def test_a_function_that_changes_its_levels_changes_no_figure_of_its_own_or_of_another_row(file):
+    clean = np.full((3, 32, 32), 0.5, np.float32)
+    methods = own_methods([], [f"First={file}:use_up", f"Second={file}:use_up"])
+    results = evaluate(methods, clean, "rician")
+    noisy, levels = corrupt_all(clean, "rician", None)
+    np.testing.assert_array_equal(results.levels, levels)
+    first, second = results.rows
+    np.testing.assert_array_equal(first.figures, second.figures)
+    given = levels.copy()
+    methods[0].denoise(noisy, given)
+    np.testing.assert_array_equal(given, levels)
 
 
 def test_a_file_may_have_data_classes_and_import_its_neighbours_while_it_runs(file, noisy):

@@ -135,5 +135,5 @@ def run_method(
 
 
 def _told(method: Method, levels: np.ndarray) -> np.ndarray:
-    """The true levels for those that are given them, NaN for the others: a method cannot look by mistake."""
-    return levels if method.told == "true" else np.full_like(levels, np.nan)
+    """A copy of the true levels for those that are given them, NaN for the others: none can look, or change them."""
+    return levels.copy() if method.told == "true" else np.full_like(levels, np.nan)

@@ -6,6 +6,7 @@ import importlib.util
 import sys
 import traceback
 from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -90,8 +91,9 @@ def _module(path: Path) -> object:
 def _guarded(name: str, path: Path, function: Callable[..., np.ndarray], told: bool) -> Denoise:
     def denoise(noisy: np.ndarray, levels: np.ndarray) -> np.ndarray:
         try:
-            # A copy: what a function changes in place is what the next row gets.
-            pictures = np.asarray(function(noisy.copy(), levels) if told else function(noisy.copy()), np.float32)
+            # Copies: what a function changes in place is what the next row gets.
+            given = (noisy.copy(), copy(levels)) if told else (noisy.copy(),)
+            pictures = np.asarray(function(*given), np.float32)
         except (Exception, SystemExit) as error:
             raise CommandError(
                 f"Your method '{name}' of '{path}' failed ({_where(error, path)}): fix it first."
