@@ -1,4 +1,4 @@
-"""`neural-diffusion denoise` as a user runs it: real files, a real process."""
+"""`neural-diffusion denoise` as a user runs it: real files and, where it matters, a real process."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import shell
 import SimpleITK as sitk
-from shell import assert_same_geometry, denoise, head, image, refused, run, voxels_of, write
+from shell import assert_same_geometry, head, image, voxels_of, write
+from shell_in_process import denoise, refused
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
 from NeuralDiffusionLib.engine.scalar_types import cast_to
@@ -23,7 +25,7 @@ def test_keeps_geometry_and_voxel_type_and_writes_a_conduction_map(tmp_path, suf
     before = scan.read_bytes()
     clean, conduction = tmp_path / f"clean{suffix}", tmp_path / f"map{suffix}"
 
-    done = denoise(scan, clean, "--conduction", conduction)
+    done = shell.denoise(scan, clean, "--conduction", conduction)
 
     assert_same_geometry(clean, sitk.ReadImage(str(scan)), tolerance=1e-6)
     assert_same_geometry(conduction, sitk.ReadImage(str(scan)), tolerance=1e-6)
@@ -260,7 +262,7 @@ def test_replaces_an_output_and_the_input_when_told_to(tmp_path):
 
 
 def test_prints_its_version():
-    done = run("--version")
+    done = shell.run("--version")
 
     assert done.returncode == 0
     assert done.stdout.startswith("neural-diffusion 0.")

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+import shell
 import SimpleITK as sitk
 from pydicom.uid import (
     BasicTextSRStorage,
@@ -21,15 +22,14 @@ from pydicom.uid import (
 from shell import (
     assert_same_geometry,
     command,
-    denoise,
     environment,
     head,
     image,
-    refused,
     voxels_of,
     without_privileges,
     write,
 )
+from shell_in_process import denoise, refused
 
 from NeuralDiffusionTraining.files.scan_denoising import read_source
 
@@ -76,7 +76,7 @@ def test_a_series_becomes_a_volume_with_its_geometry_and_without_the_patients_na
     write_series(tmp_path / "dicom", scan)
     clean = tmp_path / f"clean{suffix}"
 
-    done = denoise(tmp_path / "dicom", clean, "--conduction", tmp_path / "map.nrrd")
+    done = shell.denoise(tmp_path / "dicom", clean, "--conduction", tmp_path / "map.nrrd")
 
     assert done.stderr == ""
     assert_same_geometry(clean, scan, tolerance=1e-4)

@@ -14,6 +14,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import shell_in_process
 import SimpleITK as sitk
 from shell import ROOT, command, environment, head, image, refused, rest, run, write
 
@@ -111,10 +112,10 @@ def test_refuses_what_is_no_scan(unchanged, tmp_path, make, name, words):
     make(tmp_path / name)
     folder = unchanged()
 
-    sentence = refused(folder / name, folder / "clean.nii.gz", "--conduction", folder / "map.nrrd")
+    said = shell_in_process.refused(folder / name, folder / "clean.nii.gz", "--conduction", folder / "map.nrrd")
 
-    assert words in sentence
-    assert str(folder / name) in sentence
+    assert words in said
+    assert str(folder / name) in said
 
 
 @pytest.mark.parametrize(
@@ -146,12 +147,13 @@ def test_refuses_what_is_no_scan(unchanged, tmp_path, make, name, words):
         ([], "OUTPUT"),
     ],
 )
-def test_refuses_what_cannot_be_done(unchanged, tmp_path, arguments, words):
+def test_refuses_what_cannot_be_done(unchanged, tmp_path, monkeypatch, arguments, words):
     write(tmp_path / "scan.nrrd")
     (tmp_path / "old.nrrd").write_text("a former result")
     (tmp_path / "folder.nrrd").mkdir()
 
-    assert words in refused("scan.nrrd", *arguments, cwd=unchanged())
+    monkeypatch.chdir(unchanged())
+    assert words in shell_in_process.sentence("scan.nrrd", *arguments)
 
 
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".nrrd", ".mha"])
