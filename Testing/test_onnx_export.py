@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from batch_runs import run_here
+from checkpoints import checkpoint
 from sample_results import write_results
 from typer.testing import CliRunner
 
@@ -18,11 +19,9 @@ from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS, load_weights, sav
 from NeuralDiffusionLib.network import diffusion
 from NeuralDiffusionLib.network.neural_diffusion import NeuralDiffusionNetwork
 from NeuralDiffusionTraining.cli import app
-from NeuralDiffusionTraining.commands.export import figures_to_keep
 from NeuralDiffusionTraining.files.command_error import CommandError
 from NeuralDiffusionTraining.files.result_files import write_file
 from NeuralDiffusionTraining.networks.checkpoints import load_trained
-from NeuralDiffusionTraining.networks.registry import build_network
 from NeuralDiffusionTraining.reporting import onnx_export
 from NeuralDiffusionTraining.reporting.model_card import model_card
 from NeuralDiffusionTraining.reporting.onnx_export import export_onnx
@@ -97,40 +96,6 @@ def test_diffusion_as_convolutions_is_the_diffusion(count, reach, shape, monkeyp
         torch.testing.assert_close(found, wanted, atol=1e-6, rtol=1e-5)
 
 
-def checkpoint(path, name: str):
-    state = {f"network.{key}": value for key, value in build_network(name).state_dict().items()}
-    made = {"data": "generated", "split_sha256": "0", "command": "neural-diffusion train", "commit": "1", "torch": "2"}
-    content = {
-        "hyper_parameters": {"config": {"network": name}, "provenance": made},
-        "state_dict": state,
-        "epoch": 4,
-        "global_step": 50,
-    }
-    torch.save(content, path)
-    return path
-
-
-def test_exported_weights_carry_how_they_were_made_and_what_was_measured(tmp_path):
-    results = write_results(tmp_path, "a" * 64)
-    done = CliRunner().invoke(
-        app,
-        ["export", str(checkpoint(tmp_path / "best.ckpt", "neural-diffusion")), str(tmp_path / "w.pt"),
-         "--note", "A remark.", "--figures", str(results / "rician.json")],
-    )  # fmt: skip
-    assert done.exit_code == 0, done.output
-    made = load_weights(tmp_path / "w.pt").metadata
-    assert (made["data"], made["epochs_done"], made["steps_done"]) == ("generated", "5", "50")
-    assert made["note"] == "A remark."
-    assert "not for diagnosis" in made["limits"]
-    row = json.loads((results / "rician.json").read_text())["rows"][3]
-    assert f"PSNR {row['psnr_db']['mean']:.2f} dB" in made["figures"]
-    assert made["figures"].endswith(f"measured with the weights of SHA-256 {'a' * 64}.")
-    # What was measured before is still of these weights.
-    card = model_card(tmp_path / "w.pt", results)
-    assert made["figures"] in card
-    assert f"SHA-256 before the figures were put into the file: `{'a' * 64}`" in card
-
-
 def test_weights_and_onnx_are_written_together(tmp_path):
     path = checkpoint(tmp_path / "best.ckpt", "neural-diffusion")
     done = run_here("export", path, tmp_path / "w.pt", "--onnx", tmp_path / "n.onnx", "--iterations", 2)
@@ -201,11 +166,3 @@ def test_a_card_of_adapted_weights_says_so_and_shows_what_was_measured_with_them
     assert "- Then adapted by: blind-spot training on 1 scans" in card
     assert f"- SHA-256 of the weights before that: `{base.sha256}`" in card
     assert "Not measured." not in card.partition("## Real volumes")[2]
-
-
-def test_figures_of_a_file_without_any_are_refused(tmp_path):
-    (tmp_path / "other.json").write_text('{"kind": "sweep", "cells": [], "command": ""}')
-    (tmp_path / "empty.json").write_text('{"kind": "evaluation", "command": ""}')
-    for path in (tmp_path / "other.json", tmp_path / "missing.json", tmp_path / "empty.json"):
-        with pytest.raises(CommandError, match=path.name):
-            figures_to_keep(path)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +16,9 @@ from ..files.command_error import CommandError
 from ..files.result_files import check_outputs, check_weights_file, write_files
 from .engine import settings_of
 from .options import was_given
+
+if TYPE_CHECKING:
+    from NeuralDiffusionLib.network.neural_diffusion import NeuralDiffusionNetwork
 
 LIMITS = (
     "Trained on single 2-D slices of the data named here, with simulated noise; not for diagnosis. "
@@ -31,7 +36,11 @@ def export(
     note: Annotated[str, typer.Option(help="What else should be known of the run; kept in the file.")] = "",
     figures: Annotated[
         Path | None,
-        typer.Option(metavar="EVALUATION", help="JSON file of 'evaluate' whose figures of ours to keep in the file."),
+        typer.Option(
+            metavar="EVALUATION",
+            help="JSON file of 'evaluate' whose figures of ours to keep in the file; measured with a file that was "
+            "exported from the same checkpoint before, with the same note.",
+        ),
     ] = None,
     onnx: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write an ONNX file.", rich_help_panel=_ONNX)
@@ -56,10 +65,9 @@ def export(
     "image" and "conduction" of the same shape and "sigma", (batch,), the estimated noise level. Writing it takes a
     minute and the packages of the extra 'onnx'.
     """
-    from NeuralDiffusionLib.engine.weights import save_weights
-
     from ..networks.checkpoints import load_trained
     from ..reporting.onnx_export import export_onnx, require_onnx
+    from ..reporting.results import MEASURED_AS
 
     check_outputs(output, onnx, inputs=(checkpoint, figures))
     check_weights_file(output)
@@ -78,7 +86,17 @@ def export(
             f"Checkpoint '{checkpoint}' is of the network '{trained.name}', which the denoiser cannot run: give one of "
             f"{' or '.join(_FOR_DENOISER)}."
         )
-    made = {**trained.provenance, "limits": LIMITS, "note": note, **measured}
+    made = {**trained.provenance, "limits": LIMITS, "note": note}
+    content = _file_of(trained.network, made)
+    if measured:
+        if measured[MEASURED_AS] != hashlib.sha256(content).hexdigest():
+            raise CommandError(
+                f"'{figures}' was measured with other weights, of SHA-256 {measured[MEASURED_AS]}, than '{checkpoint}' "
+                "gives: measure with --weights a file that was exported from this checkpoint without --figures, with "
+                "the same --note."
+            )
+        made |= measured
+        content = _file_of(trained.network, made)
 
     def write_onnx(unfinished: Path) -> None:
         try:
@@ -87,12 +105,22 @@ def export(
             # Its sentence names the unfinished file.
             raise error.__cause__ or error from None
 
-    weights = (output, partial(save_weights, network=trained.network, metadata=made))
+    weights = (output, partial(Path.write_bytes, data=content))
     write_files([weights] if onnx is None else [weights, (onnx, write_onnx)])
     epochs = trained.provenance["epochs_done"]
     typer.echo(f"Weights of epoch {epochs} written to {output}.")
     if onnx is not None:
         typer.echo(f"ONNX file ({noise}, {iterations} iterations, {neighbours} neighbours) written to {onnx}.")
+
+
+def _file_of(network: NeuralDiffusionNetwork, metadata: dict[str, str]) -> bytes:
+    """The file of weights, the same whatever its name will be."""
+    from NeuralDiffusionLib.engine.weights import save_weights
+
+    # On the disk PyTorch would put the file's name into it, and the same weights would have another SHA-256.
+    file = io.BytesIO()
+    save_weights(file, network, metadata)
+    return file.getvalue()
 
 
 def figures_to_keep(path: Path) -> dict[str, str]:
