@@ -99,14 +99,14 @@ main()
 killed in its n-th step."""
 
 
-@pytest.mark.parametrize(("moment", "number"), [("write", 1), ("write", 4), ("step", 3)])
+@pytest.mark.parametrize(("moment", "number"), [("write", 1), ("write", 2), ("write", 4), ("step", 3)])
 def test_a_run_that_was_killed_ends_with_the_weights_of_an_unbroken_one(data, tmp_path, whole_run, moment, number):
     output = tmp_path / "run"
     program = [sys.executable, "-c", KILLED, moment, str(number), *arguments(data, output, "epochs=3")]
     killed = subprocess.run(program, env=environment(), check=False)
     assert killed.returncode == -signal.SIGKILL
     assert len(list(output.glob(".unfinished-*"))) == (moment == "write")
-    assert (output / "last.ckpt").exists() == (number > 1)
+    assert ((output / "best.ckpt").exists(), (output / "last.ckpt").exists()) == (number > 1, number > 2)
     resumed = run(*arguments(data, output, "epochs=3"))
     assert resumed.returncode == 0, resumed.stderr
     for name in ("last.ckpt", "best.ckpt"):

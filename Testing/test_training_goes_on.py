@@ -160,6 +160,63 @@ class TestOtherSlicesOrWeights:
         assert contents(output) == kept
 
 
+class TestBestWeightsWithoutTheNewestState:
+    REFUSED = (
+        r"^Folder '.*run' holds best\.ckpt of a run but not its last\.ckpt, so that it cannot go on and would be "
+        r"replaced: give another folder, or move best\.ckpt away\.$"
+    )
+
+    @pytest.fixture
+    def kept(self, finished, tmp_path) -> Path:
+        """The best weights of a run of one epoch alone."""
+        output = tmp_path / "run"
+        output.mkdir()
+        shutil.copy(finished / "best.ckpt", output)
+        return output
+
+    def refused(self, output: Path, words: str, settings: TrainingConfig, site: RunSite) -> None:
+        before = contents(output)
+        with pytest.raises(CommandError, match=words):
+            run_training(settings, site)
+        assert contents(output) == before
+
+    def test_they_are_not_replaced_by_those_of_a_run_with_other_options(self, data, kept):
+        self.refused(kept, self.REFUSED, config(data, "epochs=2"), RunSite(data, kept, "cpu"))
+
+    def test_they_are_not_replaced_where_more_than_the_first_epoch_made_them(self, data, kept):
+        later = torch.load(kept / "best.ckpt", weights_only=True)
+        torch.save({**later, "epoch": 1}, kept / "best.ckpt")
+        self.refused(kept, self.REFUSED, config(data, "epochs=1"), RunSite(data, kept, "cpu"))
+
+    def test_they_are_not_replaced_by_those_of_a_run_from_other_weights(self, data, kept, finished):
+        site = RunSite(data, kept, "cpu", start=finished / "best.ckpt")
+        self.refused(kept, self.REFUSED, config(data, "epochs=1"), site)
+
+    def test_they_are_not_replaced_where_they_cannot_be_read(self, data, kept):
+        (kept / "best.ckpt").write_bytes(b"damaged")
+        self.refused(kept, self.REFUSED, config(data, "epochs=1"), RunSite(data, kept, "cpu"))
+
+    def test_a_run_does_not_start_from_what_it_would_replace(self, data, kept):
+        site = RunSite(data, kept, "cpu", start=kept / "best.ckpt")
+        words = r"^Checkpoint '.*best\.ckpt' would be replaced by the run that starts from it: give another --output\.$"
+        self.refused(kept, words, config(data, "epochs=1"), site)
+
+    def test_a_run_that_ended_in_its_first_epoch_begins_again(self, data, kept, finished):
+        run_training(config(data, "epochs=1"), RunSite(data, kept, "cpu"))
+        one, other = (load_trained(folder / "best.ckpt").network.state_dict() for folder in (kept, finished))
+        assert all(torch.equal(one[name], tensor) for name, tensor in other.items())
+
+
+def test_a_run_that_had_options_of_another_version_is_refused(data, finished, tmp_path):
+    output = tmp_path / "run"
+    shutil.copytree(finished, output)
+    newest = torch.load(output / "last.ckpt", weights_only=False)
+    newest["hyper_parameters"]["config"]["optimiser"]["momentum"] = 0.9
+    torch.save(newest, output / "last.ckpt")
+    with pytest.raises(CommandError, match=r"holds a run with options that this version does not take: give another"):
+        run_training(config(data, "epochs=1"), RunSite(data, output, "cpu"))
+
+
 class TestBatchesOfFewSlices:
     @pytest.mark.parametrize("slices", [1, 3])
     def test_slices_that_cannot_be_shared_out_are_refused_before_a_run_begins(self, data, tmp_path, slices):

@@ -28,6 +28,7 @@ from ..files.folder_lock import alone_in
 from ..files.result_files import make_folder
 from ..files.unfinished import remove_unfinished
 from ..networks.checkpoints import BEST, NEWEST, TrainedNetwork, load_trained
+from .begun_run import begun_run, check_nothing_lost, check_start, flat, started_from
 from .callbacks import BestCheckpoint, LastEpochValidation
 from .config import TrainingConfig
 from .curves import FOLDER as CURVES
@@ -81,18 +82,16 @@ def run_training(config: TrainingConfig, site: RunSite) -> Path:
             raise CommandError(f"Split '{config.split}' has no {part} slices: choose another.")
     _check_shares(config, split, site.devices * site.nodes)
     _check_devices(site, device)
-    newest = site.output / NEWEST
-    begun = _same_run(newest, config, split)
+    begun = begun_run(site.output, config, split)
     silence_lightning()
     L.seed_everything(config.seed, verbose=False)
+    start = None if site.start is None else _start(site.start, config.network)
+    if begun is None:
+        check_nothing_lost(site.output, config, split, site.start, start)
+    elif start is not None:
+        check_start(begun, site.output, site.start, start)
     module = _data(config, site.data, split)
     steps = module.batches * config.epochs
-    start = None if site.start is None else _start(site.start, config.network)
-    if begun is not None and start is not None and _started_from(start) != begun.made.get("started_from"):
-        raise CommandError(
-            f"Folder '{site.output}' holds a run that did not start from '{site.start}': "
-            "go on with it without --init, or give another folder."
-        )
     precision = _precision(config, device)
     # A run that goes on was made as it began, whatever is asked for or checked out by now.
     made = begun.made if begun is not None else _provenance(config, site.data, split, start, precision)
@@ -238,40 +237,6 @@ def _check_normalisation(network: nn.Module, name: str, site: RunSite, device: t
         )
 
 
-def _same_run(newest: Path, config: TrainingConfig, split: Split) -> TrainedNetwork | None:
-    """What a run to go on with has reached, ``None`` if there is none; refused if it had other options or slices."""
-    if not newest.exists():
-        return None
-    begun = load_trained(newest)
-    # An option that came later had its default then.
-    before = TrainingConfig.model_validate(begun.config)
-    started, now = _flat(before.model_dump(mode="json")), _flat(config.model_dump(mode="json"))
-    # "fast" was called by what it is on most devices before.
-    started["precision"], now["precision"] = (
-        "fast" if one["precision"] == "bf16-mixed" else one["precision"] for one in (started, now)
-    )
-    other = [name for name in now if started.get(name) != now[name]]
-    if other:
-        name = other[0]
-        raise CommandError(
-            f"Folder '{newest.parent}' holds a run with {name} {started.get(name)}, not {now[name]}: "
-            "give the same options to go on with it, or another folder."
-        )
-    if begun.made["split_sha256"] != split.sha256:
-        raise CommandError(
-            f"Folder '{newest.parent}' holds a run on other slices, as split '{config.split}' has changed since: give "
-            "another folder."
-        )
-    return begun
-
-
-def _flat(options: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat = {}
-    for name, value in options.items():
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
-    return flat
-
-
 def _start(path: Path, network: str) -> TrainedNetwork:
     trained = load_trained(path, may_be_older=True)
     if trained.name != network:
@@ -292,7 +257,7 @@ def _provenance(
     """How the weights are made, as far as the run itself can know."""
     # Only Br35H has all the names of the committed splits.
     collection = "Br35H" if config.split in NAMES else f"slices of '{data.resolve().name}'"
-    changed = _changed(_flat(config.model_dump(mode="json")), _flat(TrainingConfig().model_dump(mode="json")))
+    changed = _changed(flat(config.model_dump(mode="json")), flat(TrainingConfig().model_dump(mode="json")))
     settings = "".join(f" --set {name}={value}" for name, value in changed.items())
     made = {
         "data": f"{collection}, {split.name} split, training part{f', first {config.limit}' if config.limit else ''}",
@@ -303,14 +268,8 @@ def _provenance(
         "torch": str(torch.__version__),
     }
     if start is not None:
-        made["started_from"] = _started_from(start)
+        made["started_from"] = started_from(start)
     return made
-
-
-def _started_from(start: TrainedNetwork) -> str:
-    return "; before that: ".join(
-        start.provenance[name] for name in ("command", "started_from") if name in start.provenance
-    )
 
 
 def _changed(options: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
