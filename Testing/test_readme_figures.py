@@ -79,7 +79,7 @@ def test_comparison_shows_every_row_with_its_interval(results, folder):
 
 
 def test_headline_leaves_out_the_filters_that_another_of_their_kind_surpasses(folder, tmp_path):
-    content = json.loads((folder / "rician.json").read_text())
+    content = json.loads((folder / "rician.json").read_text()) | {"slices": 450}
     _, median, *others = content["rows"]
     worse = {**median, "psnr_db": {**median["psnr_db"], "mean": median["psnr_db"]["mean"] - 1}}
     content["rows"] += [

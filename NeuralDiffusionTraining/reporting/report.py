@@ -281,7 +281,7 @@ def _checks(results: Results) -> tuple[Markup, ...]:
             f"{one.content['slices']} {one.content['part']} slices, {one.content['split']} split, "
             f"{one.content['noise']} noise.\n\n{to_markdown(one.content)}"
         )
-        for one in results.of("checks")
+        for one in results.checks()
     )
 
 

@@ -62,20 +62,33 @@ class Results:
         return [one for one in self.files if one.kind == kind and where(one.content)]
 
     def tables(self, split: str | None = None) -> list[Result]:
-        """Evaluations of test slices with drawn noise levels at the default settings, Rician first."""
+        """Evaluations of test slices with drawn noise levels at the default settings.
+
+        Rician noise first, then the most slices, so that no quick look takes the place of the whole part, then the most
+        rows.
+        """
         found = self.of("evaluation", lambda c: is_default(c) and split in (None, c["split"]))
-        return sorted(found, key=lambda one: (NOISE_TYPES.index(one.content["noise"]), -len(one.content["rows"])))
+
+        def order(one: Result) -> tuple[int, int, int]:
+            content = one.content
+            return NOISE_TYPES.index(content["noise"]), -content["slices"], -len(content["rows"])
+
+        return sorted(found, key=order)
 
     def sweeps(self) -> list[Result]:
         """The original split first, which is the one to compare with what was published, and then the most slices."""
-        return sorted(self.of("sweep"), key=lambda one: (one.content["split"] != "original", -one.content["slices"]))
+        return sorted(self.of("sweep"), key=_original_and_most_slices)
+
+    def checks(self) -> list[Result]:
+        """Checks of fidelity: the original split first, and then the most slices."""
+        return sorted(self.of("checks"), key=_original_and_most_slices)
 
     def volumes(self, adapted: bool = False) -> list[Result]:
         """Measurements of whole scans; with `adapted` those of weights that blind-spot training fitted to a scan."""
         return self.of("volumes", lambda content: bool(content.get("adapted_from_sha256")) == adapted)
 
     def headline(self) -> Result | None:
-        """Rician noise on the original split, the file with the most rows; another table where there is none."""
+        """Rician noise on the original split, the first of its `tables`; another table where there is none."""
         found = [*self.tables("original"), *self.tables()]
         return found[0] if found else None
 
@@ -161,6 +174,10 @@ def best_row(rows: Sequence[dict[str, Any]], *groups: str, sigma: str | None = N
 def noisy_row(rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     """The row that does nothing."""
     return next((row for row in rows if row["method"] == NOISY_INPUT), None)
+
+
+def _original_and_most_slices(result: Result) -> tuple[bool, int]:
+    return result.content["split"] != "original", -result.content["slices"]
 
 
 def _files_of(folder: Path) -> tuple[list[Path], list[Path]]:

@@ -1,0 +1,57 @@
+"""Which of several files of results stand in the published tables."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from sample_results import write_results
+
+from NeuralDiffusionLib.engine.weights import load_weights
+from NeuralDiffusionTraining.data.splits import COMMITTED, read_split
+from NeuralDiffusionTraining.reporting.readme_figures import with_figures
+from NeuralDiffusionTraining.reporting.result_tables import published
+from NeuralDiffusionTraining.reporting.results import read_results
+
+WHOLE = len(read_split(COMMITTED / "original.json").test)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_results(tmp_path, load_weights().sha256)
+
+
+def block(folder, name: str) -> str:
+    return with_figures(f"<!-- figures: {name} -->\n<!-- end -->", read_results(folder))
+
+
+def change(folder, name: str, **other: object) -> dict:
+    """Change entries of a file of results and return what it holds."""
+    content = json.loads((folder / f"{name}.json").read_text()) | other
+    (folder / f"{name}.json").write_text(json.dumps(content))
+    return content
+
+
+@pytest.mark.parametrize("kind", ["rician", "sweep", "checks"])
+def test_a_quick_look_does_not_take_the_place_of_the_whole_part(folder, kind):
+    content = change(folder, kind, slices=WHOLE)
+    tables = ("sweep",) if kind == "sweep" else ("checks",) if kind == "checks" else ("benchmark", "comparison")
+    before = [block(folder, name) for name in tables]
+    quick = content | {"slices": 2}
+    if kind == "rician":
+        quick["rows"] = [*content["rows"], content["rows"][1] | {"method": "One more"}]
+    elif kind == "sweep":
+        quick["cells"] = content["cells"][:4]
+    else:
+        quick["envelope"] = content["envelope"][:3]
+    # The name comes first, too.
+    (folder / "a_look.json").write_text(json.dumps(quick))
+    assert [block(folder, name) for name in tables] == before
+
+
+@pytest.mark.parametrize(("slices", "shown"), [(WHOLE, True), (WHOLE - 1, False)])
+def test_what_was_published_stands_beside_the_whole_test_part_only(folder, slices, shown):
+    content = change(folder, "rician", slices=slices)
+    for name in ("comparison", "headline"):
+        assert ("Original network, as published" in block(folder, name)) == shown
+    assert bool(published(content)) == shown
