@@ -333,3 +333,19 @@ def test_an_input_that_is_put_under_a_transform_has_no_after_any_more(done, scan
     assert not done.ui.removedButton.enabled
     assert not done.ui.removedButton.checked
     assert "are under different transforms" in done.ui.removedButton.toolTip
+
+
+def test_only_views_in_the_layout_count_as_shown(done, own):
+    slices = slicer.app.layoutManager()
+    for name in ("Green", "Yellow"):
+        slices.sliceWidget(name).mrmlSliceNode().SetMappedInLayout(0)
+    done.ui.showConductionCheckBox.click()
+    done.ui.beforeAfterButton.click()
+    red = slices.sliceWidget("Red").mrmlSliceCompositeNode()
+    red.SetForegroundVolumeID(None)
+    red.SetBackgroundVolumeID(own[0].GetID())
+    assert not done.ui.showConductionCheckBox.checked
+    assert done.ui.beforeAfterButton.text == "Show after"
+    done.ui.beforeAfterButton.click()
+    # After, and without the overlay that was taken away.
+    assert layers("Red")[0][:2] == (parameters(done).outputVolume.GetID(), None)

@@ -137,6 +137,20 @@ def test_a_view_that_the_user_has_for_something_else_is_left_in_a_loaded_scene(d
     assert [front for _, front, _ in names()] == ["Front"] * 3
 
 
+@pytest.mark.parametrize("look", LOOKS)
+def test_what_the_user_puts_there_before_the_module_is_opened_stays(done, own, scene, tmp_path, look):
+    click(done, *LOOKS[look])
+    save(scene, tmp_path)
+    panel_host.leave_module()
+    load(scene, tmp_path)
+    behind, front = (slicer.util.getNode(volume.GetName()) for volume in own)
+    slicer.util.setSliceViewerLayers(background=front, foreground=behind, foregroundOpacity=0.3)
+    shown = names()
+    widget = panel_host.open_module("NeuralDiffusion")
+    assert names() == shown
+    assert choices(widget) == (False, False, "NEITHER")
+
+
 @pytest.mark.parametrize("again", [save_and_load, load_while_left])
 def test_views_that_the_file_does_not_have_show_it_again(done, again, tmp_path):
     click(done, OVERLAY, REMOVED)

@@ -11,7 +11,7 @@ from NeuralDiffusionLib.mrml.comparison import Compared, Comparison, Stored
 from NeuralDiffusionLib.mrml.filtered import CurrentInput, Filter, find_filtered
 from NeuralDiffusionLib.mrml.parameters import NoiseType
 from NeuralDiffusionLib.mrml.removed import check_pair
-from NeuralDiffusionLib.mrml.side_by_side import SideBySide, views_in_layout
+from NeuralDiffusionLib.mrml.side_by_side import SideBySide, views_in_layout, was_replaced
 from NeuralDiffusionLib.mrml.volumes import check_input
 
 from .section import Panel, Section
@@ -56,7 +56,8 @@ class ComparisonSection(Section):
 
     def restore(self) -> None:
         volumes = self._volumes()
-        if volumes and self.parameterNode.sideBySide and not self._sideBySide.is_on:
+        isWanted = self.parameterNode.sideBySide and not was_replaced(slicer.mrmlScene)
+        if volumes and isWanted and not self._sideBySide.is_on:
             self._show(volumes)
 
     def onCompareButton(self) -> None:

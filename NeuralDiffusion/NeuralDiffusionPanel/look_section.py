@@ -6,6 +6,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from NeuralDiffusionLib import InvalidVolumeError
+from NeuralDiffusionLib.mrml.layers import BACKGROUND, was_replaced
 from NeuralDiffusionLib.mrml.parameters import BeforeAfter
 from NeuralDiffusionLib.mrml.removed import check_pair
 from NeuralDiffusionLib.mrml.removed_volumes import RemovedVolumes
@@ -65,6 +66,9 @@ class LookSection(Section):
         removed = self._removed.find(node.outputVolume)
         if node.showRemoved and removed is not None and looks.in_background(removed):
             self._pair, self._beneath = self._chosenPair(), volume and volume.GetID()
+            return
+        # By whoever worked with the scene before the module was opened.
+        if was_replaced(slicer.mrmlScene, BACKGROUND):
             return
         if volume is not None and not looks.in_background(volume):
             looks.show_background(volume)

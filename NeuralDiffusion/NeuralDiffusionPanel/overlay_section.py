@@ -7,6 +7,7 @@ from slicer.i18n import tr as _
 
 from NeuralDiffusionLib import InvalidVolumeError
 from NeuralDiffusionLib.mrml.directions import direction_volumes
+from NeuralDiffusionLib.mrml.layers import FOREGROUND, was_replaced
 from NeuralDiffusionLib.mrml.overlay import hide_legend, recolour_conduction, show_legend, style_conduction
 from NeuralDiffusionLib.mrml.removed import check_pair
 
@@ -61,7 +62,8 @@ class OverlaySection(Section):
 
     def restore(self) -> None:
         node, wanted = self.parameterNode, self._wanted()
-        if wanted and node.showConduction and not node.sideBySide and not self._isShown(wanted[1]):
+        isOver = node.sideBySide or was_replaced(slicer.mrmlScene, FOREGROUND)
+        if wanted and node.showConduction and not isOver and not self._isShown(wanted[1]):
             self._show()
 
     def onShowConductionToggled(self, checked: bool) -> None:

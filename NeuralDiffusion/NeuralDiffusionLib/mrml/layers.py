@@ -59,6 +59,13 @@ def slice_views(scene: slicer.vtkMRMLScene, only: str | None = None) -> Iterator
     return (view for view in views if only in (None, view.GetID()))
 
 
+def seen_views(scene: slicer.vtkMRMLScene, only: str | None = None) -> list[slicer.vtkMRMLSliceCompositeNode]:
+    """Return the layers of the slice views that are in the layout, or of all where none of them is."""
+    layout = {view.GetLayoutName() for view in nodes_of_class(scene, "vtkMRMLSliceNode") if view.IsMappedInLayout()}
+    views = list(slice_views(scene, only))
+    return [view for view in views if view.GetLayoutName() in layout] or views
+
+
 def keep(view: slicer.vtkMRMLSliceCompositeNode, layer: Layer, covered: Covered, preview: bool = False) -> None:
     """Write into a view's node how one of its layers is covered, by a look or by a preview above it."""
     name, before, shown = _names(layer, preview)
@@ -82,6 +89,12 @@ def kept(view: slicer.vtkMRMLSliceCompositeNode, layer: Layer, preview: bool = F
         return None
     opacity_before, opacity, chosen = read
     return Covered(Content(view.GetNodeReferenceID(before), opacity_before), Content(volume, opacity), chosen)
+
+
+def was_replaced(scene: slicer.vtkMRMLScene, layer: Layer) -> bool:
+    """Return whether views say that a look covered a layer of theirs, and none shows any more what was put there."""
+    covered = [view for view in slice_views(scene) if view.GetAttribute(_names(layer, preview=False)[0]) is not None]
+    return bool(covered) and all(kept(view, layer) is None for view in covered)
 
 
 def drop(view: slicer.vtkMRMLSliceCompositeNode, layer: Layer, preview: bool = False) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import slicer
 
-from .layers import BACKGROUND, FOREGROUND, Content, Covered, Layer, drop, keep, kept, slice_views
+from .layers import BACKGROUND, FOREGROUND, Content, Covered, Layer, drop, keep, kept, seen_views, slice_views
 from .volumes import display_of
 
 
@@ -35,12 +35,12 @@ class Looks:
         return self._scene.GetNodeByID(self._background) if self._background else None
 
     def in_background(self, volume: slicer.vtkMRMLScalarVolumeNode) -> bool:
-        """Return whether a slice view shows a volume as its background, whoever put it there."""
-        return any(BACKGROUND.read(view).volume == volume.GetID() for view in slice_views(volume.GetScene()))
+        """Return whether a slice view that is seen shows a volume as its background, whoever put it there."""
+        return any(BACKGROUND.read(view).volume == volume.GetID() for view in seen_views(volume.GetScene()))
 
     def in_foreground(self, volume: slicer.vtkMRMLScalarVolumeNode) -> bool:
-        """Return whether a slice view shows a volume in front, whoever put it there."""
-        return any(FOREGROUND.read(view).volume == volume.GetID() for view in slice_views(volume.GetScene()))
+        """Return whether a slice view that is seen shows a volume in front, whoever put it there."""
+        return any(FOREGROUND.read(view).volume == volume.GetID() for view in seen_views(volume.GetScene()))
 
     def resume(self, scene: slicer.vtkMRMLScene) -> None:
         """Take up the looks that a scene was saved with, so that the user's layers come back when they are hidden.
@@ -174,11 +174,11 @@ class Looks:
         self._scene = scene
 
     def _end_what_was_replaced(self) -> None:
-        """End a look that no view shows any more: something else was put in its place everywhere."""
+        """End a look that no view shows any more: something else was put in its place wherever it was seen."""
         self.hide_preview()
         if self._scene is None:
             return
-        views = list(slice_views(self._scene, self._view))
+        views = seen_views(self._scene, self._view)
         if not any(BACKGROUND.read(view).volume == self._background for view in views):
             self._background = None
         if self._overlay and not any(FOREGROUND.read(view).volume == self._overlay[1].volume for view in views):

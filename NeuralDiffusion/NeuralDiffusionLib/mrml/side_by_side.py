@@ -147,6 +147,12 @@ def views_in_layout(scene: slicer.vtkMRMLScene) -> bool:
     return all(view is not None and view.IsMappedInLayout() for view in views)
 
 
+def was_replaced(scene: slicer.vtkMRMLScene) -> bool:
+    """Return whether views say that they showed volumes side by side, and none shows any more what was put there."""
+    covered = [layers for name in VIEWS if (layers := _composite(scene, name)) and layers.GetAttribute(_KEPT)]
+    return bool(covered) and all(_kept(layers) is None for layers in covered)
+
+
 def _read(view: slicer.vtkMRMLSliceNode, layers: slicer.vtkMRMLSliceCompositeNode, display: _Display) -> _Before:
     volumes = layers.GetBackgroundVolumeID(), layers.GetForegroundVolumeID()
     return _Before(_read_place(view), *volumes, layers.GetLinkedControl(), volumes[0], display, display)
