@@ -14,7 +14,7 @@ from sample_results import METHODS, clean_slices, write_results
 from typer.testing import CliRunner
 
 from NeuralDiffusionLib import Denoiser
-from NeuralDiffusionLib.engine.weights import load_weights
+from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS, load_weights, save_weights
 from NeuralDiffusionTraining.benchmark.methods import Method
 from NeuralDiffusionTraining.cli import app
 from NeuralDiffusionTraining.files.command_error import CommandError
@@ -235,6 +235,32 @@ def test_a_folder_without_results_and_a_page_without_a_place_for_tables_are_refu
     assert "as it was" in marked.read_text()
     assert plain.read_text() == "as it was"
     assert not (tmp_path / "x.html").exists()
+
+
+def test_a_readme_gets_no_figures_of_other_weights(results, scan, tmp_path):
+    for path in results.glob("*.json"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    readme, other = tmp_path / "README.md", tmp_path / "volumes.json"
+    readme.write_text("<!-- figures: volumes -->\nas it was\n<!-- end -->\n")
+    base = load_weights()
+    save_weights(tmp_path / "mine.pt", base.network, {"limits": ""})
+    mine = load_weights(tmp_path / "mine.pt").sha256
+    other.write_text(other.read_text().replace(base.sha256, mine))
+    refused = run_here("report", tmp_path, tmp_path / "page.html", "--example", scan, "--readme", readme)
+    assert (refused.status, refused.out) == (2, "")
+    assert refused.err == (
+        f"Result '{other}' was measured with other weights than '{BUNDLED_WEIGHTS}': measure it again, or give those "
+        "with --weights.\n"
+    )
+    assert not (tmp_path / "page.html").exists()
+    refused = run_here("report", tmp_path, "--readme", readme, "--weights", tmp_path / "mine.pt")
+    assert f"checks.json' was measured with other weights than '{tmp_path / 'mine.pt'}': measure it" in refused.err
+    assert "as it was" in readme.read_text()
+    for path in tmp_path.glob("*.json"):
+        path.write_text(path.read_text().replace(base.sha256, mine))
+    done = run_here("report", tmp_path, "--readme", readme, "--weights", tmp_path / "mine.pt")
+    assert (done.status, done.err) == (0, "")
+    assert "as it was" not in readme.read_text()
 
 
 def test_learning_curves_stand_at_their_epochs(results, tmp_path):

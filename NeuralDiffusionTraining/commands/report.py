@@ -37,10 +37,14 @@ def report(
 
     Tables, plots and the command behind each come from the JSON files, and learning curves from files whose names end
     in curves.csv; what is missing is said to be missing. In Markdown, what stands between `<!-- figures: NAME -->` and
-    `<!-- end -->` is replaced: benchmark, headline, comparison, sweep, ablation, checks, volumes, rivals or speed.
+    `<!-- end -->` is replaced: benchmark, headline, comparison, sweep, ablation, checks, volumes, rivals or speed. The
+    page names results of other weights than those of --weights, the bundled ones if left out; with --readme they are
+    refused.
     """
+    from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS
+
     from ..reporting.readme_figures import has_figures, with_figures
-    from ..reporting.results import files_of_results, read_results
+    from ..reporting.results import files_of_results, names_of, read_results, refuse_other_weights
 
     pages = readme or []
     if output is None and not pages:
@@ -62,13 +66,17 @@ def report(
                 f"File '{path}' has no place for tables: write '<!-- figures: benchmark -->' and '<!-- end -->' where "
                 "one shall stand."
             )
+    denoiser = chosen_denoiser("cpu", weights)
+    if pages:
+        names = names_of(denoiser.weights_sha256, denoiser.weights_metadata)
+        refuse_other_weights(measured, results, weights or BUNDLED_WEIGHTS, names)
     written = [with_figures(text, measured) for text in texts]
     if output is not None:
         from ..benchmark.learned import trained as trained_network
         from ..reporting.report import report as page
 
         networks = [trained_network(name, path, device="cpu") for name, path in checkpoints]
-        html = page(measured, chosen_denoiser("cpu", weights), example, networks)
+        html = page(measured, denoiser, example, networks)
         write_text(output, html)
         typer.echo(f"Report of {len(measured.files)} files of results written to {output}.")
     for path, text in zip(pages, written, strict=True):

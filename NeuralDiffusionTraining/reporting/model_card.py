@@ -17,7 +17,7 @@ from .result_tables import (
     published,
     volume_tables,
 )
-from .results import FIGURES, MEASURED_AS, Results, is_default, names_of, read_results
+from .results import FIGURES, MEASURED_AS, Results, is_default, names_of, read_results, refuse_other_weights
 
 _ENTRIES = {
     "data": "Data",
@@ -53,12 +53,7 @@ def model_card(weights: Path, folder: Path) -> str:
     loaded = load_weights(weights)
     results = read_results(folder)
     names = names_of(loaded.sha256, loaded.metadata)
-    for result in results.files:
-        if not result.concerns(names):
-            raise CommandError(
-                f"Result '{folder / f'{result.name}.json'}' was measured with other weights than '{weights}': "
-                "measure it again."
-            )
+    refuse_other_weights(results, folder, weights, names)
     if results.headline() is None:
         raise CommandError(f"Folder '{folder}' holds no results: run neural-diffusion evaluate with --json first.")
     made = loaded.metadata

@@ -121,6 +121,29 @@ def read_results(folder: Path) -> Results:
     return Results(tuple(files), learned, tuple(unknown))
 
 
+def refuse_other_weights(results: Results, folder: Path, weights: Path, names: Set[str]) -> None:
+    """Refuse results of a folder that do not concern the weights whose figures are published.
+
+    Parameters
+    ----------
+    results, folder
+        What was read, and from where.
+    weights, names
+        File of weights, and the hashes under which it was measured.
+
+    Raises
+    ------
+    CommandError
+        If some were measured with other weights.
+    """
+    for one in results.files:
+        if not one.concerns(names):
+            raise CommandError(
+                f"Result '{folder / f'{one.name}.json'}' was measured with other weights than '{weights}': measure it "
+                "again, or give those with --weights."
+            )
+
+
 def files_of_results(folder: Path) -> list[Path]:
     """What `read_results` reads of a folder, whether or not it exists."""
     return [path for found in _files_of(folder) for path in found]
