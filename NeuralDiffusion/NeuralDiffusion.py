@@ -15,6 +15,7 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadab
 from slicer.util import VTKObservationMixin
 
 from NeuralDiffusionLib import InvalidVolumeError
+from NeuralDiffusionLib.mrml.chosen_outputs import ChosenOutputs
 from NeuralDiffusionLib.mrml.logic import NeuralDiffusionLogic
 from NeuralDiffusionLib.mrml.node_watch import NodeWatch
 from NeuralDiffusionLib.mrml.noisy_copy import add_noisy_copy
@@ -91,6 +92,7 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._sections = []
         self._parameterNode = None
         self._parameterNodeGuiTag = None
+        self._outputs = ChosenOutputs()
         self._watchedNode = NodeWatch(vtk.vtkCommand.ModifiedEvent, self.onParametersChanged)
         # A volume may enter the scene before its voxels do, and be edited or moved in space.
         self._watchedInput = [
@@ -156,6 +158,7 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onSceneStartClose(self, caller: vtk.vtkObject, event: str) -> None:
         """Forget the nodes of a scene that is about to close; a run ends with it."""
         self.restoring = True
+        self._outputs = ChosenOutputs()
         for section in self._sections:
             section.forget()
         self.setParameterNode(None)
@@ -243,7 +246,12 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         areOthers = [watch.follow(inputVolume) for watch in self._watchedInput]
         # What a scene was saved with, or a script has chosen before the panel was opened, is meant.
         if any(areOthers) and caller is not None and inputVolume is not None:
-            self._parameterNode.keepResultsOfOtherInputs()
+            left = self._outputs.recall(self._parameterNode)
+            if left is not None and not self.runs.busy:
+                line = _("'{map}' is the conduction map of another volume: choose one for '{name}' under Outputs.")
+                self.runs.say(line.format(map=left.GetName(), name=inputVolume.GetName()))
+        if inputVolume is not None:
+            self._outputs.remember(self._parameterNode)
         self.update()
 
     def onInputChanged(self, caller: vtk.vtkObject, event: str) -> None:

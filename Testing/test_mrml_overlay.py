@@ -15,6 +15,7 @@ from NeuralDiffusionLib.mrml.overlay import (
     show_legend,
     style_conduction,
 )
+from NeuralDiffusionLib.mrml.provenance import write_provenance
 
 
 @pytest.fixture
@@ -49,6 +50,24 @@ class TestAnotherTable:
         recolour_conduction(conduction, "Magma")
         assert display.GetColorNodeID() == colours
         assert (display.GetWindow(), display.GetLevel()) == (9, 4)
+
+    def test_a_volume_of_the_users_in_such_colours_is_left_alone(self, conduction):
+        display = conduction.GetDisplayNode()
+        display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeFileInferno.txt")
+        display.AutoWindowLevelOff()
+        display.SetWindowLevel(500, 300)
+        recolour_conduction(conduction, "Magma")
+        assert display.GetColorNode().GetName() == "Inferno"
+        assert (display.GetWindow(), display.GetLevel()) == (500, 300)
+
+    def test_a_map_whose_window_the_user_has_set_keeps_it(self, conduction):
+        style_conduction(conduction)
+        write_provenance(conduction, {"Noise": "rician"})
+        conduction.GetDisplayNode().SetWindowLevel(0.2, 0.9)
+        recolour_conduction(conduction, "Magma")
+        display = conduction.GetDisplayNode()
+        assert display.GetColorNode().GetName() == "Magma"
+        assert (display.GetWindow(), display.GetLevel()) == (0.2, 0.9)
 
     def test_a_map_in_these_colours_is_not_touched(self, conduction):
         style_conduction(conduction, "Magma")

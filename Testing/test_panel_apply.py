@@ -52,6 +52,35 @@ def test_the_result_of_the_scan_before_is_neither_taken_for_one_of_the_next_nor_
     assert "was made of 'Scan', not of 'Next'" in widget.ui.beforeAfterButton.toolTip
 
 
+def test_with_the_scan_before_its_own_outputs_are_chosen_again(widget, scan, add_scan, scene):
+    conduction = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Scan conduction")
+    parameters(widget).conductionVolume = conduction
+    first, following = apply(widget), add_scan("Next")
+    for run_on_the_next in (False, True):
+        parameters(widget).inputVolume = following
+        if run_on_the_next:
+            second = apply(widget)
+        else:
+            line = "'Scan conduction' is the conduction map of another volume: choose one for 'Next' under Outputs."
+            assert widget.ui.statusLabel.text == line
+        parameters(widget).inputVolume = scan
+        assert parameters(widget).outputVolume is first
+        assert parameters(widget).conductionVolume is conduction
+        assert widget.ui.beforeAfterButton.enabled
+    parameters(widget).inputVolume = following
+    assert parameters(widget).outputVolume is second
+    assert parameters(widget).conductionVolume is None
+
+
+def test_what_was_chosen_not_to_be_replaced_is_not_chosen_again(widget, scan, add_scan):
+    first = apply(widget)
+    parameters(widget).outputVolume = None
+    parameters(widget).inputVolume = add_scan("Next")
+    parameters(widget).inputVolume = scan
+    assert parameters(widget).outputVolume is None
+    assert first.GetScene() is not None
+
+
 def test_the_result_of_a_volume_that_was_deleted_is_not_replaced(widget, scan, add_scan, scene, open_panel):
     add_scan("Next")
     first = apply(widget)

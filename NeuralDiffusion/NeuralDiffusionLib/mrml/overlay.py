@@ -5,12 +5,14 @@ from __future__ import annotations
 import slicer
 from slicer.i18n import tr as _
 
+from .provenance import read_provenance
 from .volumes import known_display_of, show_in_colours
 
 COLOUR_TABLES = ("Viridis", "Inferno", "Magma", "Plasma", "Cividis")
 DEFAULT_COLOUR_TABLE = "Viridis"
 DEFAULT_OPACITY = 0.4
 _LEGEND_LABELS = 3
+_WINDOW_AND_LEVEL = (1.0, 0.5)
 
 
 def check_colour_table(colour_table: str) -> None:
@@ -45,9 +47,10 @@ def style_conduction(conduction: slicer.vtkMRMLScalarVolumeNode, colour_table: s
 
 
 def recolour_conduction(conduction: slicer.vtkMRMLScalarVolumeNode, colour_table: str) -> None:
-    """Show a conduction volume in another of `COLOUR_TABLES`.
+    """Show a conduction volume in another of `COLOUR_TABLES`, under the window that it has.
 
-    One that is shown in any other colours is left as it is: the user chose those, or it holds no map yet.
+    One that is shown in any other colours is left as it is, and so is one that no run has written unless it has the
+    window of a map: the user chose those, or it holds no map yet.
 
     Raises
     ------
@@ -57,8 +60,10 @@ def recolour_conduction(conduction: slicer.vtkMRMLScalarVolumeNode, colour_table
     check_colour_table(colour_table)
     display = known_display_of(conduction)
     shown = None if display is None else display.GetColorNodeID()
-    if shown != _node_id(colour_table) and shown in [_node_id(table) for table in COLOUR_TABLES]:
-        style_conduction(conduction, colour_table)
+    if shown == _node_id(colour_table) or shown not in [_node_id(table) for table in COLOUR_TABLES]:
+        return
+    if read_provenance(conduction) or (display.GetWindow(), display.GetLevel()) == _WINDOW_AND_LEVEL:
+        display.SetAndObserveColorNodeID(_node_id(colour_table))
 
 
 def _node_id(colour_table: str) -> str:
