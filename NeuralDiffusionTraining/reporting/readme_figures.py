@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..files.command_error import CommandError
+from ..speed.aims import is_finished
 from ..speed.tables import summary as bench_summary
 from ..speed.tables import to_markdown as bench_tables
 from .result_tables import (
@@ -59,10 +60,10 @@ def speed_tables(results: Results) -> str:
 
 
 def _of_first_bench(tables: Callable[[dict[str, Any]], str]) -> Block:
-    """Tables of `bench.json`, or whatever comes first: the report has the others."""
+    """Tables of `bench.json`, or whatever finished run comes first: the report has the others."""
 
     def block(results: Results) -> str:
-        found = results.of("bench")
+        found = sorted(results.of("bench"), key=lambda one: not is_finished(one.content))
         return tables(found[0].content).rstrip() if found else NOT_MEASURED
 
     return block

@@ -181,6 +181,8 @@ class _Bench(_Part):
     parts: dict[str, Any] | None
     machine: dict[str, Any] | None
     large: dict[str, Any] | None
+    # Older files lack it.
+    finished: bool = True
 
 
 _NEEDED: dict[str, type[_Part]] = {

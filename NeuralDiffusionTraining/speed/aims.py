@@ -12,8 +12,15 @@ _FORMS = ("Straightforward form", "The same with guidance")
 Row = dict[str, Any]
 
 
+def is_finished(content: dict[str, Any]) -> bool:
+    """Whether a run came to its end; files of older versions do not say, and are taken as they are."""
+    return content.get("finished", True)
+
+
 def aims(content: dict[str, Any]) -> list[tuple[str, str]]:
-    """Aim and finding, in words, as far as `neural-diffusion bench` measured it in one run."""
+    """Aim and finding, in words, as far as `neural-diffusion bench` measured it in one run; none if interrupted."""
+    if not is_finished(content):
+        return []
     rows = content["rows"]
     ours = next((row for row in rows if row["group"] == "ours"), None)
     classical = [row for row in rows if row["group"] == "classical" and row["psnr_db"] is not None]

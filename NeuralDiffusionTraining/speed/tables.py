@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..files.markdown import markdown_table
-from .aims import aims
+from .aims import aims, is_finished
 
 _GROUPS = {
     "ours": "Ours",
@@ -27,6 +27,7 @@ def to_markdown(content: dict[str, Any]) -> str:
     parts = [
         f"{_title(content)} Memory is what a run needs beyond its input, its results included. Levers are compared "
         "with ours on their own slices.",
+        *_interrupted(content),
         _subjects(content["rows"], content["shape"][0]),
         *content["skipped"],
         *_aims(content),
@@ -49,7 +50,8 @@ def summary(content: dict[str, Any]) -> str:
         if row["group"] != "lever"
     ]
     headings = ["Method", "Seconds", "PSNR dB", "in head dB", "Time / ours"]
-    return "\n\n".join([_title(content), markdown_table(headings, lines), *_aims(content)]) + "\n"
+    parts = [_title(content), *_interrupted(content), markdown_table(headings, lines), *_aims(content)]
+    return "\n\n".join(parts) + "\n"
 
 
 def _title(content: dict[str, Any]) -> str:
@@ -59,6 +61,11 @@ def _title(content: dict[str, Any]) -> str:
         f"{content['device']} ({content['hardware']}), {content['threads']} threads: median of the runs, and their "
         "range."
     )
+
+
+def _interrupted(content: dict[str, Any]) -> list[str]:
+    whole = is_finished(content)
+    return [] if whole else ["Interrupted: not all methods, nor all runs of them, were measured."]
 
 
 def _aims(content: dict[str, Any]) -> list[str]:
