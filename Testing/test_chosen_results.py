@@ -9,7 +9,7 @@ from sample_results import write_results
 
 from NeuralDiffusionLib.engine.weights import load_weights
 from NeuralDiffusionTraining.data.splits import COMMITTED, read_split
-from NeuralDiffusionTraining.reporting.readme_figures import with_figures
+from NeuralDiffusionTraining.reporting.readme_figures import BLOCKS, with_figures
 from NeuralDiffusionTraining.reporting.result_tables import published
 from NeuralDiffusionTraining.reporting.results import read_results
 
@@ -47,6 +47,42 @@ def test_a_quick_look_does_not_take_the_place_of_the_whole_part(folder, kind):
     # The name comes first, too.
     (folder / "a_look.json").write_text(json.dumps(quick))
     assert [block(folder, name) for name in tables] == before
+
+
+def on_own_splits(folder) -> None:
+    """Measured on one's own slices, but for the table of Rician noise on the grouped split."""
+    for name in ("rician", "mixed", "noise_free", "sweep", "ablation", "checks"):
+        change(folder, name, split="own original")
+
+
+def test_what_was_measured_on_ones_own_splits_is_shown_after_the_committed_ones(folder):
+    on_own_splits(folder)
+    lines = [line.split("|")[1:3] for line in block(folder, "benchmark").splitlines() if line.startswith("| ")]
+    assert [tuple(cell.strip() for cell in line) for line in lines[1:]] == [
+        ("Rician", "grouped"),
+        ("Rician", "own original"),
+        ("Mixed, type not told", "own original"),
+    ]
+    for name in BLOCKS.keys() - {"rivals", "speed"}:
+        assert "Not measured." not in block(folder, name)
+    assert "4 test slices of the own original split" in block(folder, "ablation")
+
+
+def test_what_was_published_of_other_slices_stands_beside_no_sweep_of_ones_own(folder):
+    assert "| Original project | Gain |" in block(folder, "sweep")
+    on_own_splits(folder)
+    table = block(folder, "sweep")
+    assert "own original split" in table
+    assert "riginal project" not in table
+    assert "Gain" not in table
+    assert len({line.count("|") for line in table.splitlines() if line.startswith("|")}) == 1
+
+
+def test_a_committed_split_takes_the_place_of_ones_own_in_the_table_of_the_ablation(folder):
+    content = change(folder, "ablation", split="own original")
+    (folder / "ablation_grouped.json").write_text(json.dumps(content | {"split": "grouped"}))
+    assert "of the grouped split" in block(folder, "ablation")
+    assert "own" not in block(folder, "ablation")
 
 
 @pytest.mark.parametrize(("slices", "shown"), [(WHOLE, True), (WHOLE - 1, False)])

@@ -113,18 +113,25 @@ def test_network_gives_both_pictures_as_the_engine_does(clean):
 
 def test_plots_are_drawn_from_the_cells_and_from_the_file(cells, tmp_path):
     write_json(tmp_path / "sweep.json", {"cells": cells})
-    files = plot_sweep(cells, tmp_path / "plots")
-    again = plot_sweep(json.loads((tmp_path / "sweep.json").read_text())["cells"], tmp_path / "again")
+    files = plot_sweep(cells, "original", tmp_path / "plots")
+    again = plot_sweep(json.loads((tmp_path / "sweep.json").read_text())["cells"], "original", tmp_path / "again")
     for first, second in zip(files, again, strict=True):
         with Image.open(first) as one, Image.open(second) as other:
             assert one.width > one.height > 500
             np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
 
 
+def test_what_was_published_is_drawn_beside_the_original_split_only(cells, tmp_path):
+    original, own = (plot_sweep(cells, split, tmp_path / split) for split in ("original", "own original"))
+    # By noise level, where the crosses stand; by iterations there are none.
+    assert [one.read_bytes() == other.read_bytes() for one, other in zip(original, own, strict=True)] == [False, True]
+
+
 def test_command_sweeps_what_is_asked_for(tmp_path):
     split = make_slices(tmp_path / "data", count=8)
-    done = run("sweep", "--data", tmp_path / "data", "--split", split, "--limit", 2, "--noise", "rician", "--sigma", 0,
-               "--sigma", 0.1, "--neighbours", 8, "--iterations", 1, "--iterations", 2, "--device", "cpu",
+    done = run("sweep", "--data", tmp_path / "data", "--split", split, "--limit", 2, "--noise", "rician",
+               "--noise", "rician", "--sigma", 0, "--sigma", 0.1, "--sigma", 0.1, "--neighbours", 8, "--neighbours", 8,
+               "--iterations", 1, "--iterations", 2, "--iterations", 1, "--device", "cpu",
                "--json", tmp_path / "s.json", "--csv", tmp_path / "s.csv", "--plots", tmp_path / "plots")  # fmt: skip
     assert done.returncode == 0, done.stderr
     content = json.loads((tmp_path / "s.json").read_text(encoding="utf-8"))

@@ -61,8 +61,10 @@ def sweep(
     check_outputs(json_file, csv_file)
     check_distinct([json_file, csv_file, plots], inputs=(weights, Path(split)))
     check_folder_to_make(plots)
-    noises, sigmas = noise or list(NOISE_TYPES), sigma or list(swept.SIGMAS)
-    neighbourhoods, steps = neighbours or list(NEIGHBOURHOODS), iterations or list(swept.ITERATIONS)
+    # What is asked for twice is measured once.
+    noises, sigmas = (list(dict.fromkeys(asked)) for asked in (noise or NOISE_TYPES, sigma or swept.SIGMAS))
+    neighbourhoods = list(dict.fromkeys(neighbours or NEIGHBOURHOODS))
+    steps = list(dict.fromkeys(iterations or swept.ITERATIONS))
     for one in noises:
         settings_of(noise=one)
     for one in neighbourhoods:
@@ -102,4 +104,4 @@ def sweep(
     if plots is not None:
         from ..reporting.sweep_plots import plot_sweep
 
-        plot_sweep(cells, plots)
+        plot_sweep(cells, slices.split, plots)

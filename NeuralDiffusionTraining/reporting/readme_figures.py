@@ -22,7 +22,7 @@ from .result_tables import (
     noise_table,
     volumes_summary,
 )
-from .results import Results
+from .results import Results, splits_of
 
 _BLOCK = re.compile(r"<!-- figures: (?P<name>[a-z]+) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL)
 
@@ -41,8 +41,8 @@ def _titled(table: Block) -> Block:
 
 
 def _ablation(results: Results) -> str:
-    # The report has those of the other split, noise types and seeds, and of the optimisers, too.
-    wanted = {"noise": "rician", "split": "original", "seed": 0}
+    # The report has those of the other splits, noise types and seeds, and of the optimisers, too.
+    wanted = {"noise": "rician", "seed": 0}
     found = results.of(
         "ablation",
         lambda content: (
@@ -50,7 +50,8 @@ def _ablation(results: Results) -> str:
             and all(content.get(name, value) == value for name, value in wanted.items())
         ),
     )
-    parts = [f"{ablation_title(one.content)}\n\n{ablation_table(one)}" for one in found]
+    shown = [one for one in found if one.content["split"] == splits_of(found)[0]]
+    parts = [f"{ablation_title(one.content)}\n\n{ablation_table(one)}" for one in shown]
     return "\n\n".join(parts) or NOT_MEASURED
 
 

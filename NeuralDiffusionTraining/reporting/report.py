@@ -262,7 +262,7 @@ def _sweep(results: Results) -> tuple[Markup, ...]:
         # Measured at the default settings alone, nothing is drawn over them.
         if len({cell["iterations"] for cell in content["cells"]}) > 1:
             with tempfile.TemporaryDirectory() as folder:
-                plots = plot_sweep(content["cells"], Path(folder))
+                plots = plot_sweep(content["cells"], content["split"], Path(folder))
                 parts += [_png(path.read_bytes(), "Quality over the settings of the sweep") for path in plots]
     return tuple(parts)
 

@@ -14,7 +14,7 @@ from ..benchmark.published import ORIGINAL_PSNR_DB, ORIGINAL_ROWS
 from ..benchmark.tables import to_markdown
 from ..data.corruption import level_in_words
 from ..files.markdown import markdown_table
-from .results import DEFAULTS, Result, Results, best_row, is_default, noisy_row, our_rows
+from .results import DEFAULTS, Result, Results, best_row, is_default, noisy_row, our_rows, splits_of
 
 NOT_MEASURED = "Not measured."
 
@@ -32,7 +32,7 @@ def table(headings: Sequence[str], lines: Sequence[Sequence[str]], words: int = 
 def noise_table(results: Results) -> str:
     """One line for each noise type and split: the noisy slices, the best other methods, ours."""
     lines = []
-    for split in ("original", "grouped"):
+    for split in splits_of(results.tables()):
         for noise in NOISE_TYPES:
             found = [one for one in results.tables(split) if one.content["noise"] == noise]
             if not found:
@@ -138,22 +138,24 @@ def sweep_title(content: dict[str, Any]) -> str:
 
 
 def sweep_table(content: dict[str, Any]) -> str:
-    """PSNR of ours and of the original project by noise type and level, default iterations."""
+    """PSNR by noise type and level, default iterations; on the original split beside that of the original project."""
+    is_original = content["split"] == "original"
     lines = []
     gains = []
     for cell in content["cells"]:
         if any(cell[name] != usual for name, usual in DEFAULTS.items()):
             continue
-        theirs = ORIGINAL_PSNR_DB[cell["noise"]].get(cell["sigma"])
         full = cell["full"]["psnr_db"]
-        if theirs is not None and cell["noise"] != "mixed":
-            gains.append(full["mean"] - theirs)
-        gain = "" if theirs is None else f"{full['mean'] - theirs:+.2f}"
         cells = [mean_text(cell[picture]["psnr_db"], 2) for picture in ("noisy", "diffused", "full")]
         cells += [number_text(cell["full"].get("lowest_psnr_db"), 2), _worse(cell["full"])]
-        lines.append([_TITLES[cell["noise"]], f"{cell['sigma']:g}", *cells, number_text(theirs, 2), gain])
+        if is_original:
+            theirs = ORIGINAL_PSNR_DB[cell["noise"]].get(cell["sigma"])
+            cells += [number_text(theirs, 2), "" if theirs is None else f"{full['mean'] - theirs:+.2f}"]
+            if theirs is not None and cell["noise"] != "mixed":
+                gains.append(full["mean"] - theirs)
+        lines.append([_TITLES[cell["noise"]], f"{cell['sigma']:g}", *cells])
     headings = ["Noise", "Sigma", "Noisy", "No refinement", "Full", "Lowest of a slice", "Slices made worse"]
-    headings += ["Original project", "Gain"]
+    headings += ["Original project", "Gain"] if is_original else []
     text = with_star(table(headings, lines))
     if not gains:
         return text

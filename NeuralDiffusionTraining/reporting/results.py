@@ -13,6 +13,7 @@ import pandas as pd
 from NeuralDiffusionLib import NOISE_TYPES, DenoiseSettings
 
 from ..benchmark.methods import NOISY_INPUT, OUR_GROUP
+from ..data.splits import NAMES
 from ..files.command_error import CommandError
 from ..files.result_files import read_json
 from .result_contents import KINDS, fault_of
@@ -173,6 +174,12 @@ def read_result(path: Path) -> Result | None:
     if fault is not None:
         raise CommandError(f"Result '{path}' lacks a sound '{fault}': delete it, or measure it again.")
     return Result(path.stem, kind, _restored(content))
+
+
+def splits_of(found: Sequence[Result]) -> list[str]:
+    """The splits that results are of, each once: the committed ones before one's own."""
+    measured = dict.fromkeys(one.content["split"] for one in found)
+    return [*(name for name in NAMES if name in measured), *(name for name in measured if name not in NAMES)]
 
 
 def is_default(content: dict[str, Any]) -> bool:

@@ -26,13 +26,15 @@ _HIGHEST_PSNR_DB = 55
 """Above this nobody sees a difference; all but untouched slices are left out, or they would squeeze the others."""
 
 
-def plot_sweep(cells: list[dict[str, Any]], folder: Path) -> list[Path]:
+def plot_sweep(cells: list[dict[str, Any]], split: str, folder: Path) -> list[Path]:
     """Write "sweep_sigma.png" and "sweep_iterations.png".
 
     Parameters
     ----------
     cells
         As `benchmark.sweep.sweep` returns them, or as read back from its JSON.
+    split
+        Name of the slices' split; beside "original" stands what the original project published.
     folder
         Made if it does not exist.
 
@@ -50,13 +52,13 @@ def plot_sweep(cells: list[dict[str, Any]], folder: Path) -> list[Path]:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise CommandError(f"Folder '{folder}' cannot be made ({error.strerror}): name another place.") from error
-    drawn = {"sweep_sigma.png": _against_sigma(cells), "sweep_iterations.png": _against_iterations(cells)}
+    drawn = {"sweep_sigma.png": _against_sigma(cells, split), "sweep_iterations.png": _against_iterations(cells)}
     for name, figure in drawn.items():
         write_file(folder / name, lambda unfinished, figure=figure: figure.savefig(unfinished, dpi=_DPI))
     return [folder / name for name in drawn]
 
 
-def _against_sigma(cells: list[dict[str, Any]]) -> Figure:
+def _against_sigma(cells: list[dict[str, Any]], split: str) -> Figure:
     """Rows: figures; columns: noise types; at the number of iterations nearest to the usual one."""
     steps = usual_iterations(cells)
     cells = [cell for cell in cells if cell["iterations"] == steps]
@@ -69,7 +71,7 @@ def _against_sigma(cells: list[dict[str, Any]]) -> Figure:
                 _draw(axis, line, "sigma", picture, name, f"{neighbours} neighbours, {label}", colour, neighbours)
         line = [cell for cell in of_noise if cell["neighbours"] == of_noise[0]["neighbours"]]
         _draw(axis, line, "sigma", "noisy", name, "noisy input", "#8a8a8a", 8)
-        if name == "psnr_db":
+        if name == "psnr_db" and split == "original":
             published = ORIGINAL_PSNR_DB[noise]
             axis.plot(published.keys(), published.values(), "x", color="#444444", label="original project, published")
     _finish(figure, axes, "Noise level sigma (share of the range)")
