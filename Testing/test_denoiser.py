@@ -193,7 +193,7 @@ def test_tiny_and_flat_volumes_pass_unchanged(denoiser, shape, value):
     np.testing.assert_allclose(denoiser(volume).image, volume, atol=1e-3)
 
 
-@pytest.mark.parametrize("name", ["tpu", "cuda:x", "cpu:1", "cuda:99"])
+@pytest.mark.parametrize("name", ["tpu", "cuda:x", "cpu:1", "cuda:99", "cuda:" + "9" * 5000])
 def test_an_unknown_or_absent_device_is_named(name):
     with pytest.raises(DeviceError, match=name):
         Denoiser(device=name)

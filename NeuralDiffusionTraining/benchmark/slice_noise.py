@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS, load_weights
-from NeuralDiffusionLib.network.noise_level import NoiseLevelEstimator
+from NeuralDiffusionLib.network.noise_level import NoiseLevelEstimator, noise_of
 from NeuralDiffusionLib.network.noise_model import PURE_TYPES
 
 
@@ -32,8 +32,8 @@ class SliceNoise:
 def judge_noise(noisy: np.ndarray, noise: str, sigma: np.ndarray | None = None) -> SliceNoise:
     """Judge the noise of slices with the estimator of the bundled weights.
 
-    Of the estimators that were tried on validation slices it serves the competing methods best: its mean relative
-    error is 2 % for Rician noise (wavelet MAD 17 %, air 3 %) and 3 % for Gaussian noise (18 %, 50 %).
+    It serves the competing methods better than the median of wavelet coefficients, whose scale the bias of Rician
+    noise changes, and than the air, which Gaussian noise that was clipped at zero leaves half empty.
 
     Parameters
     ----------
@@ -46,11 +46,10 @@ def judge_noise(noisy: np.ndarray, noise: str, sigma: np.ndarray | None = None) 
     """
     if noise != "mixed" and sigma is not None:
         return SliceNoise(np.asarray(sigma, np.float32), _types(noise, len(noisy)))
+    given = None if sigma is None else torch.from_numpy(np.asarray(sigma, np.float32))
     with torch.inference_mode():
-        levels, logits = _estimator()(torch.from_numpy(noisy).unsqueeze(1))
-    types = logits.softmax(dim=1).numpy() if noise == "mixed" else _types(noise, len(noisy))
-    levels = (types * levels.numpy()).sum(axis=1) if sigma is None else np.asarray(sigma, np.float32)
-    return SliceNoise(levels, types)
+        types, levels = noise_of(torch.from_numpy(noisy).unsqueeze(1), _estimator(), noise, given)
+    return SliceNoise(levels.numpy(), types.numpy())
 
 
 @cache

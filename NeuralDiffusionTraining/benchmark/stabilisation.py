@@ -80,8 +80,8 @@ class RicianTransform:
     Notes
     -----
     The aims are those of A. Foi, "Noise estimation and removal in MR imaging: the variance-stabilization approach",
-    IEEE ISBI 2011; the transform is the first-order one, tabulated. One that was corrected until the standard
-    deviation was 1 within 0.03 everywhere cost FFDNet 0.2 dB on validation slices: it bends sharply in the air.
+    IEEE ISBI 2011; the transform is the first-order one, tabulated. One that is corrected until the standard
+    deviation is 1 everywhere bends sharply in the air, where a denoiser may take the bend for an edge.
     """
 
     def __init__(self) -> None:

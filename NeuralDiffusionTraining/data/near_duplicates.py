@@ -3,8 +3,8 @@
 What is compared is the local contrast, which the divisive normalisation of K. Jarrett et al. (ICCV 2009) keeps of a
 picture. It does not change with brightness and contrast, and unrelated heads, whose grey values correlate up to 0.93,
 have little of it in common. On Br35H any threshold from 0.75 to 0.90 gives the same 322 groups of the 3,000 slices. A
-slice of class `no` and one of class `yes`, never copies of each other, reach 0.74; groups of both classes appear from
-0.70 downwards.
+slice of class `no` and one of class `yes`, never copies of each other, reach 0.74; a group of both
+classes appears below that.
 """
 
 from __future__ import annotations

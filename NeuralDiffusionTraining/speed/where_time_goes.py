@@ -14,12 +14,14 @@ from NeuralDiffusionLib import Denoiser, DenoiseSettings
 
 from .timing import wait_for
 
-STEPS = "diffusion steps and conduction map"
+STEPS = "diffusion steps, conduction map and the rest"
 AROUND = "scaling and transfers"
 
 
 def where_time_goes(denoiser: Denoiser, volume: np.ndarray, settings: DenoiseSettings) -> dict[str, float]:
     """Seconds of one run by part of the network; their sum is the time of the run.
+
+    `STEPS` is what the other parts leave of the network's time, so projecting the guidance onto the gates is in it.
 
     On a GPU every part waits for the one before, so that the sum is above the time of an undisturbed run.
 

@@ -21,6 +21,7 @@ _BYTES_PER_PIXEL = 800
 _MEMORY_REPORT = Path("/proc/meminfo")
 """Linux's own; other systems have none."""
 
+_MOST_DIGITS = 4
 _LARGEST_BATCH = 32
 _CPU_BATCH_PIXELS = 2**18
 """On a CPU larger batches are no faster, and a smaller one answers Cancel sooner."""
@@ -55,7 +56,8 @@ def resolve_device(name: str) -> torch.device:
     if kind == "cuda":
         # A card whose driver is too old is counted, but not available.
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if int(index or 0) >= count:
+        # Python makes no number of thousands of digits.
+        if len(index) > _MOST_DIGITS or int(index or 0) >= count:
             message = _("Device '{name}' is not there ({count} CUDA devices found): choose another, or cpu.")
             raise DeviceError(message.format(name=name, count=count))
         return torch.device(f"cuda:{index or 0}")

@@ -52,15 +52,16 @@ def evenly_spread(voxels: np.ndarray) -> np.ndarray:
     stride = -(-voxels.size // _ENOUGH_VOXELS)
     # A volume whose axes were exchanged would be copied as a whole to be made flat.
     flat = voxels.reshape(-1) if voxels.flags.c_contiguous else voxels.flat
-    # An odd stride does not fall into step with rows and columns of even length.
+    # An even stride would fall into step with every row of even length, an odd one does so with few lengths.
     return flat[:: stride + (stride % 2 == 0)]
 
 
 def estimate_range(volume: np.ndarray) -> tuple[float, float]:
     """Intensities that count as 0 and 1.
 
-    Percentiles over the whole volume, so that all slices share one scale and single bright voxels do not set it. A
-    volume without negative values, as every magnitude image is, keeps its zero at zero.
+    Percentiles over the whole volume, of a large one over `evenly_spread` voxels, so that all slices share one scale
+    and single bright voxels do not set it. A volume without negative values, as every magnitude image is, keeps its
+    zero at zero.
 
     Parameters
     ----------

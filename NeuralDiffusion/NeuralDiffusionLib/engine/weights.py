@@ -8,7 +8,7 @@ import pickle
 import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
@@ -34,7 +34,7 @@ class LoadedWeights:
     sha256: str
 
 
-def save_weights(path: Path, network: NeuralDiffusionNetwork, metadata: dict[str, str]) -> None:
+def save_weights(file: Path | BinaryIO, network: NeuralDiffusionNetwork, metadata: dict[str, str]) -> None:
     """Write the network's weights and how they were made.
 
     Kernels and matrices are rounded to float16, which is finer than the bfloat16 that they are computed with; the file
@@ -50,7 +50,7 @@ def save_weights(path: Path, network: NeuralDiffusionNetwork, metadata: dict[str
         "metadata": metadata,
         "state_dict": state,
     }
-    torch.save(content, path)
+    torch.save(content, file)
 
 
 def load_weights(path: Path = BUNDLED_WEIGHTS) -> LoadedWeights:
