@@ -78,6 +78,23 @@ def test_hidden_pixels_show_a_neighbour_and_all_others_are_as_measured():
     assert (distance - 48 * rows).abs().max() <= 2
 
 
+def test_each_of_the_24_neighbours_is_drawn_about_as_often():
+    size, count = 96, 100
+    numbers = np.arange(size * size, dtype=np.float32).reshape(1, size, size)
+    drawn = np.zeros((5, 5))
+    crops = NoisyCrops([numbers], count, seed=0)
+    for crop in map(crops.__getitem__, range(count)):
+        noisy, masked = crop["noisy"][0].numpy(), crop["masked"][0].numpy()
+        order = np.argsort(noisy, axis=None)
+        # At the border shifts are turned inwards.
+        rows, columns = np.nonzero(np.pad(crop["hidden"][0].numpy()[2:-2, 2:-2], 2))
+        found = order[np.searchsorted(noisy.ravel()[order], masked[rows, columns])]
+        np.add.at(drawn, (found // size - rows + 2, found % size - columns + 2), 1)
+    assert drawn[2, 2] == 0
+    shares = np.delete(drawn.ravel(), 12) / drawn.sum()
+    np.testing.assert_allclose(shares, 1 / 24, rtol=0.15)
+
+
 def test_the_expected_measurement_is_the_opposite_of_the_bias_inversion():
     signal = torch.linspace(0.05, 1, 50).view(1, 1, 5, 10)
     sigma = torch.tensor([0.1])

@@ -32,7 +32,7 @@ from .progress import RunProgress, silence_lightning
 
 _CROP = 96
 _HIDDEN_SHARE = 0.03
-_NEAR = 2
+_WINDOW = 5
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,8 @@ class BlindSpotOptions:
 
 class NoisyCrops(Dataset):
     """Crops of noisy slices, each with some pixels replaced by a neighbour; crop i is the same in every run.
+
+    The neighbour is drawn evenly from the 24 of a window of 5 x 5 pixels.
 
     Parameters
     ----------
@@ -69,8 +71,10 @@ class NoisyCrops(Dataset):
         generator = np.random.default_rng((self.seed, index))
         crop = self._crop(self.slices[int(generator.integers(len(self.slices)))], generator)
         hidden = generator.random(crop.shape) < _HIDDEN_SHARE
-        shifts = generator.integers(1, 2 * _NEAR + 1, (2, *crop.shape)) - _NEAR
-        shifts[0][(shifts == 0).all(axis=0)] = 1
+        # The neighbours are numbered by rows; the pixel itself, in their middle, has no number.
+        number = generator.integers(_WINDOW**2 - 1, size=crop.shape)
+        number += number >= _WINDOW**2 // 2
+        shifts = np.stack(np.divmod(number, _WINDOW)) - _WINDOW // 2
         near = crop[
             tuple(_inward(index, shift, self.side) for index, shift in zip(np.indices(crop.shape), shifts, strict=True))
         ]
