@@ -7,9 +7,18 @@ import re
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from NeuralDiffusionTraining.files.command_error import CommandError
-from NeuralDiffusionTraining.training.config import CONFIGS, SamplingConfig, bundled_config, parse_settings, read_config
+from NeuralDiffusionTraining.training.config import (
+    CONFIGS,
+    OptimiserConfig,
+    SamplingConfig,
+    bundled_config,
+    parse_settings,
+    read_config,
+)
+from NeuralDiffusionTraining.training.optimisers import make_optimiser
 from NeuralDiffusionTraining.training.training_data import MIXED, TrainingSlices
 
 
@@ -62,6 +71,7 @@ def test_the_original_experiment_is_that_of_the_original():
     optimiser = config.optimiser
     assert (optimiser.name, optimiser.guidance_rate, optimiser.learning_rate) == ("adam", 1e-4, 1e-3)
     assert (optimiser.final_rate, optimiser.clip, optimiser.warm_up, optimiser.average) == (1e-5, 1, 0, 0)
+    assert optimiser.weight_decay == 0
 
 
 @pytest.mark.parametrize(
@@ -72,6 +82,7 @@ def test_the_original_experiment_is_that_of_the_original():
         ("sampling: {crop: 60}", "Option 'sampling.crop'"),
         ("sampling: {setting_weights: [1, 1, 0, 0]}", "must sum to 1"),
         ("optimiser: 7", "Option 'optimiser'"),
+        ("optimiser: {guidance_rate: 1e-4}", "guidance_rate reaches no convolution kernel under muon, so choose adamw"),
         ("- 1", "holds no options"),
         ("a: [", "is not YAML"),
         ("[" * 2000, "is not YAML: it is nested too deeply."),
@@ -84,6 +95,17 @@ def test_a_wrong_configuration_is_refused_in_one_sentence(tmp_path, text, words)
         read_config(file, {})
     assert words in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", ["adamw", "adam"])
+def test_weights_decay_under_either_adam(name):
+    network = nn.Linear(2, 2)
+    before = network.weight.detach().clone()
+    optimiser, _ = make_optimiser(network, OptimiserConfig(name=name, weight_decay=0.1, learning_rate=0.01), 100)
+    for parameter in network.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimiser.step()
+    assert (network.weight.abs() < before.abs()).all()
 
 
 @pytest.mark.parametrize("value", ["[3", "[" * 2000, "2026-99-99", "9" * 5000], ids=["cut off", "deep", "date", "long"])

@@ -30,7 +30,9 @@ class SamplingConfig(Part):
     ("mixed"). `benchmark_share` have a noise level from the benchmark's U[0.05, 0.20], `clean_share` of all have none,
     the others cover [0, max_sigma] with more weight near 0, where clinical scans lie. `native_share` are cropped from
     a version of the slice with finer pixels, `dim_share` scaled down in intensity as in a slice far from the brightest
-    tissue, `masked_share` have air of exactly 0, as after skull stripping. `crop` is the side of a sample in pixels.
+    tissue, `masked_share` have air of exactly 0, as after skull stripping. For `given_sigma_share` of them the network
+    is given the true noise level, else its own estimate. `crop` is the side of a sample in pixels; with `orientations`
+    it is flipped and turned at random, into one of eight.
     `iterations` and `neighbours` are fixed where given, else drawn for each batch: `usual_iterations_share` of the
     batches have 16 iterations, the others 1 to 64, and `eight_neighbours_share` have 8 neighbours, the others 4.
     """
@@ -76,9 +78,13 @@ class LossConfig(Part):
 class OptimiserConfig(Part):
     """Optimiser and schedule: warm-up, then a cosine down to `final_rate`; `average` is the decay of the weight mean.
 
-    "muon" orthogonalises the momentum of every convolution kernel (K. Jordan et al., Muon, 2024, with the step
-    length of J. Liu et al., arXiv:2502.16982), at `kernel_rate`, and treats the other parameters with AdamW, at
-    `learning_rate`.
+    "muon" orthogonalises the momentum of convolution kernels (K. Jordan et al., Muon, 2024, with the step length of
+    J. Liu et al., arXiv:2502.16982), at `kernel_rate`, and treats the other parameters with AdamW, at
+    `learning_rate`; so it does kernels with 4 outputs or fewer and those of the noise-level estimator. "adamw" and
+    "adam" treat all parameters at `learning_rate` and have no use for `kernel_rate`. `guidance_rate`, which "muon"
+    does not take, is that of the guidance network there, `learning_rate` if left out. `weight_decay` is added to the
+    gradient by "adam" and shrinks the weights themselves with the others. `warm_up` is in steps, of which it is a tenth
+    of the run at most; rates below `final_rate` stay as they are after it. `clip` is the largest norm of the gradient.
     """
 
     name: Literal["muon", "adamw", "adam"] = "muon"
@@ -91,10 +97,17 @@ class OptimiserConfig(Part):
     clip: float = Field(1.0, gt=0)
     average: float = Field(0.99, ge=0, lt=1)
 
+    @model_validator(mode="after")
+    def _guidance_rate_reaches_the_guidance(self) -> OptimiserConfig:
+        if self.name == "muon" and self.guidance_rate is not None:
+            raise ValueError("guidance_rate reaches no convolution kernel under muon, so choose adamw or adam for it")
+        return self
+
 
 class TrainingConfig(Part):
     """One run.
 
+    `epochs` are passes over the training part of `split`, or over its first `limit` slices unless that is 0.
     `batch_size` is the number of samples in a step, over all devices and machines; `validate_every` the number of
     epochs from one validation to the next. `precision` is that of the convolutions: "fast" is bfloat16 where the device
     has instructions for it, else float32.

@@ -34,7 +34,7 @@ def make_optimiser(
     elif config.name == "adamw":
         optimiser = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
     else:
-        optimiser = torch.optim.Adam(groups)
+        optimiser = torch.optim.Adam(groups, weight_decay=config.weight_decay)
     return optimiser, [_schedule(group["lr"], config, total_steps) for group in optimiser.param_groups]
 
 
