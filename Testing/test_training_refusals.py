@@ -74,6 +74,34 @@ def test_more_cards_than_there_are_are_refused(split, tmp_path, monkeypatch, dev
     assert not (tmp_path / "run").exists()
 
 
+ADDRESS = {"MASTER_ADDR": "10.0.0.1", "MASTER_PORT": "29500", "NODE_RANK": "0"}
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [((), "s MASTER_ADDR, MASTER_PORT, NODE_RANK"), (("MASTER_ADDR", "MASTER_PORT"), " NODE_RANK")],
+    ids=["none", "but the number"],
+)
+def test_machines_that_would_wait_for_each_other_for_ever_are_refused(split, tmp_path, monkeypatch, given, missing):
+    for name, value in ADDRESS.items():
+        monkeypatch.setenv(name, value) if name in given else monkeypatch.delenv(name, raising=False)
+    words = rf"^2 machines cannot find each other without the environment variable{missing}: set .* SLURM's srun\.$"
+    with pytest.raises(CommandError, match=words):
+        run_training(TrainingConfig(split=str(split)), RunSite(split.parent, tmp_path / "run", "cpu", nodes=2))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "told", [ADDRESS, {"SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "1"}], ids=["by hand", "SLURM"]
+)
+def test_machines_that_are_told_of_each_other_are_not_refused(tmp_path, monkeypatch, told):
+    for name in (*ADDRESS, "SLURM_JOB_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    run_module._check_machines(RunSite(tmp_path, tmp_path, "cpu", nodes=2))
+
+
 def test_ctrl_c_ends_the_command_as_cancelled(split, tmp_path):
     output = tmp_path / "run"
     process = subprocess.Popen(

@@ -15,6 +15,12 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.plugins.environments import (
+    LSFEnvironment,
+    MPIEnvironment,
+    SLURMEnvironment,
+    TorchElasticEnvironment,
+)
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities import rank_zero_only
 from torch import nn
@@ -82,6 +88,7 @@ def run_training(config: TrainingConfig, site: RunSite) -> Path:
             raise CommandError(f"Split '{config.split}' has no {part} slices: choose another.")
     _check_shares(config, split, site.devices * site.nodes)
     _check_devices(site, device)
+    _check_machines(site)
     begun = begun_run(site.output, config, split)
     silence_lightning()
     L.seed_everything(config.seed, verbose=False)
@@ -224,6 +231,24 @@ def _check_devices(site: RunSite, device: torch.device) -> None:
         raise CommandError(
             f"{site.devices} devices were asked for, but only {found} of type '{device.type}' "
             f"{'is' if found == 1 else 'are'} available: give --devices {found}."
+        )
+
+
+def _check_machines(site: RunSite) -> None:
+    """Refuse machines that would wait for each other for ever, as they are not told where the others are."""
+    if site.nodes == 1:
+        return
+    clusters = (TorchElasticEnvironment, SLURMEnvironment, LSFEnvironment, MPIEnvironment)
+    with warnings.catch_warnings():
+        # That srun is there and not used is said below.
+        warnings.simplefilter("ignore")
+        managed = any(cluster.detect() for cluster in clusters)
+    missing = [name for name in ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK") if not os.environ.get(name)]
+    if missing and not managed:
+        raise CommandError(
+            f"{site.nodes} machines cannot find each other without the environment variable"
+            f"{'s' if missing[1:] else ''} {', '.join(missing)}: set MASTER_ADDR, MASTER_PORT and NODE_RANK (0, 1, "
+            "...) on each, or start the command with SLURM's srun."
         )
 
 
