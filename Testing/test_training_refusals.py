@@ -15,6 +15,8 @@ from batch_runs import run_here
 from shell import command, environment
 from training_slices import make_slices
 
+from NeuralDiffusionLib.engine.weights import save_weights
+from NeuralDiffusionLib.network.neural_diffusion import NeuralDiffusionNetwork
 from NeuralDiffusionTraining.data.splits import read_split, write_splits
 from NeuralDiffusionTraining.files.command_error import CommandError
 from NeuralDiffusionTraining.training import run as run_module
@@ -100,6 +102,18 @@ def test_machines_that_are_told_of_each_other_are_not_refused(tmp_path, monkeypa
     for name, value in told.items():
         monkeypatch.setenv(name, value)
     run_module._check_machines(RunSite(tmp_path, tmp_path, "cpu", nodes=2))
+
+
+def test_a_file_of_weights_is_no_checkpoint_to_start_from(split, tmp_path):
+    save_weights(tmp_path / "mine.pt", NeuralDiffusionNetwork(), {})
+    done = run_here("train", "--data", split.parent, "--split", split, "--output", tmp_path / "run",
+                    "--init", tmp_path / "mine.pt", "--device", "cpu")  # fmt: skip
+    assert (done.status, done.out) == (2, "")
+    assert done.err == (
+        f"'{tmp_path / 'mine.pt'}' is no checkpoint, but a file of weights that was exported: give a checkpoint that "
+        "'neural-diffusion train' wrote, such as best.ckpt, or this file to a command that has --weights.\n"
+    )
+    assert not (tmp_path / "run").exists()
 
 
 def test_ctrl_c_ends_the_command_as_cancelled(split, tmp_path):

@@ -64,8 +64,8 @@ def load_trained(path: Path, may_be_older: bool = False) -> TrainedNetwork:
         raise CommandError(f"Checkpoint '{path}' is damaged: give another one of that run, or train again.") from error
     if isinstance(content, dict) and "architecture" in content:
         raise CommandError(
-            f"'{path}' is no checkpoint, but a file of weights that was exported: give it with --weights, or the "
-            f"{BEST} of the training run."
+            f"'{path}' is no checkpoint, but a file of weights that was exported: give a checkpoint that "
+            f"'neural-diffusion train' wrote, such as {BEST}, or this file to a command that has --weights."
         )
     try:
         config, made = content["hyper_parameters"]["config"], content["hyper_parameters"]["provenance"]
