@@ -77,6 +77,11 @@ def test_finished_runs_are_only_measured_again(folder, finished):
     [
         ({"noise": "salt"}, "Noise 'salt' is not known: choose"),
         ({"only": ["None"]}, "Variant 'None' is not known: choose"),
+        (
+            {"settings": ["network=unet"]},
+            "'network' is not possible here, where each variant .*: 'unet'.: leave it out",
+        ),
+        ({"config": "original"}, "'network' is not possible here, where each variant .*: 'original'.: leave it out"),
     ],
 )
 def test_what_does_not_exist_is_refused_before_any_training(folder, tmp_path, wrong, words):

@@ -26,7 +26,7 @@ def ablate(
     noise: Noise = "rician",
     config: Annotated[str, typer.Option(help="YAML file, or the name of a bundled one, of the budget.")] = "comparison",
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Any option of the configuration: `--set epochs=20`.")
+        list[str] | None, typer.Option("--set", help="Any option of the configuration but network: `--set epochs=20`.")
     ] = None,
     limit: Annotated[int, typer.Option(min=0, help="Use only the first test slices; 0 means all.")] = 0,
     device: Device = "auto",

@@ -142,7 +142,19 @@ def trained_for(noise: str) -> dict[str, Any]:
 
 
 def configuration(path: Path | None, overrides: dict[str, Any]) -> Callable[[dict[str, Any]], TrainingConfig]:
-    """Configuration of a variant: the file, then the command line, then what the variant changes."""
+    """Configuration of a variant: the file, then the command line, then what the variant changes.
+
+    Raises
+    ------
+    CommandError
+        If the file and the command line make no configuration, or one of another network than ours.
+    """
+    network = read_config(path, overrides).network
+    if network != TrainingConfig().network:
+        raise CommandError(
+            f"Option 'network' is not possible here, where each variant has its own (given: '{network}'): leave it "
+            "out, and choose variants with --of and --only."
+        )
     return lambda changes: read_config(path, {**overrides, **changes})
 
 
