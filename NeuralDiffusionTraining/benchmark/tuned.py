@@ -19,9 +19,31 @@ PARAMETERS = Path(__file__).with_name("tuned_parameters.json")
 
 
 def tuned(noise: str, file: Path = PARAMETERS) -> list[Method]:
-    """The filters of `tunable_filters.FILTERS` with the parameters that `neural-diffusion tune` found.
+    """The filters of `tunable_filters.FILTERS` with parameters that `neural-diffusion tune` found.
 
     All are as blind as ours: the noise level, and for mixed noise the type, come from `judge_noise`.
+
+    Parameters
+    ----------
+    noise, file
+        As of `read_parameters`.
+
+    Raises
+    ------
+    CommandError
+        If the file cannot be read or has no parameters for the noise type.
+    """
+    chosen = read_parameters(noise, file)
+
+    # One function for all rows, so that the error of the estimate is measured once.
+    def estimate(noisy: np.ndarray) -> np.ndarray:
+        return judge_noise(noisy, noise).sigma
+
+    return [_row(name, FILTERS[name], parameters, noise, estimate) for name, parameters in chosen.items()]
+
+
+def read_parameters(noise: str, file: Path = PARAMETERS) -> dict[str, Parameters]:
+    """Parameters of each filter, by its name.
 
     Parameters
     ----------
@@ -33,21 +55,20 @@ def tuned(noise: str, file: Path = PARAMETERS) -> list[Method]:
     Raises
     ------
     CommandError
-        If the file cannot be read or has no parameters for the noise type.
+        If the file cannot be read, or has no parameters for the noise type or other ones than `tune` may choose.
     """
     try:
         filters = read_json(file)["noise"][noise]
-        chosen = {name: dict(filters[name]["parameters"]) for name in FILTERS}
+        return {name: _of_grid(tunable, filters[name]["parameters"]) for name, tunable in FILTERS.items()}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CommandError(
             f"'{file}' has no tuned parameters for {noise} noise: write it with 'neural-diffusion tune'."
         ) from error
 
-    # One function for all rows, so that the error of the estimate is measured once.
-    def estimate(noisy: np.ndarray) -> np.ndarray:
-        return judge_noise(noisy, noise).sigma
 
-    return [_row(name, FILTERS[name], parameters, noise, estimate) for name, parameters in chosen.items()]
+def _of_grid(tunable: TunableFilter, given: Parameters) -> Parameters:
+    # The grid's own values, as 1.0 in a file may stand for a count.
+    return {name: values[values.index(given[name])] for name, values in tunable.grid.items()}
 
 
 def _row(

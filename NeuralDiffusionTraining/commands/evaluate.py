@@ -27,9 +27,10 @@ from .options import (
     Sigma,
     SplitName,
     Trained,
+    Tuned,
     Weights,
 )
-from .table_rows import asked_rows, build_rows, name_and_checkpoint
+from .table_rows import asked_rows, build_rows, check_tuned, file_sha256, name_and_checkpoint
 
 
 def evaluate(
@@ -48,6 +49,7 @@ def evaluate(
     ] = 0,
     weights: Weights = None,
     methods: Rows = "ours",
+    tuned: Tuned = None,
     trained: Trained = None,
     own: Own = None,
     own_told: OwnTold = None,
@@ -85,16 +87,18 @@ def evaluate(
     asked = asked_rows(methods)
     checkpoints = [name_and_checkpoint(text) for text in trained or []]
     own_rows = own_methods(own or [], own_told or [])
-    read = [weights, Path(split), *(path for _, path in checkpoints)]
+    read = [weights, tuned, Path(split), *(path for _, path in checkpoints)]
     check_outputs(json_file, csv_file, markdown_file, per_slice_file, inputs=read)
     settings = settings_of(
         noise=noise,
         iterations=iterations,
         neighbours=DenoiseSettings.neighbours if neighbours is None else neighbours,
     )
+    check_tuned(tuned, asked, noise)
+    tuned_sha256 = file_sha256(tuned)
     denoiser = chosen_denoiser(device, weights, precision)
     slices = load_part(data, split, part, limit)
-    rows, skipped = build_rows(asked, checkpoints, own_rows, denoiser, settings, neighbours, precision)
+    rows, skipped = build_rows(asked, checkpoints, own_rows, denoiser, settings, neighbours, precision, tuned)
 
     with passing_bar() as bar:
         task = bar.add_task("", total=len(slices.clean) * len(rows))
@@ -124,6 +128,7 @@ def evaluate(
         "precision": precision,
         "device": denoiser.device,
         "weights_sha256": denoiser.weights_sha256,
+        "tuned_sha256": tuned_sha256,
         "bootstrap_resamples": RESAMPLES,
         "timing": f"median of {TIMED_PASSES} passes over the first {min(TIMED_SLICES, len(slices.clean))} slices",
         "skipped": skipped,

@@ -27,9 +27,10 @@ from .options import (
     Sigma,
     SplitName,
     Trained,
+    Tuned,
     Weights,
 )
-from .table_rows import asked_rows, build_rows, name_and_checkpoint
+from .table_rows import asked_rows, build_rows, check_tuned, file_sha256, name_and_checkpoint
 
 
 def fidelity(
@@ -43,6 +44,7 @@ def fidelity(
     limit: Limit = 0,
     weights: Weights = None,
     methods: Rows = "ours",
+    tuned: Tuned = None,
     trained: Trained = None,
     own: Own = None,
     own_told: OwnTold = None,
@@ -72,11 +74,13 @@ def fidelity(
     asked = asked_rows(methods)
     checkpoints = [name_and_checkpoint(text) for text in trained or []]
     own_rows = own_methods(own or [], own_told or [])
-    check_outputs(json_file, markdown_file, inputs=[weights, Path(split), *(path for _, path in checkpoints)])
+    check_outputs(json_file, markdown_file, inputs=[weights, tuned, Path(split), *(path for _, path in checkpoints)])
     settings = settings_of(noise=noise, iterations=iterations, neighbours=neighbours)
+    check_tuned(tuned, asked, noise)
+    tuned_sha256 = file_sha256(tuned)
     denoiser = chosen_denoiser(device, weights, precision)
     slices = load_part(data, split, part, limit)
-    rows, skipped = build_rows(asked, checkpoints, own_rows, denoiser, settings, neighbours, precision)
+    rows, skipped = build_rows(asked, checkpoints, own_rows, denoiser, settings, neighbours, precision, tuned)
     if "ours" in asked:
         rows.append(diffusion_alone(denoiser, settings))
 
@@ -107,6 +111,7 @@ def fidelity(
             "precision": precision,
             "device": denoiser.device,
             "weights_sha256": denoiser.weights_sha256,
+            "tuned_sha256": tuned_sha256,
             "skipped": skipped,
             **run_facts(),
         }

@@ -39,8 +39,16 @@ Rows = Annotated[
     str,
     typer.Option(
         help="Rows beside the noisy input: ours, published (classical filters as the original ran them), tuned (the "
-        "same, tuned and bias-corrected), peers (other programs, where installed), levers (ours in float32, and with "
-        "gates in every step); several with commas, or all, which leaves levers out."
+        "same, tuned on the validation slices of Br35H unless --tuned is given, and bias-corrected), peers (other "
+        "programs, where installed), levers (ours in float32, and with gates in every step); several with commas, or "
+        "all, which leaves levers out."
+    ),
+]
+Tuned = Annotated[
+    Path | None,
+    typer.Option(
+        help="File of 'neural-diffusion tune' with the parameters of the rows tuned; the one that comes with the "
+        "package if left out."
     ),
 ]
 Trained = Annotated[

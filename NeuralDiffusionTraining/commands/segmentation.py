@@ -24,9 +24,10 @@ from .options import (
     Rows,
     Sigma,
     Trained,
+    Tuned,
     Weights,
 )
-from .table_rows import asked_rows, build_rows, name_and_checkpoint
+from .table_rows import asked_rows, build_rows, check_tuned, file_sha256, name_and_checkpoint
 
 
 def segmentation(
@@ -43,6 +44,7 @@ def segmentation(
     iterations: Iterations = DenoiseSettings.iterations,
     neighbours: Neighbours = DenoiseSettings.neighbours,
     methods: Rows = "ours",
+    tuned: Tuned = None,
     trained: Trained = None,
     own: Own = None,
     own_told: OwnTold = None,
@@ -73,13 +75,17 @@ def segmentation(
     checkpoints = [name_and_checkpoint(text) for text in trained or []]
     own_rows = own_methods(own or [], own_told or [])
     check_outputs(
-        json_file, markdown_file, inputs=[weights, Path(split) if split else None, *(path for _, path in checkpoints)]
+        json_file,
+        markdown_file,
+        inputs=[weights, tuned, Path(split) if split else None, *(path for _, path in checkpoints)],
     )
     settings = settings_of(noise=noise, iterations=iterations, neighbours=neighbours)
+    check_tuned(tuned, asked, noise)
+    tuned_sha256 = file_sha256(tuned)
     denoiser = chosen_denoiser(device, weights)
     paired, without = pair_masks(data, masks)
     train, test, groups = _parts(split, data, list(paired))
-    rows, skipped = build_rows(asked, checkpoints, own_rows, denoiser, settings, neighbours, "fast")
+    rows, skipped = build_rows(asked, checkpoints, own_rows, denoiser, settings, neighbours, "fast", tuned)
     if without:
         skipped = [f"{without} of {without + len(paired)} slices have no mask and are left out.", *skipped]
     lesions = {part: load_masks(data, paired, names) for part, names in (("train", train), ("test", test))}
@@ -118,6 +124,7 @@ def segmentation(
             "neighbours": neighbours,
             "device": denoiser.device,
             "weights_sha256": denoiser.weights_sha256,
+            "tuned_sha256": tuned_sha256,
             "skipped": skipped,
             **run_facts(),
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,38 @@ def name_and_checkpoint(text: str) -> tuple[str, Path]:
     return name.strip(), Path(path)
 
 
+def check_tuned(file: Path | None, asked: set[str], noise: str) -> None:
+    """Refuse a file of --tuned, if one is given, that no row could take its parameters from, before any work is done.
+
+    Raises
+    ------
+    CommandError
+        If it has no parameters for the noise type, or the rows that have such parameters are not asked for.
+    """
+    from ..benchmark.tuned import read_parameters
+
+    if file is None:
+        return
+    if "tuned" not in asked:
+        raise CommandError(f"No row takes parameters from '{file}': add tuned to --methods, or leave out --tuned.")
+    check_is_file("File of parameters", file, "give one that 'neural-diffusion tune' wrote")
+    read_parameters(noise, file)
+
+
+def file_sha256(path: Path | None) -> str | None:
+    """SHA-256 of a file that parameters were taken from; ``None`` for that of the package.
+
+    Raises
+    ------
+    CommandError
+        If it cannot be read.
+    """
+    try:
+        return None if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise CommandError(f"'{path}' cannot be read ({error.strerror}): give another file.") from error
+
+
 def build_rows(
     asked: set[str],
     checkpoints: list[tuple[str, Path]],
@@ -57,8 +90,11 @@ def build_rows(
     settings: DenoiseSettings,
     neighbours: int | None,
     precision: str,
+    tuned_file: Path | None,
 ) -> tuple[list[Method], list[str]]:
     """The rows that were asked for, in the order of the table, and why some of them are not there.
+
+    The classical filters take their parameters from `tuned_file`, if one is given.
 
     Raises
     ------
@@ -76,9 +112,9 @@ def build_rows(
 
         rows += as_published()
     if "tuned" in asked:
-        from ..benchmark.tuned import tuned
+        from ..benchmark.tuned import PARAMETERS, tuned
 
-        rows += tuned(settings.noise)
+        rows += tuned(settings.noise, tuned_file or PARAMETERS)
     if "peers" in asked:
         from ..benchmark.peers import peers
 

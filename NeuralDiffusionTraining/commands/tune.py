@@ -14,7 +14,9 @@ from .options import Data, SplitName
 
 def tune(
     data: Data,
-    output: Annotated[Path, typer.Option(help="File for the parameters, JSON.")],
+    output: Annotated[
+        Path, typer.Option(help="File for the parameters, JSON; evaluate and others take it as --tuned.")
+    ],
     split: SplitName = "original",
     noise: Annotated[
         list[str] | None, typer.Option(help="rician, gaussian, speckle or mixed; repeat for more. Default: all four.")
@@ -25,7 +27,7 @@ def tune(
 
     Training and test slices are not read. The filters get an estimated noise level, as they do when they are measured.
     The search scans the grid of each filter coarsely and goes uphill from its best places; grids and
-    outcome are written to the file.
+    outcome are written to the file, from which evaluate, fidelity and segmentation take the parameters with --tuned.
     """
     from rich.table import Table
 
