@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import SimpleITK as sitk
 from batch_runs import run_here
 from PIL import Image
 from training_slices import make_slices
 
 from NeuralDiffusionTraining.benchmark.tuned import PARAMETERS
+from NeuralDiffusionTraining.benchmark.volume_peers import PEERS
+from NeuralDiffusionTraining.benchmark.volume_tuning import committed_grid
 
 MEDIAN = "Median (tuned, bias-corrected)"
 GAUSSIAN = "Gaussian smoothing (tuned, bias-corrected)"
@@ -109,3 +114,102 @@ def test_a_file_that_no_row_reads_is_refused(split, masks, tmp_path):
     done = run_here(*arguments("evaluate", split, masks), "--methods", "ours", "--tuned", path)
     assert (done.status, done.out) == (2, "")
     assert done.err == f"No row takes parameters from '{path}': add tuned to --methods, or leave out --tuned.\n"
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory) -> Path:
+    """A bright ball of three tissues in air."""
+    axes = np.meshgrid(np.linspace(-0.4, 0.4, 3), *(np.linspace(-1, 1, 32),) * 2, indexing="ij")
+    radius = np.sqrt(sum(axis**2 for axis in axes))
+    voxels = (500 * (radius < 0.85) - 250 * (radius < 0.4) + 100 * (radius < 0.2)).astype(np.float32)
+    path = tmp_path_factory.mktemp("scan") / "ball.nrrd"
+    sitk.WriteImage(sitk.GetImageFromArray(voxels), path)
+    return path
+
+
+def of_volumes(scan: Path, *more: object) -> list[object]:
+    return ["evaluate-volumes", scan, "--sigma", 0.09, "--iterations", 1, "--device", "cpu", *more]
+
+
+def grid_file(path: Path, peer: str, best: int) -> Path:
+    """What was measured for the package, but that one combination of a peer was the best by far."""
+    grid = committed_grid()
+    for number, entry in enumerate(grid["peers"][peer]):
+        entry["psnr_head_db"] = [[99.0 * (number == best)] * len(grid["sigmas"]) for _ in grid["scans"]]
+    path.write_text(json.dumps(grid), encoding="utf-8")
+    return path
+
+
+def test_parameters_of_a_file_reach_the_3d_filters_and_the_result_names_it(scan, tmp_path):
+    name = PEERS[0].name
+    mine = grid_file(tmp_path / "mine.json", name, best=0)
+    written = {}
+    for table, more in (("packaged", ()), ("mine", ("--peers-tuned", mine))):
+        done = run_here(*of_volumes(scan, *more, "--json", tmp_path / f"{table}-table.json"))
+        assert done.status == 0, done.err
+        written[table] = json.loads((tmp_path / f"{table}-table.json").read_text(encoding="utf-8"))
+    assert written["packaged"]["peers_tuned_sha256"] is None
+    assert written["mine"]["peers_tuned_sha256"] == hashlib.sha256(mine.read_bytes()).hexdigest()
+    packaged, changed = (
+        {row["method"]: row["psnr_head_db"] for row in written[table]["rows"]} for table in ("packaged", "mine")
+    )
+    assert changed.pop(name) != packaged.pop(name)
+    assert changed == packaged
+
+
+def test_what_tune_volumes_measures_is_what_evaluate_volumes_takes(scan, tmp_path, monkeypatch):
+    peer = replace(PEERS[2], choices={"strength": (0.5,), "patch_distance": (2,)})
+    for module in ("volume_peers", "volume_tuning"):
+        monkeypatch.setattr(f"NeuralDiffusionTraining.benchmark.{module}.PEERS", (peer, PEERS[0]))
+    other = tmp_path / "other.nrrd"
+    sitk.WriteImage(2 * sitk.ReadImage(scan), other)
+    grid = tmp_path / "grid.json"
+    assert run_here("tune-volumes", other, "--json", grid).status == 0
+    # As where a package was not installed then.
+    content = json.loads(grid.read_text(encoding="utf-8"))
+    del content["peers"][PEERS[0].name]
+    grid.write_text(json.dumps(content), encoding="utf-8")
+
+    done = run_here(*of_volumes(scan, "--peers-tuned", grid, "--json", tmp_path / "table.json"))
+
+    assert done.status == 0, done.err
+    content = json.loads((tmp_path / "table.json").read_text(encoding="utf-8"))
+    assert peer.name in {row["method"] for row in content["rows"]}
+    assert content["skipped"] == [
+        f"{PEERS[0].name} was left out: run 'neural-diffusion tune-volumes' with it to have parameters for it."
+    ]
+
+    done = run_here(*of_volumes(other, "--peers-tuned", grid))
+    assert (done.status, done.out) == (2, "")
+    assert done.err == (
+        f"'{grid}' was measured on no scan but 'other.nrrd' itself, or the template, by which no parameters may be "
+        "chosen for it: run 'neural-diffusion tune-volumes' on other scans, too.\n"
+    )
+
+
+def without_a_figure() -> str:
+    grid = committed_grid()
+    grid["peers"][PEERS[0].name][0]["psnr_head_db"][0][0] = None
+    return json.dumps(grid)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["{", "[]", '{"noise": {}}', '{"sigmas": [], "scans": [], "peers": {}}', without_a_figure()],
+    ids=["no JSON", "a list", "another file", "nothing measured", "a figure missing"],
+)
+def test_what_tune_volumes_did_not_write_is_refused(scan, tmp_path, content):
+    path = tmp_path / "mine.json"
+    path.write_text(content, encoding="utf-8")
+    done = run_here(*of_volumes(scan, "--peers-tuned", path))
+    assert (done.status, done.out) == (2, "")
+    assert done.err == (
+        f"'{path}' holds no parameters of the 3-D filters: give one that 'neural-diffusion tune-volumes' wrote.\n"
+    )
+
+
+def test_parameters_of_filters_that_are_not_measured_are_refused(scan, tmp_path):
+    path = grid_file(tmp_path / "mine.json", PEERS[0].name, 0)
+    done = run_here(*of_volumes(scan, "--no-peers", "--peers-tuned", path))
+    assert (done.status, done.out) == (2, "")
+    assert done.err == "--peers-tuned is about the 3-D filters: leave it out, or leave out --no-peers.\n"

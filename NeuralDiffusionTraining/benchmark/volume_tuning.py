@@ -14,10 +14,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..files.command_error import CommandError
+from ..files.result_files import check_is_file, read_json
 from .template import TEMPLATE_NAME
 from .volume_methods import VolumeMethod
 from .volume_peers import PEERS, Parameters, Peer
@@ -71,6 +74,31 @@ def committed_grid() -> dict[str, Any]:
     return json.loads(files(__package__).joinpath("volume_peers.json").read_text(encoding="utf-8"))
 
 
+def read_grid(path: Path) -> dict[str, Any]:
+    """What `neural-diffusion tune-volumes` wrote into a file; see `measure_grid`.
+
+    Peers that were not installed then are not in it.
+
+    Raises
+    ------
+    CommandError
+        If it cannot be read or is another file.
+    """
+    instead = "give one that 'neural-diffusion tune-volumes' wrote"
+    check_is_file("File of parameters", path, instead)
+    try:
+        grid = read_json(path)
+        _check_grid(grid)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CommandError(f"'{path}' holds no parameters of the 3-D filters: {instead}.") from error
+    return grid
+
+
+def has_other_scans(grid: dict[str, Any], scan_sha256: str) -> bool:
+    """Whether a grid was measured on scans from which parameters for this one can be chosen."""
+    return bool(_others(grid, scan_sha256))
+
+
 def choose_parameters(grid: dict[str, Any], peer: Peer, scan_sha256: str, sigma: float) -> Parameters:
     """The best parameters for a scan by what was measured on the others.
 
@@ -88,8 +116,7 @@ def choose_parameters(grid: dict[str, Any], peer: Peer, scan_sha256: str, sigma:
     ValueError
         If no other scan was measured.
     """
-    scans = enumerate(grid["scans"])
-    others = [place for place, scan in scans if scan["sha256"] != scan_sha256 and scan["name"] != TEMPLATE_NAME]
+    others = _others(grid, scan_sha256)
     if not others:
         raise ValueError("Parameters of the peers can only be chosen on scans other than the one that is measured.")
     return _best(grid, peer, others, sigma)
@@ -100,13 +127,21 @@ def best_parameters(grid: dict[str, Any], peer: Peer, scan_sha256: str, sigma: f
     return _best(grid, peer, [[scan["sha256"] for scan in grid["scans"]].index(scan_sha256)], sigma)
 
 
-def tuned_peers(scan_sha256: str) -> tuple[list[VolumeMethod], list[str]]:
-    """The peers that are installed, with their parameters for a scan, and a sentence for each that is not."""
-    grid = committed_grid()
+def tuned_peers(scan_sha256: str, grid: dict[str, Any] | None = None) -> tuple[list[VolumeMethod], list[str]]:
+    """The peers that can run, with their parameters for a scan, and a sentence for each that cannot.
+
+    Parameters
+    ----------
+    scan_sha256
+        Of the scan at hand.
+    grid
+        What `read_grid` returns; the one that comes with the package if left out.
+    """
+    grid = committed_grid() if grid is None else grid
     measured = scan_sha256 in [scan["sha256"] for scan in grid["scans"]]
     methods = []
     for peer in PEERS:
-        if peer.installed:
+        if peer.installed and peer.name in grid["peers"]:
             methods.append(peer.method(partial(choose_parameters, grid, peer, scan_sha256)))
             if measured:
                 own = replace(peer, name=f"{peer.name}, {BEST_HERE}")
@@ -116,7 +151,33 @@ def tuned_peers(scan_sha256: str) -> tuple[list[VolumeMethod], list[str]]:
         for peer in PEERS
         if not peer.installed
     ]
+    skipped += [
+        f"{peer.name} was left out: run 'neural-diffusion tune-volumes' with it to have parameters for it."
+        for peer in PEERS
+        if peer.installed and peer.name not in grid["peers"]
+    ]
     return methods, skipped
+
+
+def _others(grid: dict[str, Any], scan_sha256: str) -> list[int]:
+    scans = enumerate(grid["scans"])
+    return [place for place, scan in scans if scan["sha256"] != scan_sha256 and scan["name"] != TEMPLATE_NAME]
+
+
+def _check_grid(grid: dict[str, Any]) -> None:
+    """An error where it is no grid, or lacks a figure of a peer that is in it."""
+    sigmas = np.array(grid["sigmas"], float)
+    scans = [(scan["name"], scan["sha256"]) for scan in grid["scans"]]
+    peers = [peer for peer in PEERS if peer.name in grid["peers"]]
+    if not peers or not len(sigmas) or not (np.isfinite(sigmas) & (sigmas > 0)).all():
+        raise ValueError("no peer, or no noise level")
+    for peer in peers:
+        entries = grid["peers"][peer.name]
+        figures = np.array([entry["psnr_head_db"] for entry in entries], float)
+        if [entry["parameters"] for entry in entries] != peer.grid():
+            raise ValueError("other parameters than may be chosen")
+        if figures.shape != (len(entries), len(scans), len(sigmas)) or not np.isfinite(figures).all():
+            raise ValueError("figures are missing")
 
 
 def _best(grid: dict[str, Any], peer: Peer, places: list[int], sigma: float) -> Parameters:

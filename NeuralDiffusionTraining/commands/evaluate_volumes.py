@@ -13,6 +13,7 @@ from ..files.command_error import CommandError
 from ..files.result_files import check_is_file, check_outputs, write_json, write_text
 from .engine import chosen_denoiser, settings_of
 from .options import LARGEST_SIGMA, SMALLEST_SIGMA, Device, Iterations, JsonFile, Own, OwnTold, Weights
+from .table_rows import file_sha256
 
 if TYPE_CHECKING:
     from ..benchmark.volumes import CleanVolume
@@ -36,6 +37,13 @@ def evaluate_volumes(
     ] = DenoiseSettings.neighbours,
     slices: Annotated[int, typer.Option(min=0, help="Use only this many middle slices; 0 means all.")] = 0,
     peers: Annotated[bool, typer.Option("--peers/--no-peers", help="Measure the 3-D filters, too.")] = True,
+    peers_tuned: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of 'neural-diffusion tune-volumes' with what the parameters of the 3-D filters are chosen by; "
+            "the one that comes with the package if left out."
+        ),
+    ] = None,
     bm4d: Annotated[bool, typer.Option("--bm4d", help="Measure BM4D, too: minutes a volume, non-commercial.")] = False,
     own: Own = None,
     own_told: OwnTold = None,
@@ -60,7 +68,7 @@ def evaluate_volumes(
     from ..benchmark.volume_bm4d import bm4d as bm4d_method
     from ..benchmark.volume_methods import ours
     from ..benchmark.volume_tables import harm_sentences, loss_sentences, to_csv, to_markdown, to_terminal
-    from ..benchmark.volume_tuning import tuned_peers
+    from ..benchmark.volume_tuning import has_other_scans, read_grid, tuned_peers
     from ..benchmark.volumes import CLINICAL_SIGMAS, VolumeRow, evaluate_volume
     from ..files.terminal import terminal
 
@@ -69,9 +77,18 @@ def evaluate_volumes(
     sigmas = tuple(sigma or CLINICAL_SIGMAS)
     if min(sigmas) < SMALLEST_SIGMA:
         raise CommandError(f"Noise level {min(sigmas):g} is not possible: give {SMALLEST_SIGMA:g} or more.")
-    check_outputs(json_file, csv_file, markdown_file, inputs=[*(scans or []), weights])
+    check_outputs(json_file, csv_file, markdown_file, inputs=[*(scans or []), weights, peers_tuned])
+    if peers_tuned is not None and not peers:
+        raise CommandError("--peers-tuned is about the 3-D filters: leave it out, or leave out --no-peers.")
+    grid, grid_sha256 = (None, None) if peers_tuned is None else (read_grid(peers_tuned), file_sha256(peers_tuned))
     added = own_volume_methods(own or [], own_told or []) + ([bm4d_method()] if bm4d else [])
     clean = read_clean(scans or [], template, slices)
+    for volume in clean:
+        if grid is not None and not has_other_scans(grid, volume.sha256):
+            raise CommandError(
+                f"'{peers_tuned}' was measured on no scan but '{volume.name}' itself, or the template, by which no "
+                "parameters may be chosen for it: run 'neural-diffusion tune-volumes' on other scans, too."
+            )
 
     progress = terminal(stderr=True)
 
@@ -83,7 +100,7 @@ def evaluate_volumes(
     rows: list[VolumeRow] = []
     skipped: list[str] = []
     for volume in clean:
-        others, skipped = tuned_peers(volume.sha256) if peers else ([], [])
+        others, skipped = tuned_peers(volume.sha256, grid) if peers else ([], [])
         rows += evaluate_volume([*ours(denoiser, settings), *others, *added], volume, sigmas, tell)
     console = terminal()
     for drawn in to_terminal(rows):
@@ -99,6 +116,7 @@ def evaluate_volumes(
             "neighbours": neighbours,
             "device": denoiser.device,
             "weights_sha256": denoiser.weights_sha256,
+            "peers_tuned_sha256": grid_sha256,
             "adapted_from_sha256": denoiser.weights_metadata.get("adapted_from_sha256"),
             "skipped": skipped,
             **run_facts(),

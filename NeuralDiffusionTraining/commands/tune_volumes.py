@@ -11,7 +11,12 @@ from ..files.result_files import check_outputs, write_json
 
 
 def tune_volumes(
-    json_file: Annotated[Path, typer.Option("--json", help="Write what was measured to this file.")],
+    json_file: Annotated[
+        Path,
+        typer.Option(
+            "--json", help="Write what was measured to this file; evaluate-volumes takes it as --peers-tuned."
+        ),
+    ],
     scans: Annotated[
         list[Path] | None, typer.Argument(help="Scans to take as clean: NIfTI, NRRD or MetaImage files.")
     ] = None,
@@ -20,8 +25,9 @@ def tune_volumes(
 ) -> None:
     """Measure every peer of evaluate-volumes with every combination of its parameters, on several scans.
 
-    For each scan that it evaluates, evaluate-volumes then takes the parameters that were best on the other scans. Peers
-    whose packages are not installed are left out.
+    Given the file with --peers-tuned, evaluate-volumes takes, for each scan that it evaluates, the parameters that were
+    best on the other scans of the file; without, it uses the file that comes with the package. Peers whose packages are
+    not installed are left out.
     """
 
     from ..benchmark.run_facts import run_facts
