@@ -16,6 +16,9 @@ from ..files.result_files import check_is_file
 from .methods import OWN_GROUP, Method
 from .volume_methods import NoisyVolume, VolumeMethod
 
+# No denoiser brightens a picture so much, but 8-bit grey levels are 255 times as high.
+_FAR_ABOVE = 10.0
+
 Denoise = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """Takes noisy pictures and the noise levels that were added, returns pictures of the same shape."""
 
@@ -100,6 +103,12 @@ def _guarded(name: str, path: Path, function: Callable[..., np.ndarray], told: b
             ) from error
         if pictures.shape != noisy.shape or not np.isfinite(pictures).all():
             raise CommandError(f"Your method '{name}' gave no finite pictures of shape {noisy.shape}: fix it first.")
+        highest, usual = float(np.abs(pictures).max()), float(np.abs(noisy).max())
+        if highest > _FAR_ABOVE * usual:
+            raise CommandError(
+                f"Your method '{name}' gave values up to {highest:.4g} where the noisy ones end at {usual:.4g}: return "
+                "them on the scale that they came in."
+            )
         return pictures
 
     return denoise
