@@ -55,6 +55,9 @@ if [ -n "$RUNS" ]; then
     # Does the lead last when all train six times as long?
     once competitors_24_epochs ablate --data "$data" --output "$RUNS/24-epochs" --of competitors --set epochs=24 \
         --set validate_every=24 --only "Plain U-Net" --only "$control"
+    # Do the parts that cost something in runs so short pay in runs three times as long?
+    once ablation_12_epochs ablate --data "$data" --output "$RUNS/12-epochs" --of design --set epochs=12 \
+        --set validate_every=12 --only "Fixed step sizes" --only "No average of the weights" --only "No bias treatment"
     examples=(
         --trained "Plain U-Net, 4 epochs=$RUNS/plain-u-net/best.ckpt"
         --trained "Original network, $epochs_original of 300 epochs=$RUNS/original-detached/best.ckpt"
@@ -94,6 +97,16 @@ compete() { # noise and split: trains networks for them on one budget, and names
         *) trained+=(--trained "$original detached, short run=$folder/original-network/best.ckpt") ;;
     esac
 }
+
+# How much do equal runs differ? With other threads the rounding is another.
+if [ -n "$RUNS" ]; then
+    for split in original grouped; do
+        name=competitors_mixed_two_threads
+        [ "$split" = original ] || name=competitors_grouped_mixed_two_threads
+        OMP_NUM_THREADS=2 once "$name" ablate --data "$data" --output "$RUNS/two-threads/$split" --of competitors \
+            --noise mixed --set split="$split" --only "Plain U-Net" --only "$control"
+    done
+fi
 
 # The table of every method, for each noise type and split; for mixed noise ours judges the type itself.
 for noise in rician gaussian speckle mixed; do
