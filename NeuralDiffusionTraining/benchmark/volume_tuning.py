@@ -3,8 +3,8 @@
 A scan's parameters are those with the best mean PSNR over the *other* scans that were measured, at the nearest noise
 level: no peer is tuned on what it is judged by. The template does not count among the others, because a mean of 152
 heads is far smoother than a scan and would make every peer smooth too much. Where the scan itself was measured, each
-peer gets a second row with the parameters that were best on this very scan: more than any user could know, and the
-most that the filter has to give.
+peer gets a second row with the parameters that were best on some slices of this very scan, under another draw of the
+noise: more than any user could know, and nearly the most that the filter has to give.
 """
 
 from __future__ import annotations
