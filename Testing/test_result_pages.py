@@ -172,6 +172,38 @@ def test_pages_say_how_far_the_ablations_of_both_splits_agree(results, words):
     assert f"the same within {largest:.2f} dB" in words
 
 
+def test_pages_say_what_parts_cost_in_short_runs_and_in_longer_ones(results, words):
+    def without(name, part):
+        rows = {(row["variant"], row["refined"]): row for row in table(results, name)["rows"]}
+        alone = rows["Full", False]["psnr_db"]["mean"] - rows[part, False]["psnr_db"]["mean"]
+        return rows[part, True], rows["Full", True], alone
+
+    parts = ("Loss of the result alone", "Single scale", "No bias treatment")
+    costs, alone = zip(
+        *((row["difference_psnr_db"]["mean"], lost) for row, _, lost in (without("ablation", part) for part in parts)),
+        strict=True,
+    )
+    stated = "({:.2f} dB here), several scales ({:.2f} dB) and the bias treatment ({:.2f} dB here"
+    assert stated.format(*costs) in words
+    assert "which has {:.2f}, {:.2f} and {:.2f} dB less without them".format(*alone) in words
+    grouped = without("ablation_grouped", "No bias treatment")[0]["difference_psnr_db"]
+    assert grouped["low"] < 0 < grouped["high"]
+    for part in ("Fixed step sizes", "No average of the weights"):
+        for name in ("ablation", "ablation_grouped"):
+            row, full, lost = without(name, part)
+            assert lost < 0
+            assert row["psnr_db"]["mean"] > full["psnr_db"]["mean"]
+            assert row["ssim"]["mean"] > full["ssim"]["mean"]
+            assert row["edge_mse"]["mean"] < full["edge_mse"]["mean"]
+    fixed = without("ablation_12_epochs", "Fixed step sizes")[0]["difference_psnr_db"]
+    assert (
+        "(fixed ones: {:+.2f} dB, {:.2f} to {:+.2f})".format(*(fixed[end] for end in ("mean", "low", "high"))) in words
+    )
+    bias = without("ablation_12_epochs", "No bias treatment")[0]["difference_psnr_db"]
+    assert "full network {:.2f} dB ({:.2f} to {:.2f})".format(*(bias[end] for end in ("mean", "low", "high"))) in words
+    assert without("ablation_12_epochs", "No average of the weights")[0]["difference_psnr_db"]["mean"] < 0
+
+
 def test_pages_say_what_other_optimisers_bring(results, words):
     rows = [row for row in table(results, "optimisers")["rows"] if row["refined"]]
     best = {
