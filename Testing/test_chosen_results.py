@@ -10,7 +10,7 @@ from sample_results import write_results
 from NeuralDiffusionLib.engine.weights import load_weights
 from NeuralDiffusionTraining.data.splits import COMMITTED, read_split
 from NeuralDiffusionTraining.reporting.readme_figures import BLOCKS, with_figures
-from NeuralDiffusionTraining.reporting.result_tables import published
+from NeuralDiffusionTraining.reporting.result_tables import ablation_title, published
 from NeuralDiffusionTraining.reporting.results import read_results
 
 WHOLE = len(read_split(COMMITTED / "original.json").test)
@@ -91,3 +91,18 @@ def test_what_was_published_stands_beside_the_whole_test_part_only(folder, slice
     for name in ("comparison", "headline"):
         assert ("Original network, as published" in block(folder, name)) == shown
     assert bool(published(content)) == shown
+
+
+@pytest.mark.parametrize(
+    ("noise", "words"),
+    [
+        ("rician", "original split, Rician noise."),
+        ("speckle", "original split, speckle."),
+        ("mixed", "original split, mixed noise, type not told."),
+    ],
+)
+def test_equal_runs_are_told_apart_by_their_threads_and_noise_is_named_as_in_a_sentence(noise, words):
+    content = {"epochs": 4, "slices": 450, "split": "original", "noise": noise}
+    assert ablation_title({**content, "threads": 1}).endswith(words)
+    assert "on the same data, then measured" in ablation_title({**content, "threads": 1})
+    assert "on the same data, with 2 threads, then measured" in ablation_title({**content, "threads": 2})

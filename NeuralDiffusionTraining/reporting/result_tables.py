@@ -22,6 +22,12 @@ _CONTRASTS, _RADII = (3, 1), (1, 2, 4)
 _PUBLISHED_SLICES = 450
 """All test slices of the original split, on which `ORIGINAL_ROWS` were measured."""
 _TITLES = {"rician": "Rician", "gaussian": "Gaussian", "speckle": "Speckle", "mixed": "Mixed, type not told"}
+_IN_WORDS = {
+    "rician": "Rician noise",
+    "gaussian": "Gaussian noise",
+    "speckle": "speckle",
+    "mixed": "mixed noise, type not told",
+}
 
 
 def table(headings: Sequence[str], lines: Sequence[Sequence[str]], words: int = 1) -> str:
@@ -119,7 +125,8 @@ def evaluation_title(content: dict[str, Any]) -> str:
     settings = [f"{content[name]} {name}" for name, usual in DEFAULTS.items() if content[name] != usual]
     settings += ["float32"] if content["precision"] == "float32" else []
     settings += [f"draw {content['draw']} of the noise"] if content.get("draw") else []
-    words = [f"{_TITLES[content['noise']]} noise", level_in_words(content["sigma"]), *settings]
+    noise = _IN_WORDS[content["noise"]]
+    words = [f"{noise[0].upper()}{noise[1:]}", level_in_words(content["sigma"]), *settings]
     return f"{', '.join(words)}: {content['slices']} {content['part']} slices, {content['split']} split"
 
 
@@ -203,10 +210,12 @@ def ablation_table(result: Result) -> str:
 def ablation_title(content: dict[str, Any]) -> str:
     """In words, what an ablation is of."""
     seed = f" with seed {content['seed']}" if content.get("seed") else ""
+    # Rounding differs with them, and so does what equal runs come to.
+    threads = f", with {content['threads']} threads" if content.get("threads", 1) > 1 else ""
     return (
-        f"Every network trained {content['epochs']} epochs{seed} on the same data, then measured on "
+        f"Every network trained {content['epochs']} epochs{seed} on the same data{threads}, then measured on "
         f"{content['slices']} test slices of the {content['split']} split, "
-        f"{_TITLES[content.get('noise', 'rician')]} noise."
+        f"{_IN_WORDS[content.get('noise', 'rician')]}."
     )
 
 
