@@ -1,4 +1,4 @@
-"""The trainer on a handful of generated slices: it learns, survives a kill, and shares its work out."""
+"""The trainer on a handful of generated slices: what it writes and says, and what it goes on from."""
 
 from __future__ import annotations
 
@@ -6,113 +6,22 @@ import os
 import pty
 import re
 import shutil
-import signal
-import socket
 import subprocess
-import sys
-from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
+from batch_runs import run_here
 from shell import command, environment, rest, run
-from training_slices import make_slices
+from small_runs import SMALL, arguments, assert_same_weights, weights_of
 
 from NeuralDiffusionTraining.files.command_error import CommandError
-from NeuralDiffusionTraining.files.folder_lock import alone_in
 from NeuralDiffusionTraining.networks.checkpoints import load_trained
 from NeuralDiffusionTraining.training.config import parse_settings, read_config
 from NeuralDiffusionTraining.training.denoising_task import DenoisingTask
 from NeuralDiffusionTraining.training.run import RunSite, run_training
 
-pytest_plugins = ("small_disk",)
-
-SMALL = (
-    "limit=8",
-    "batch_size=4",
-    "precision=32-true",
-    "validate_every=1",
-    "sampling.crop=32",
-    "sampling.iterations=2",
-)
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    make_slices(folder)
-    return folder
-
-
-def arguments(data: Path, output: Path, *more: str) -> list[str]:
-    settings = [word for setting in (*SMALL, *more) for word in ("--set", setting)]
-    return [
-        "train", "--data", str(data), "--split", str(data / "original.json"), "--output", str(output),
-        "--device", "cpu", *settings,
-    ]  # fmt: skip
-
-
-def weights_of(folder: Path, name: str = "last.ckpt") -> dict[str, torch.Tensor]:
-    return torch.load(folder / name, weights_only=True)["state_dict"]
-
-
-def assert_same_weights(one: Path, other: Path, tolerance: float = 0.0, name: str = "last.ckpt") -> None:
-    first, second = weights_of(one, name), weights_of(other, name)
-    assert first.keys() == second.keys()
-    for name, tensor in first.items():
-        torch.testing.assert_close(second[name], tensor, atol=tolerance, rtol=0)
-
-
-@pytest.fixture(scope="module")
-def whole_run(data, tmp_path_factory) -> Path:
-    """A run of three epochs that nobody disturbs."""
-    output = tmp_path_factory.mktemp("whole") / "run"
-    done = run(*arguments(data, output, "epochs=3"))
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == f"The best weights are in {output / 'best.ckpt'}."
-    return output
-
-
-KILLED = """
-import os, signal, sys
-from NeuralDiffusionLib import whole_files
-from NeuralDiffusionTraining.cli import main
-from NeuralDiffusionTraining.training.denoising_task import DenoisingTask
-flush, step = whole_files._flush_to_disk, DenoisingTask.training_step
-moment, left = sys.argv.pop(1), int(sys.argv.pop(1))
-def die():
-    os.kill(os.getpid(), signal.SIGKILL)
-def killed_in_write(path):
-    global left
-    left -= path.suffix == ".ckpt"
-    return flush(path) if left else die()
-def killed_in_step(task, *batch):
-    return die() if task.global_step == left else step(task, *batch)
-if moment == "write":
-    whole_files._flush_to_disk = killed_in_write
-else:
-    DenoisingTask.training_step = killed_in_step
-main()
-"""
-"""The command line, killed when it writes a checkpoint for the n-th time: all is written then, but not in its place. Or
-killed in its n-th step."""
-
-
-@pytest.mark.parametrize(("moment", "number"), [("write", 1), ("write", 2), ("write", 4), ("step", 3)])
-def test_a_run_that_was_killed_ends_with_the_weights_of_an_unbroken_one(data, tmp_path, whole_run, moment, number):
-    output = tmp_path / "run"
-    program = [sys.executable, "-c", KILLED, moment, str(number), *arguments(data, output, "epochs=3")]
-    killed = subprocess.run(program, env=environment(), check=False)
-    assert killed.returncode == -signal.SIGKILL
-    assert len(list(output.glob(".unfinished-*"))) == (moment == "write")
-    assert ((output / "best.ckpt").exists(), (output / "last.ckpt").exists()) == (number > 1, number > 2)
-    resumed = run(*arguments(data, output, "epochs=3"))
-    assert resumed.returncode == 0, resumed.stderr
-    for name in ("last.ckpt", "best.ckpt"):
-        assert_same_weights(whole_run, output, name=name)
-    pd.testing.assert_frame_equal(pd.read_csv(output / "curves.csv"), pd.read_csv(whole_run / "curves.csv"))
-    assert not list(output.glob(".unfinished-*"))
+pytest_plugins = ("small_run_fixtures",)
 
 
 def test_one_bar_shows_loss_psnr_and_time_left_on_a_terminal(data, tmp_path):
@@ -127,15 +36,6 @@ def test_one_bar_shows_loss_psnr_and_time_left_on_a_terminal(data, tmp_path):
     shown = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", rest(terminal).decode())
     assert process.wait() == 0, shown
     assert re.search(r"Epoch 2 of 2 ━+ 4/4 loss \d\.\d{3}  PSNR \d+\.\d\d dB time left \d:\d\d:\d\d", shown), shown
-
-
-def test_a_full_disk_ends_a_run_with_one_sentence_and_no_half_of_a_checkpoint(data, small_disk):
-    done = run(*arguments(data, small_disk / "run", "epochs=1"))
-    assert done.returncode == 2, done.stderr
-    assert "No space left on device" in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
-    left = [path.name for path in (small_disk / "run").rglob("*")]
-    assert not [name for name in left if name.endswith(".ckpt") or name.startswith(".unfinished")]
 
 
 def test_the_default_batch_needs_less_than_four_gigabytes(data, tmp_path):
@@ -153,57 +53,14 @@ def test_pictures_that_are_missing_or_broken_are_named_before_a_run_begins(data,
     broken = folder / "yes" / "yes3.jpg"
     broken.write_bytes(broken.read_bytes()[:500])
     split = ("--split", data / "original.json", "--set", "limit=0")
-    refusal = run(*arguments(folder, tmp_path / "run"), *split)
-    assert (refusal.returncode, len(refusal.stderr.strip().splitlines())) == (2, 1)
-    assert f"Picture '{broken}' cannot be read" in refusal.stderr
+    refusal = run_here(*arguments(folder, tmp_path / "run"), *split)
+    assert (refusal.status, len(refusal.err.strip().splitlines())) == (2, 1)
+    assert f"Picture '{broken}' cannot be read" in refusal.err
     shutil.rmtree(folder / "no")
-    refusal = run(*arguments(folder, tmp_path / "run"), *split)
-    assert (refusal.returncode, len(refusal.stderr.strip().splitlines())) == (2, 1)
-    assert f"Data folder '{folder}' lacks" in refusal.stderr
+    refusal = run_here(*arguments(folder, tmp_path / "run"), *split)
+    assert (refusal.status, len(refusal.err.strip().splitlines())) == (2, 1)
+    assert f"Data folder '{folder}' lacks" in refusal.err
     assert not (tmp_path / "run").exists()
-
-
-def test_two_processes_take_the_steps_of_one_with_the_same_total_batch(data, tmp_path, whole_run):
-    output = tmp_path / "run"
-    shared = run(*arguments(data, output, "epochs=3"), "--devices", 2, "--num-nodes", 1)
-    assert shared.returncode == 0, shared.stderr
-    one, two = (pd.read_csv(folder / "curves.csv") for folder in (whole_run, output))
-    np.testing.assert_allclose(two["loss"], one["loss"], rtol=1e-3)
-    np.testing.assert_allclose(two["psnr"], one["psnr"], atol=0.02)
-    assert_same_weights(whole_run, output, tolerance=2e-3)
-
-
-def test_two_machines_take_the_steps_of_one_in_one_folder(data, tmp_path, whole_run):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
-    machines = [
-        subprocess.Popen(
-            command(*arguments(data, tmp_path / "run", "epochs=3"), "--num-nodes", 2),
-            env=environment() | address | {"NODE_RANK": str(number)},
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-        )
-        for number in (0, 1)
-    ]
-    try:
-        said = [machine.communicate(timeout=180)[1] for machine in machines]
-    finally:
-        for machine in machines:
-            machine.kill()
-    assert [machine.returncode for machine in machines] == [0, 0], said
-    assert_same_weights(whole_run, tmp_path / "run", tolerance=2e-3)
-
-
-def test_a_second_run_into_the_same_folder_is_refused(data, tmp_path):
-    with alone_in(tmp_path, print):
-        before = sorted(tmp_path.rglob("*"))
-        refusal = run(*arguments(data, tmp_path, "epochs=1"))
-        assert sorted(tmp_path.rglob("*")) == before
-    assert (refusal.returncode, refusal.stdout) == (2, "")
-    assert refusal.stderr == (
-        f"Another run is writing into {tmp_path}: wait until it has ended, or choose another folder.\n"
-    )
 
 
 def test_a_run_leaves_curves_as_table_picture_and_for_tensorboard(whole_run):
@@ -216,10 +73,10 @@ def test_a_run_leaves_curves_as_table_picture_and_for_tensorboard(whole_run):
 
 def test_going_on_with_other_options_is_refused_and_changes_nothing(data, whole_run):
     before = weights_of(whole_run)
-    refusal = run(*arguments(data, whole_run, "epochs=3", "loss.psnr=0"))
-    assert refusal.returncode == 2
-    assert "loss.psnr 0.6, not 0.0" in refusal.stderr
-    assert len(refusal.stderr.strip().splitlines()) == 1
+    refusal = run_here(*arguments(data, whole_run, "epochs=3", "loss.psnr=0"))
+    assert refusal.status == 2
+    assert "loss.psnr 0.6, not 0.0" in refusal.err
+    assert len(refusal.err.strip().splitlines()) == 1
     assert all(torch.equal(before[name], tensor) for name, tensor in weights_of(whole_run).items())
 
 
@@ -296,9 +153,9 @@ def test_a_run_does_not_start_from_a_checkpoint_with_half_a_part(data, tmp_path,
     del damaged["state_dict"]["network.guidance.context.smallest.0.first.weight"]
     del damaged["state_dict"]["network.step_logits"]
     torch.save(damaged, tmp_path / "damaged.ckpt")
-    refusal = run(*arguments(data, tmp_path / "run", "epochs=1"), "--init", str(tmp_path / "damaged.ckpt"))
-    assert refusal.returncode == 2
-    assert "damaged.ckpt' was not written by this version's train command" in refusal.stderr
+    refusal = run_here(*arguments(data, tmp_path / "run", "epochs=1"), "--init", str(tmp_path / "damaged.ckpt"))
+    assert refusal.status == 2
+    assert "damaged.ckpt' was not written by this version's train command" in refusal.err
 
 
 @pytest.mark.parametrize("damage", [lambda file: file[: len(file) // 2], lambda file: file.replace(b"PK", b"KP")])
@@ -324,8 +181,8 @@ def test_a_damaged_checkpoint_is_refused(tmp_path, whole_run, damage):
     ],
 )
 def test_bad_input_ends_with_status_two_and_one_sentence(data, tmp_path, more, words):
-    refusal = run(*arguments(data, tmp_path / "output"), *more)
-    assert refusal.returncode == 2, refusal.stderr
-    assert words in refusal.stderr
-    assert len(refusal.stderr.strip().splitlines()) == 1
+    refusal = run_here(*arguments(data, tmp_path / "output"), *more)
+    assert refusal.status == 2, refusal.err
+    assert words in refusal.err
+    assert len(refusal.err.strip().splitlines()) == 1
     assert not (tmp_path / "output").exists()
