@@ -28,6 +28,16 @@ def add(scan, add_scan):
     return add
 
 
+@pytest.fixture
+def widget(scan, open_panel):
+    """The panel with an output, quick to denoise."""
+    widget = open_panel()
+    node = parameters(widget)
+    node.inputVolume, node.iterations = scan, 1
+    node.outputVolume = add_like("Output", slicer.util.arrayFromVolume(scan), scan)
+    return widget
+
+
 @pytest.mark.parametrize("choice", SELECTORS)
 @pytest.mark.parametrize("how", ["by script", "in the selector"])
 def test_its_neighbour_is_not_chosen(add, open_panel, scene, choice, how):
@@ -45,11 +55,8 @@ def test_its_neighbour_is_not_chosen(add, open_panel, scene, choice, how):
     assert None not in (before.GetScene(), after.GetScene())
 
 
-def test_the_next_run_leaves_other_volumes_alone(scan, add_scan, open_panel, scene):
-    widget = open_panel()
+def test_the_next_run_leaves_other_volumes_alone(widget, add_scan, scene):
     node = parameters(widget)
-    node.inputVolume, node.iterations = scan, 1
-    node.outputVolume = add_like("Output", slicer.util.arrayFromVolume(scan), scan)
     other = add_scan("Other patient")
     voxels = slicer.util.arrayFromVolume(other).copy()
     scene.RemoveNode(node.outputVolume)
@@ -66,11 +73,8 @@ def test_a_mask_that_is_gone_is_told(add, open_panel, scene):
     assert widget.ui.statusLabel.text == "'Left' was deleted: without a mask the whole volume is denoised."
 
 
-def test_an_output_that_was_chosen_after_the_first_was_deleted_stays_chosen(scan, add_scan, open_panel, scene):
-    widget = open_panel()
+def test_an_output_that_was_chosen_after_the_first_was_deleted_stays_chosen(widget, add_scan, scene):
     node = parameters(widget)
-    node.inputVolume, node.iterations = scan, 1
-    node.outputVolume = add_like("Output", slicer.util.arrayFromVolume(scan), scan)
     other = add_scan("Other")
     widget.ui.applyButton.click()
     scene.RemoveNode(node.outputVolume)

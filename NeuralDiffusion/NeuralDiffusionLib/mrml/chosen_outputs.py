@@ -33,8 +33,7 @@ class ChosenOutputs:
         """
         former, volume = node.conductionVolume, node.inputVolume
         known = self._of.get(volume.GetID())
-        for name in _OUTPUTS:
-            if known is not None:
-                setattr(node, name, known[name] and volume.GetScene().GetNodeByID(known[name]))
+        for name, chosen in (known or {}).items():
+            setattr(node, name, chosen and volume.GetScene().GetNodeByID(chosen))
         node.keepResultsOfOtherInputs()
         return former if known is None and node.conductionVolume is None else None

@@ -15,7 +15,7 @@ from vtk.util.numpy_support import vtk_to_numpy
 from ..background import IsCancelled, ReportProgress
 from ..engine.slice_planes import acquisition_axis
 from ..errors import InvalidVolumeError
-from .filtered import Filter, Filtered, MadeOf, checksum, find_filtered, is_up_to_date, store_filtered
+from .filtered import Filter, Filtered, MadeOf, find_filtered, is_up_to_date, store_filtered
 from .mask import mask_of_segmentation
 from .new_volume import scene_of
 from .place import VolumePlace
@@ -208,9 +208,7 @@ class Comparison:
         if reference is not None:
             wanted = read_reference(reference, compared, axis)
             inside = None if mask is None else mask_of_segmentation(mask, input_volume)
-        self._made_of = MadeOf(
-            checksum(voxels[0], spacing, sigma, axis), checksum(voxels[0]), frame_shown_in(input_volume)
-        )
+        self._made_of = MadeOf.of(voxels[0], (spacing, sigma, axis), frame_shown_in(input_volume))
         filtered = find_filtered(input_volume)
         current = len(filtered) == len(Filter) and all(
             is_up_to_date(volume, input_volume, self._made_of.all) for volume in filtered.values()

@@ -49,6 +49,12 @@ class MadeOf(NamedTuple):
     voxels: str
     frame: str | None
 
+    @classmethod
+    def of(cls, voxels: np.ndarray, parameters: tuple, frame: str | None) -> MadeOf:
+        """Read the voxels once for both checksums."""
+        read = _read(voxels)
+        return cls(_digits(read, parameters), _digits(read), frame)
+
 
 def find_filtered(input_volume: slicer.vtkMRMLScalarVolumeNode) -> Filtered:
     """Return the volumes of the scene that the filters made of an input, also after the scene was saved and loaded.
@@ -72,7 +78,7 @@ def is_up_to_date(
     volume, input_volume
         As from `find_filtered`.
     of
-        `checksum` of what the filter would be given.
+        `MadeOf.all` of what the filter would be given.
     """
     if volume.GetImageData() is None or not lie_voxel_on_voxel(volume, input_volume):
         return False
@@ -100,9 +106,17 @@ class CurrentInput:
         return all(volume.GetAttribute(_VOXELS) == self._checksum for volume in filtered.values())
 
 
-def checksum(voxels: np.ndarray, *parameters: object) -> str:
-    """Return eight digits that change when voxels or parameters do."""
-    return f"{zlib.crc32(repr(parameters).encode(), zlib.crc32(np.ascontiguousarray(voxels))):08x}"
+def checksum(voxels: np.ndarray) -> str:
+    """Return eight digits that change when voxels do."""
+    return _digits(_read(voxels))
+
+
+def _read(voxels: np.ndarray) -> int:
+    return zlib.crc32(np.ascontiguousarray(voxels))
+
+
+def _digits(read: int, parameters: tuple = ()) -> str:
+    return f"{zlib.crc32(repr(parameters).encode(), read):08x}"
 
 
 def store_filtered(
