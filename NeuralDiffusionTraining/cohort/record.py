@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from NeuralDiffusionLib import DenoiseResult, DenoiseSettings, __version__
-from NeuralDiffusionLib.file_names import check_no_pipe
 from NeuralDiffusionLib.image_headers import files_of
 
+from ..files.checksum import sha256_of
 from ..files.result_files import read_json
 from .scans import CohortScan
 
 RECORD = "NeuralDiffusion"
 # By axis of an array (slices, rows, columns).
 _VOXEL_AXES = "kji"
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -53,18 +51,6 @@ class Order:
         content["slice_axis"] = "auto" if axis is None else _VOXEL_AXES[axis]
         # As they come back from a file: lists for tuples.
         return json.loads(json.dumps(content))
-
-
-def sha256_of(*files: Path) -> str:
-    """SHA-256 of the content of files, one after the other; raises OSError if one cannot be read, or is a pipe."""
-    digest = hashlib.sha256()
-    for path in files:
-        # Whoever reads a pipe that nobody writes into waits for ever.
-        check_no_pipe(path)
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-    return digest.hexdigest()
 
 
 def read_record(sidecar: Path) -> dict[str, Any] | None:

@@ -13,12 +13,13 @@ from NeuralDiffusionLib import Denoiser, DeviceError, WeightsError
 from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS
 from NeuralDiffusionLib.image_headers import files_of
 
+from ..files.checksum import sha256_of
 from ..files.command_error import CommandError
 from ..files.image_files import check_target, scalar_type_in, write_denoised
 from ..files.result_files import make_folder
 from ..files.scan_denoising import naming, read_source, with_slice_axis, with_warnings, write_scan_files
 from .outcome import Outcome
-from .record import Order, is_done, is_of_a_run, read_record, sha256_of, sidecar_text
+from .record import Order, is_done, is_of_a_run, read_record, sidecar_text
 from .scans import CohortScan, sidecar_of
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..files.checksum import sha256_of
 from ..files.command_error import CommandError
 from ..files.result_files import check_is_file
 
@@ -77,7 +77,7 @@ def file_sha256(path: Path | None) -> str | None:
         If it cannot be read.
     """
     try:
-        return None if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
+        return None if path is None else sha256_of(path)
     except OSError as error:
         raise CommandError(f"'{path}' cannot be read ({error.strerror}): give another file.") from error
 
