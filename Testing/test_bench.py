@@ -9,10 +9,12 @@ import time
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import torch
 from shell import run
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
+from NeuralDiffusionLib.classical_filters import gradient_anisotropic_diffusion
 from NeuralDiffusionTraining.networks.unet import PlainUNet
 from NeuralDiffusionTraining.reporting.readme_figures import with_figures
 from NeuralDiffusionTraining.reporting.results import read_results
@@ -181,6 +183,14 @@ def test_every_filter_takes_noise_away(clean, noisy):
     for subject in classical()[0]:
         if "ANTs" not in subject.name:
             assert np.mean((subject.run(noisy) - clean.voxels)[clean.inside] ** 2) < error, subject.name
+
+
+def test_filters_have_the_defaults_of_the_programs_that_they_are_named_after(noisy):
+    filters = {subject.name: subject.run(noisy) for subject in classical()[0] if "defaults" in subject.name}
+    slicers = gradient_anisotropic_diffusion(noisy, (1.0, 1.0, 1.0))
+    simple_itks = sitk.GetArrayFromImage(sitk.CurvatureAnisotropicDiffusion(sitk.GetImageFromArray(noisy)))
+    np.testing.assert_array_equal(filters["Gradient anisotropic diffusion, Slicer's defaults"], slicers)
+    np.testing.assert_array_equal(filters["Curvature anisotropic diffusion, SimpleITK's defaults"], simple_itks)
 
 
 def test_the_command_writes_what_it_prints(tmp_path):

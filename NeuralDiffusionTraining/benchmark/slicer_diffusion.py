@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-# Defaults of Slicer's module "Gradient Anisotropic Diffusion": conductance 1, 5 iterations, time step 0.0625.
-ITERATIONS = 5
+from NeuralDiffusionLib.classical_filters import ITERATIONS
+
 _CONSTRUCTOR = "_ZN45vtkITKGradientAnisotropicDiffusionImageFilter3NewEv"
 
 
@@ -40,8 +40,8 @@ def slicer_gradient_diffusion(picture: np.ndarray) -> np.ndarray:
 
     The module itself, a program of its own, is not in the wheel, but vtkITKGradientAnisotropicDiffusionImageFilter is,
     which wraps the same ITK filter. Its Python wrapping lacks the constructor and the methods that set parameters, so
-    it is made through its C++ constructor and keeps its defaults: conductance 1, time step 0.0625, one iteration. Five
-    runs are therefore the five iterations of the module.
+    it is made through its C++ constructor and keeps its defaults, which are the conductance and the time step of the
+    module, and one iteration. As many runs as the module has iterations are therefore those of the module.
 
     Parameters
     ----------

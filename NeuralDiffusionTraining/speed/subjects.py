@@ -13,8 +13,8 @@ from skimage.restoration import denoise_nl_means, denoise_tv_chambolle, estimate
 from torch import nn
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
+from NeuralDiffusionLib.classical_filters import CONDUCTANCE, ITERATIONS, TIME_STEP
 
-_TIME_STEP = 0.0625
 _LONG = 16
 _BM3D_SLICES = 4
 _ANTS_SLICES = 24
@@ -99,17 +99,17 @@ def classical() -> tuple[list[Subject], list[str]]:
     return subjects, skipped
 
 
-def gradient_diffusion(noisy: np.ndarray, iterations: int = 5) -> np.ndarray:
-    """The ITK filter of Slicer's module Gradient Anisotropic Diffusion, its conductance 1, time step and iterations."""
+def gradient_diffusion(noisy: np.ndarray, iterations: int = ITERATIONS) -> np.ndarray:
+    """The ITK filter of Slicer's module Gradient Anisotropic Diffusion with its conductance and time step."""
     image = sitk.GetImageFromArray(noisy)
-    smooth = sitk.GradientAnisotropicDiffusion(image, _TIME_STEP, 1.0, 1, iterations)
+    smooth = sitk.GradientAnisotropicDiffusion(image, TIME_STEP, CONDUCTANCE, 1, iterations)
     return sitk.GetArrayFromImage(smooth)
 
 
 def curvature_diffusion(noisy: np.ndarray, iterations: int = 5) -> np.ndarray:
-    """SimpleITK's curvature anisotropic diffusion with its default conductance 3 and time step."""
+    """SimpleITK's curvature anisotropic diffusion with its default conductance and time step."""
     image = sitk.GetImageFromArray(noisy)
-    return sitk.GetArrayFromImage(sitk.CurvatureAnisotropicDiffusion(image, _TIME_STEP, 3.0, 1, iterations))
+    return sitk.GetArrayFromImage(sitk.CurvatureAnisotropicDiffusion(image, numberOfIterations=iterations))
 
 
 def non_local_means(picture: np.ndarray) -> np.ndarray:
