@@ -143,6 +143,31 @@ def test_ablation_checks_and_volumes_are_shown(results, folder):
     assert cells(block(results, "volumes"), "Neural Diffusion")[1:] == ["estimated", "33.25", "33.25", "never"]
 
 
+def test_checks_show_false_lesions_minus_ours_where_the_file_has_them(folder, tmp_path):
+    content = json.loads((folder / "checks.json").read_text())
+    ours = "Neural Diffusion, 8 neighbours"
+    place = {"method": "Noisy input", "radius_px": 2, "cnr": 1.0}.items()
+    row = next(row for row in content["false_lesions"] if place <= row.items())
+    mean, low, high = (row["difference_per_slice"][end] for end in ("mean", "low", "high"))
+    with_differences = block(read_results(folder), "checks")
+
+    for part in ("lesions", "false_lesions", "envelope"):
+        for one in content[part]:
+            for name in [name for name in one if name.startswith("difference")]:
+                del one[name]
+    (tmp_path / "checks.json").write_text(json.dumps(content))
+    without = block(read_results(tmp_path), "checks")
+
+    headings = cells(with_differences, "Method")
+    column = headings.index("false ones minus ours (95 % CI)")
+    assert headings[column - 1] == "false ones a slice"
+    assert cells(with_differences, "Noisy input")[column] == f"{mean:+.2f} ({low:+.2f} to {high:+.2f})"
+    assert cells(with_differences, ours)[column] == "0"
+    for first in ("Method", "Noisy input", ours):
+        line = cells(with_differences, first)
+        assert cells(without, first) == line[:column] + line[column + 1 :]
+
+
 def test_ablations_of_the_grouped_split_of_other_noise_seeds_and_of_optimisers_are_left_to_the_report(tmp_path):
     write_results(tmp_path, load_weights().sha256)
     before = block(read_results(tmp_path), "ablation")

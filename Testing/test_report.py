@@ -184,8 +184,13 @@ MADE = '"command": "x", "slices": 1, "split": "original", '
             '{"kind": "sweep", ' + MADE + '"cells": [{"noise": "pink"}]}',
             r"lacks a sound 'cells\.0\.noise'",
         ),
+        (
+            '{"kind": "checks", ' + MADE + '"lesions": [], "envelope": [], "false_lesions": [{"method": "x", '
+            '"radius_px": 2, "cnr": 1.0, "per_slice": {"mean": 1.0}, "difference_per_slice": {"mean": 0.5}}]}',
+            r"lacks a sound 'false_lesions\.0\.difference_per_slice\.low'",
+        ),
     ],
-    ids=["cut off", "nested deeply", "old", "empty", "empty row", "no rows", "empty bench", "unknown noise"],
+    ids=["cut off", "nested deeply", "old", "empty", "empty row", "no rows", "empty bench", "unknown noise", "no end"],
 )
 def test_a_file_that_cannot_be_used_is_refused_by_name(tmp_path, text, sentence):
     (tmp_path / "rician.json").write_text(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,6 +71,30 @@ class GroupBootstrap:
             # A quantile that is one of the values: between two infinities nothing can be interpolated.
             low, high = map(float, np.quantile(means, (tail, 1 - tail), method="inverted_cdf"))
         return Interval(mean, low, high, int(infinite.sum()), finite_mean)
+
+    def intervals(
+        self, figures: Mapping[str, np.ndarray], reference: Mapping[str, np.ndarray] | None = None
+    ) -> dict[str, dict[str, float | int]]:
+        """Intervals of several figures and of their paired differences, for JSON.
+
+        Parameters
+        ----------
+        figures
+            The values of each, (slices,).
+        reference
+            The same figures of the row to compare with; ``None`` if there is none.
+
+        Returns
+        -------
+        dict
+            `Interval.as_dict` by the name of the figure and, where there is a reference, by "difference_<name>".
+        """
+        stated = {name: self.interval(values).as_dict() for name, values in figures.items()}
+        if reference is not None:
+            for name, values in figures.items():
+                difference = paired_difference(values, reference[name])
+                stated[f"difference_{name}"] = self.interval(difference).as_dict()
+        return stated
 
     def _resampled_means(self, values: np.ndarray, known: np.ndarray, infinite: np.ndarray) -> np.ndarray:
         sums = self._weights @ np.where(known & ~infinite, values, 0)

@@ -10,7 +10,7 @@ import numpy as np
 from ..data.corruption import benchmark_corruption
 from ..files.command_error import CommandError
 from .cost import seconds_per_slice
-from .methods import INPUT_GROUP, NOISY_INPUT, OUR_GROUP, Method, check_names
+from .methods import INPUT_GROUP, NOISY_INPUT, Method, check_names, reference_of
 from .metrics import FIGURES, head_masks, measure_all
 
 _CHUNK = 32
@@ -28,9 +28,9 @@ class Measurement:
     seconds_per_slice: float | None
     sigma_error: float | None = None
 
-    def figure(self, name: str) -> np.ndarray:
-        """One figure of every slice, (slices,); `name` is one of `FIGURES`."""
-        return self.figures[:, FIGURES.index(name)]
+    def by_name(self) -> dict[str, np.ndarray]:
+        """Each of `FIGURES` of every slice, (slices,)."""
+        return dict(zip(FIGURES, self.figures.T, strict=True))
 
 
 @dataclass(frozen=True)
@@ -104,9 +104,8 @@ def evaluate(
         seconds = None if method.group == INPUT_GROUP else seconds_per_slice(method, noisy, _told(method, levels))
         error = errors[method.estimate] if method.estimate is not None else None
         rows.append(Measurement(method, measure_all(pictures, clean, heads), seconds, error))
-    reference = next((row for row in rows if row.method.group == OUR_GROUP), None)
     groups = np.arange(len(clean)) if groups is None else np.asarray(groups)
-    return Results(tuple(rows), groups, levels, reference)
+    return Results(tuple(rows), groups, levels, reference_of(methods, rows))
 
 
 def run_method(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,20 @@ from .bootstrap import GroupBootstrap
 from .envelope import WINDOWS, envelope_shares
 from .evaluation import corrupt_all, run_method
 from .lesions import CNRS, RADII, Lesion, false_lesions, place_lesions, recovered_contrast, with_lesions
-from .methods import Method
+from .methods import Method, reference_of
 from .metrics import head_masks
 
 _SEED = 43
 RUNS = 1 + len(CNRS)
 """Times that every method denoises every slice."""
+
+
+@dataclass(frozen=True)
+class _Row:
+    """What a row of a table is of, as JSON shall say it, and its figures of every slice, (slices,) each."""
+
+    of: dict[str, Any]
+    figures: dict[str, np.ndarray]
 
 
 def check_fidelity(
@@ -33,7 +42,7 @@ def check_fidelity(
     Parameters
     ----------
     methods
-        What to check.
+        What to check. The first one of the group "ours", if any, is the reference of the others.
     clean
         (slices, rows, columns), float32 in [0, 1].
     noise
@@ -48,9 +57,10 @@ def check_fidelity(
     Returns
     -------
     dict
-        Lists of rows for JSON; figures are {"mean", "low", "high"} over slices.
+        Lists of rows for JSON; figures are {"mean", "low", "high"} over slices. With a reference each of them has a
+        "difference_<figure>" beside it, the same for this row minus the reference's, slice by slice.
 
-        "lesions": recovered share of the contrast by "method", "radius_px" and "cnr"; "lesions" counts them.
+        "lesions": "recovered" share of the contrast by "method", "radius_px" and "cnr"; "lesions" counts them.
         "false_lesions": blobs "per_slice" at least as strong as a lesion of that contrast, by the same three.
         "envelope": share of pixels "above", "below" and "outside" the envelope, by "method" and "window_px".
     """
@@ -61,14 +71,30 @@ def check_fidelity(
         for position, (picture, head, level) in enumerate(zip(clean, heads, levels, strict=True))
     ]
     with_each_contrast = [_corrupt_with_lesions(clean, lesions, noise, levels, cnr) for cnr in CNRS]
-    tables: dict[str, list[dict[str, Any]]] = {"lesions": [], "false_lesions": [], "envelope": []}
+    measured = []
     for method in methods:
         without = run_method(method, noisy, levels, progress)
-        tables["envelope"] += _envelope_rows(method, without, noisy, groups)
-        tables["false_lesions"] += _false_rows(method, without, clean, heads, levels, groups)
+        kept = []
         for cnr, noisy_lesions in zip(CNRS, with_each_contrast, strict=True):
             responses = run_method(method, noisy_lesions, levels, progress) - without
-            tables["lesions"] += _lesion_rows(method, responses, lesions, levels, cnr, groups)
+            kept += _lesion_rows(responses, lesions, levels, cnr)
+        invented = _false_rows(without, clean, heads, levels)
+        measured.append({"lesions": kept, "false_lesions": invented, "envelope": _envelope_rows(without, noisy)})
+    return _tables(methods, measured, GroupBootstrap(groups))
+
+
+def _tables(
+    methods: Sequence[Method], measured: Sequence[dict[str, list[_Row]]], bootstrap: GroupBootstrap
+) -> dict[str, list[dict[str, Any]]]:
+    reference = reference_of(methods, measured)
+    tables: dict[str, list[dict[str, Any]]] = {"lesions": [], "false_lesions": [], "envelope": []}
+    for method, of_method in zip(methods, measured, strict=True):
+        for name, rows in of_method.items():
+            compared = [None] * len(rows) if reference is None else [row.figures for row in reference[name]]
+            tables[name] += [
+                {"method": method.name, **row.of, **bootstrap.intervals(row.figures, of_reference)}
+                for row, of_reference in zip(rows, compared, strict=True)
+            ]
     return tables
 
 
@@ -84,45 +110,24 @@ def _corrupt_with_lesions(
     )
 
 
-def _lesion_rows(
-    method: Method,
-    responses: np.ndarray,
-    lesions: list[list[Lesion]],
-    levels: np.ndarray,
-    cnr: float,
-    groups: np.ndarray,
-) -> list[dict[str, Any]]:
+def _lesion_rows(responses: np.ndarray, lesions: list[list[Lesion]], levels: np.ndarray, cnr: float) -> list[_Row]:
     shares = np.full((len(responses), len(RADII)), np.nan)
     for number, inside in enumerate(lesions):
         for lesion in inside:
             share = recovered_contrast(responses[number], lesion, cnr * levels[number])
             shares[number, RADII.index(lesion.radius)] = share
-    bootstrap = GroupBootstrap(groups)
+    counts = np.sum(~np.isnan(shares), axis=0).tolist()
     return [
-        {
-            "method": method.name,
-            "radius_px": radius,
-            "cnr": cnr,
-            "recovered": bootstrap.interval(shares[:, column]).as_dict(),
-            "lesions": int(np.sum(~np.isnan(shares[:, column]))),
-        }
-        for column, radius in enumerate(RADII)
+        _Row({"radius_px": radius, "cnr": cnr, "lesions": count}, {"recovered": of_radius})
+        for radius, count, of_radius in zip(RADII, counts, shares.T, strict=True)
     ]
 
 
-def _false_rows(
-    method: Method,
-    pictures: np.ndarray,
-    clean: np.ndarray,
-    heads: np.ndarray,
-    levels: np.ndarray,
-    groups: np.ndarray,
-) -> list[dict[str, Any]]:
+def _false_rows(pictures: np.ndarray, clean: np.ndarray, heads: np.ndarray, levels: np.ndarray) -> list[_Row]:
     found = [
         false_lesions(np.clip(picture, 0, 1), truth, head)
         for picture, truth, head in zip(pictures, clean, heads, strict=True)
     ]
-    bootstrap = GroupBootstrap(groups)
     rows = []
     for radius in RADII:
         for cnr in CNRS:
@@ -130,17 +135,14 @@ def _false_rows(
                 np.sum((strengths >= cnr * level) & (radii == radius))
                 for (strengths, radii), level in zip(found, levels, strict=True)
             ]
-            interval = bootstrap.interval(np.array(counts))
-            rows.append({"method": method.name, "radius_px": radius, "cnr": cnr, "per_slice": interval.as_dict()})
+            rows.append(_Row({"radius_px": radius, "cnr": cnr}, {"per_slice": np.array(counts)}))
     return rows
 
 
-def _envelope_rows(method: Method, pictures: np.ndarray, noisy: np.ndarray, groups: np.ndarray) -> list[dict[str, Any]]:
-    bootstrap = GroupBootstrap(groups)
+def _envelope_rows(pictures: np.ndarray, noisy: np.ndarray) -> list[_Row]:
     rows = []
     for window in WINDOWS:
         shares = np.array([envelope_shares(*pair, window) for pair in zip(pictures, noisy, strict=True)])
         figures = {"above": shares[:, 0], "below": shares[:, 1], "outside": shares.sum(axis=1)}
-        row = {name: bootstrap.interval(values).as_dict() for name, values in figures.items()}
-        rows.append({"method": method.name, "window_px": window, **row})
+        rows.append(_Row({"window_px": window}, figures))
     return rows

@@ -56,6 +56,15 @@ def interval_text(figure: dict[str, Any], decimals: int, signed: bool = False) -
     return f"{text} ({low} to {high})" if low and high and not text.endswith(STAR) else text
 
 
+def difference_text(figure: dict[str, Any] | None, decimals: int) -> str:
+    """A difference with its sign and interval; "0" of what is the same in every slice, empty where there is none."""
+    if figure is None:
+        return ""
+    if figure["mean"] == figure["low"] == figure["high"] == 0:
+        return "0"
+    return interval_text(figure, decimals, signed=True)
+
+
 def with_star(text: str) -> str:
     """A Markdown table and, if it has a `STAR`, what that means."""
     return f"{text}\n\n\\{STAR_MEANS}" if f"{STAR} " in text else text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -25,6 +26,8 @@ GROUPS = (INPUT_GROUP, PUBLISHED_GROUP, TUNED_GROUP, PEER_GROUP, TRAINED_GROUP, 
 
 CLASSICAL_GROUPS = (PUBLISHED_GROUP, TUNED_GROUP)
 """Groups of rows that are classical filters."""
+
+AnyRow = TypeVar("AnyRow")
 
 TOLD = ("none", "estimated", "true")
 """What a method may be told: no noise level, one that is estimated from the noisy slice, or the one that was added."""
@@ -70,6 +73,19 @@ class Method:
             raise ValueError(f"Group {self.group!r} of method {self.name!r} is not known: choose one of {GROUPS}.")
         if self.told not in TOLD:
             raise ValueError(f"Noise level {self.told!r} of method {self.name!r} is not known: choose one of {TOLD}.")
+
+
+def reference_of(methods: Sequence[Method], measured: Sequence[AnyRow]) -> AnyRow | None:
+    """What was measured of the row that all are compared with: the first one of ours, ``None`` if there is none.
+
+    Parameters
+    ----------
+    methods
+        The rows, in the order of the table.
+    measured
+        What was measured of each.
+    """
+    return next((one for method, one in zip(methods, measured, strict=True) if method.group == OUR_GROUP), None)
 
 
 def check_names(names: Sequence[str]) -> None:

@@ -7,9 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from ..files.csv_text import csv_text
 from ..files.markdown import markdown_table
-from .bootstrap import RESAMPLES, GroupBootstrap, paired_difference
+from .bootstrap import RESAMPLES, GroupBootstrap
 from .evaluation import Measurement, Results
-from .figure_text import DECIMALS, STAR, STAR_MEANS, count_text, figure_text, interval_text, with_star
+from .figure_text import (
+    DECIMALS,
+    STAR,
+    STAR_MEANS,
+    count_text,
+    difference_text,
+    figure_text,
+    interval_text,
+    with_star,
+)
 from .metrics import FIGURES
 
 if TYPE_CHECKING:
@@ -103,13 +112,9 @@ def to_terminal(table: list[dict[str, Any]], title: str) -> Table:
 def _row(measurement: Measurement, reference: Measurement | None, bootstrap: GroupBootstrap) -> dict[str, Any]:
     method = measurement.method
     row: dict[str, Any] = {"method": method.name, "group": method.group, "sigma": method.told}
-    for name in FIGURES:
-        row[name] = bootstrap.interval(measurement.figure(name)).as_dict()
-    for name in FIGURES:
-        row[f"difference_{name}"] = None
-        if reference is not None:
-            difference = paired_difference(measurement.figure(name), reference.figure(name))
-            row[f"difference_{name}"] = bootstrap.interval(difference).as_dict()
+    stated = bootstrap.intervals(measurement.by_name(), reference.by_name() if reference is not None else None)
+    for name in (*FIGURES, *(f"difference_{figure}" for figure in FIGURES)):
+        row[name] = stated.get(name)
     return row | {
         "parameters": method.parameters,
         "macs_per_pixel": method.macs_per_pixel,
@@ -130,12 +135,7 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _difference(row: dict[str, Any]) -> str:
-    difference = row["difference_psnr_db"]
-    if difference is None:
-        return ""
-    if difference["mean"] == difference["low"] == difference["high"] == 0:
-        return "0"
-    return interval_text(difference, DECIMALS["difference_psnr_db"], signed=True)
+    return difference_text(row["difference_psnr_db"], DECIMALS["difference_psnr_db"])
 
 
 def _milliseconds(row: dict[str, Any]) -> str:

@@ -100,10 +100,13 @@ class _AtRadius(_Part):
 
 class _Lesion(_AtRadius):
     recovered: _Mean
+    # Older files lack the differences, and so do those without a row of ours.
+    difference_recovered: _Interval | None = None
 
 
 class _FalseLesion(_AtRadius):
     per_slice: _Mean
+    difference_per_slice: _Interval | None = None
 
 
 class _Envelope(_Part):
@@ -112,6 +115,7 @@ class _Envelope(_Part):
     above: _Mean
     below: _Mean
     outside: _Mean
+    difference_outside: _Interval | None = None
 
 
 class _Checks(_Slices):

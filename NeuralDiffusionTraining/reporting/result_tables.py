@@ -8,7 +8,15 @@ from typing import Any
 
 from NeuralDiffusionLib import NOISE_TYPES
 
-from ..benchmark.figure_text import count_text, figure_text, interval_text, mean_text, number_text, with_star
+from ..benchmark.figure_text import (
+    count_text,
+    difference_text,
+    figure_text,
+    interval_text,
+    mean_text,
+    number_text,
+    with_star,
+)
 from ..benchmark.methods import CLASSICAL_GROUPS, PEER_GROUP, PUBLISHED_GROUP
 from ..benchmark.published import ORIGINAL_PSNR_DB, ORIGINAL_ROWS
 from ..benchmark.tables import to_markdown
@@ -249,28 +257,40 @@ def volume_tables(result: Result) -> str:
 
 
 def checks_summary(results: Results) -> str:
-    """Lesion contrast that is left, false lesions and pixels outside the envelope, a line for each method."""
+    """Lesion contrast that is left, false lesions and pixels outside the envelope, a line for each method.
+
+    Beside the false lesions stands their paired difference from ours, if the file has it.
+    """
     found = results.checks()
     if not found:
         return NOT_MEASURED
     content = found[0].content
+    compared = any(row.get("difference_per_slice") for row in content["false_lesions"])
     lines = []
     for method in dict.fromkeys(row["method"] for row in content["envelope"]):
 
-        def value(part: str, name: str, method: str = method, **where: Any) -> float:
-            rows = [row for row in content[part] if row["method"] == method]
-            fitting = [row for row in rows if all(row[key] == wanted for key, wanted in where.items())]
-            return fitting[0][name]["mean"] if fitting else math.nan
+        def row_of(part: str, method: str = method, **where: Any) -> dict[str, Any]:
+            wanted = {"method": method, **where}.items()
+            return next((row for row in content[part] if all(row[key] == value for key, value in wanted)), {})
 
-        contrast = [value("lesions", "recovered", radius_px=radius, cnr=cnr) for cnr in _CONTRASTS for radius in _RADII]
-        false = value("false_lesions", "per_slice", radius_px=2, cnr=1)
-        outside = [value("envelope", "outside", window_px=window) for window in _windows(content)]
+        contrast = [
+            _mean(row_of("lesions", radius_px=radius, cnr=cnr), "recovered") for cnr in _CONTRASTS for radius in _RADII
+        ]
+        false = row_of("false_lesions", radius_px=2, cnr=1)
+        outside = [_mean(row_of("envelope", window_px=window), "outside") for window in _windows(content)]
         cells = [number_text(100 * one, 0) for one in contrast]
-        lines.append([method, *cells, number_text(false, 2), *(number_text(100 * one, 2) for one in outside)])
+        cells += [number_text(_mean(false, "per_slice"), 2)]
+        cells += [difference_text(false.get("difference_per_slice"), 2)] if compared else []
+        lines.append([method, *cells, *(number_text(100 * one, 2) for one in outside)])
     headings = ["Method", *(f"left of {cnr} sigma, {radius} px, %" for cnr in _CONTRASTS for radius in _RADII)]
-    headings += ["false ones a slice"]
+    headings += ["false ones a slice", *(["false ones minus ours (95 % CI)"] if compared else [])]
     headings += [f"outside {_window_name(window)}, %" for window in _windows(content)]
     return table(headings, lines)
+
+
+def _mean(row: dict[str, Any], name: str) -> float:
+    """NaN where there is no such row."""
+    return row[name]["mean"] if row else math.nan
 
 
 def _windows(content: dict[str, Any]) -> list[int | None]:
