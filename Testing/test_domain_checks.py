@@ -115,6 +115,21 @@ class TestFarBelowZero:
         the_one(domain_warnings(removed, MULTISLICE, 0), "difference")
 
 
+class TestFarAboveZero:
+    def test_an_offset_in_which_the_noise_cannot_be_found_is_warned_of(self, denoiser):
+        volume = gaussian(head((2, 64, 80)), 90) + 10_000
+        assert denoiser(volume, DenoiseSettings(noise="gaussian", iterations=1)).sigma < 45
+        the_one(domain_warnings(volume, MULTISLICE, 0), f"from {volume.min():.0f} to about 1", "subtract the offset")
+
+    def test_one_in_which_it_is_found_is_not(self, denoiser):
+        volume = gaussian(head((2, 64, 80)), 90) + 1500
+        assert denoiser(volume, DenoiseSettings(noise="gaussian", iterations=1)).sigma == pytest.approx(90, rel=0.15)
+        assert domain_warnings(volume, MULTISLICE, 0) == []
+
+    def test_neither_is_a_volume_of_one_intensity(self):
+        assert domain_warnings(np.full((4, 40, 48), 1000.0), MULTISLICE, 0) == []
+
+
 class TestPixels:
     @pytest.mark.parametrize(
         ("spacing", "axis", "expected"),
