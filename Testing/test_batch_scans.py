@@ -270,4 +270,4 @@ def test_a_pipe_that_is_named_like_a_scan_fails_alone(study):
     done = run_here("batch", study, study / "derivatives", "--workers", 1)
     assert (done.status, done.err) == (1, "")
     assert "Denoised 1 of 2 scans" in done.out
-    assert re.search(r"sub-02_T1w\.nii\.gz .*it is no file but a pipe or a device", done.out)
+    assert re.search(r"sub-02_T1w\.nii\.gz \| Is no file but a pipe or a device: name a file\.", done.out)

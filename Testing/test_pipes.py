@@ -12,10 +12,16 @@ from shell import ROOT, write
 from shell_in_process import refused
 from typer.testing import CliRunner
 
-from NeuralDiffusionLib import Denoiser, WeightsError
+from NeuralDiffusionLib import Denoiser, DenoiseSettings, WeightsError
+from NeuralDiffusionLib.file_names import WRITTEN_AS
 from NeuralDiffusionLib.image_headers import files_of, is_sound
 from NeuralDiffusionTraining.cli import app
+from NeuralDiffusionTraining.cohort.record import Order
+from NeuralDiffusionTraining.cohort.scans import CohortScan
+from NeuralDiffusionTraining.cohort.task import ScanTask, run_task
 from NeuralDiffusionTraining.files.command_error import CommandError
+from NeuralDiffusionTraining.files.image_files import read_scan
+from NeuralDiffusionTraining.files.result_files import read_json
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes in folders.")
 
@@ -44,6 +50,64 @@ def test_a_scan_that_is_a_pipe_is_refused(tmp_path, name):
     scan = pipe(tmp_path / name)
     said = refused(scan, tmp_path / "clean.nrrd")
     assert said == f"{scan} is no file but a pipe or a device: name a file."
+
+
+META = "ObjectType = Image\nNDims = 3\nDimSize = 8 8 2\nElementType = MET_SHORT\nElementDataFile = {}\n"
+NRRD = "NRRD0004\ntype: short\ndimension: 3\nsizes: 8 8 2\nencoding: raw\nendian: little\ndata file: {}\n"
+VOXELS = pytest.mark.parametrize(
+    ("header", "voxels"),
+    [
+        (META, "pipe1.raw"),
+        (META, "LIST\nreal.raw\npipe1.raw"),
+        (META, "pipe%d.raw 1 2 1"),
+        (NRRD, "pipe1.raw"),
+        (NRRD, "LIST\nreal.raw\n./pipe1.raw"),
+        (NRRD, "pipe%01d.raw 1 2 1 2"),
+    ],
+    ids=["MetaImage", "MetaImage, list", "MetaImage, pattern", "NRRD", "NRRD, list", "NRRD, pattern"],
+)
+
+
+def with_voxels_in_a_pipe(folder: Path, header: str, voxels: str) -> Path:
+    scan = folder / ("scan.mhd" if header is META else "scan.nhdr")
+    scan.write_text(header.format(voxels))
+    (folder / "real.raw").write_bytes(bytes(2 * 8 * 8))
+    pipe(folder / "pipe1.raw")
+    return scan
+
+
+@VOXELS
+def test_a_scan_whose_header_names_a_pipe_is_refused(tmp_path, header, voxels):
+    scan = with_voxels_in_a_pipe(tmp_path, header, voxels)
+    said = refused(scan, tmp_path / "clean.nrrd")
+    assert said == (
+        f"{scan} names '{tmp_path / 'pipe1.raw'}' for its voxels, which is no file but a pipe or a device: put a file "
+        "there."
+    )
+
+
+@pytest.mark.parametrize("voxels", ["real1.raw", "LIST\nreal1.raw", "real%d.raw 1 1 1"])
+def test_pipes_that_a_header_does_not_name_are_no_reason_to_refuse(tmp_path, voxels):
+    for number in (1, 2):
+        pipe(tmp_path / f"other{number}.raw")
+    (tmp_path / "real1.raw").write_bytes(bytes(range(128)))
+    (tmp_path / "scan.mhd").write_text(META.replace("8 8 2", "8 8 1").format(voxels))
+    assert read_scan(tmp_path / "scan.mhd").voxels.shape == (1, 8, 8)
+
+
+@VOXELS
+def test_in_a_batch_it_fails_alone_and_for_the_same_reason(tmp_path, header, voxels):
+    scan = with_voxels_in_a_pipe(tmp_path, header, voxels)
+    written = tmp_path / "clean" / scan.with_suffix(WRITTEN_AS[scan.suffix]).name
+    order = Order(DenoiseSettings(), False, "cpu", None, "", "run")
+    outcome = run_task(ScanTask(CohortScan(scan.name, scan, written, {}), order))
+    assert outcome.state == "failed"
+    assert outcome.reason.startswith(f"Names '{tmp_path / 'pipe1.raw'}' for its voxels, which is no file but a pipe")
+
+
+def test_a_json_file_that_is_a_pipe_is_not_waited_for(tmp_path):
+    with pytest.raises(OSError, match="pipe"):
+        read_json(pipe(tmp_path / "scan.json"))
 
 
 @pytest.mark.parametrize("name", ["scan.nii", "scan"])

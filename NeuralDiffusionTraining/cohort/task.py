@@ -16,6 +16,7 @@ from NeuralDiffusionLib.image_headers import files_of
 from ..files.checksum import sha256_of
 from ..files.command_error import CommandError
 from ..files.image_files import check_target, scalar_type_in, write_denoised
+from ..files.pipes import refuse_pipes
 from ..files.result_files import make_folder
 from ..files.scan_denoising import naming, read_source, with_slice_axis, with_warnings, write_scan_files
 from .outcome import Outcome
@@ -52,6 +53,7 @@ def run_task(task: ScanTask) -> Outcome:
 
 
 def _run(scan: CohortScan, order: Order) -> Literal["denoised", "already done"]:
+    refuse_pipes(scan.source)
     sidecar = sidecar_of(scan.output)
     started = time.perf_counter()
     try:

@@ -18,11 +18,12 @@ import SimpleITK as sitk
 
 from NeuralDiffusionLib.engine.scalar_types import cast_into, cast_to
 from NeuralDiffusionLib.engine.slice_planes import acquisition_axis
-from NeuralDiffusionLib.file_names import NIFTI_SUFFIXES, is_label_map_by_name, is_nifti, is_pipe, is_text, shown
+from NeuralDiffusionLib.file_names import NIFTI_SUFFIXES, is_label_map_by_name, is_nifti, is_text, shown
 from NeuralDiffusionLib.image_headers import are_sheared, is_sound
 
 from .command_error import CommandError
 from .dicom_frames import frames_in_place
+from .pipes import refuse_pipes
 from .silent_libraries import silent_libraries
 
 _ITK_WRITERS = {".nrrd": "NrrdImageIO", ".mha": "MetaImageIO"}
@@ -114,11 +115,10 @@ def read_scan(path: Path, may_be_labels: bool = False) -> Scan:
     Raises
     ------
     CommandError
-        If the file cannot be read, or is a pipe, or holds labels without leave, a series of volumes, colours, vectors
-        or complex numbers.
+        If the file cannot be read, or is or names a pipe, or holds labels without leave, a series of volumes, colours,
+        vectors or complex numbers.
     """
-    if is_pipe(path):
-        raise CommandError(f"{path} is no file but a pipe or a device: name a file.")
+    refuse_pipes(path)
     if is_label_map_by_name(path) and not may_be_labels:
         raise CommandError(
             f"{path} is a label map by its name, whose labels would be blended: rename it if it is a scan."

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from NeuralDiffusionLib.file_names import are_same, is_pipe
+from NeuralDiffusionLib.file_names import are_same, check_no_pipe, is_pipe
 from NeuralDiffusionLib.whole_files import write_whole
 
 from .command_error import CommandError
@@ -190,10 +190,11 @@ def read_json(path: Path) -> Any:
     Raises
     ------
     OSError
-        If it cannot be read.
+        If it cannot be read, or is a pipe.
     ValueError
         If it is not JSON, or nested so deeply that it cannot be read.
     """
+    check_no_pipe(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except RecursionError as error:
