@@ -14,7 +14,7 @@ from NeuralDiffusionLib import DenoiseSettings, InvalidVolumeError
 from NeuralDiffusionLib.mrml.looks import Looks
 from NeuralDiffusionLib.mrml.planes import SlicesAlong
 from NeuralDiffusionLib.mrml.preview import PreviewReader
-from NeuralDiffusionLib.mrml.preview_text import preview_text
+from NeuralDiffusionLib.mrml.preview_text import preview_text, why_no_preview
 from NeuralDiffusionLib.mrml.preview_volume import PreviewVolume
 from NeuralDiffusionLib.mrml.run import VolumeRun
 from NeuralDiffusionLib.mrml.shown_slice import SliceInView
@@ -40,7 +40,7 @@ def noise(*shape, low=20, high=60):
 def denoised(denoiser, volume, settings, mask=None):
     """Return the voxels of a whole run, as they are stored."""
     run = VolumeRun(denoiser, settings, volume, None, mask=mask)
-    return slicer.util.arrayFromVolume(run.store(run.work()))
+    return slicer.util.arrayFromVolume(run.store(run.work())[1])
 
 
 def previewed(denoiser, view, volume, settings, index, mask=None):
@@ -368,3 +368,10 @@ class TestText:
     def test_it_says_when_the_view_is_beside_the_volume(self, volume):
         text = preview_text(volume, SliceInView(0, None, True), SlicesAlong.ACQUISITION, "Red")
         assert text == "No preview: the Red view lies beside 'Head'."
+
+    def test_it_says_in_which_view_one_slice_would_not_fit(self, view):
+        assert why_no_preview(view) == ""
+        view.SetSlabReconstructionEnabled(True)
+        assert why_no_preview(view) == (
+            "No preview: the Red view shows a slab of several slices, so switch slab reconstruction off there."
+        )

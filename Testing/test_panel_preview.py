@@ -173,6 +173,16 @@ def test_beside_the_scan_there_is_nothing_to_show_until_the_view_is_back(preview
     assert preview().GetOrigin() == (0, 0, 5)
 
 
+def test_in_a_view_of_a_slab_there_is_nothing_to_show_until_it_shows_one_slice(previewing):
+    view("Red").SetSlabReconstructionEnabled(True)
+    panel_host.wait_until(lambda: preview() is None)
+    assert layers("Red") == layers("Green")
+    assert "No preview: the Red view shows a slab" in previewing.ui.statusLabel.text
+    assert previewing.ui.previewCheckBox.checked
+    view("Red").SetSlabReconstructionEnabled(False)
+    wait_for_preview(previewing)
+
+
 def test_it_says_that_apply_averages_three_planes(previewing):
     parameters(previewing).slicesAlong = SlicesAlong.THREE_PLANES
     settle(previewing)

@@ -17,7 +17,7 @@ from NeuralDiffusionLib import DenoiseCancelled, InvalidVolumeError
 from NeuralDiffusionLib.background import IsCancelled, Job, ReportProgress
 from NeuralDiffusionLib.mrml.node_watch import NodeWatch
 from NeuralDiffusionLib.mrml.preview import PreviewReader, PreviewTask
-from NeuralDiffusionLib.mrml.preview_text import preview_text
+from NeuralDiffusionLib.mrml.preview_text import preview_text, why_no_preview
 from NeuralDiffusionLib.mrml.preview_volume import PreviewVolume
 from NeuralDiffusionLib.mrml.shown_slice import slice_in_view
 from NeuralDiffusionLib.mrml.slicer_torch import ensure_torch
@@ -156,8 +156,9 @@ class PreviewSection(Section, VTKObservationMixin):
         """Read the slice in the active view, and say which it is; nothing where the view shows none."""
         node, view = self.parameterNode, self._active.node
         self._watch(node.inputVolume)
-        if view is None:
-            self._say(_("No preview: the layout has no slice view."))
+        reason = _("No preview: the layout has no slice view.") if view is None else why_no_preview(view)
+        if reason:
+            self._say(reason)
             return None
         volume = node.inputVolume
         check_input(volume)

@@ -9,6 +9,14 @@ from .planes import SlicesAlong, plane_label, slice_axis
 from .shown_slice import SliceInView
 
 
+def why_no_preview(view: slicer.vtkMRMLSliceNode) -> str:
+    """Return why a slice view cannot show the preview of one slice as it shows the volume, or nothing."""
+    if not view.GetSlabReconstructionEnabled():
+        return ""
+    message = _("No preview: the {view} view shows a slab of several slices, so switch slab reconstruction off there.")
+    return message.format(view=view.GetLayoutName())
+
+
 def preview_text(
     volume: slicer.vtkMRMLScalarVolumeNode, shown: SliceInView, slices_along: SlicesAlong, view: str
 ) -> str:
