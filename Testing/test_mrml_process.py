@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 import pytest
 import slicer
@@ -216,10 +218,12 @@ class TestDisplay:
 class TestProvenance:
     def test_both_results_say_how_they_were_made(self, logic, add_volume, output, conduction):
         settings = DenoiseSettings(noise="mixed", iterations=3, neighbours=4, refine=False, slice_axis=1)
-        result = logic.process(add_volume(name="T1 head"), output, conduction, settings, device="cpu")
+        volume = add_volume(name="T1 head")
+        result = logic.process(volume, output, conduction, settings, device="cpu")
         for node in (output, conduction):
             assert read_provenance(node) == {
                 "InputVolume": "T1 head",
+                "InputChecksum": f"{zlib.crc32(slicer.util.arrayFromVolume(volume)):08x}",
                 "Noise": "mixed",
                 "Iterations": "3",
                 "Neighbours": "4",

@@ -236,9 +236,13 @@ def test_filters_of_former_voxels_are_not_shown_beside_the_result_of_new_ones(co
     before = slicer.util.arrayFromVolume(scan).copy()
     slicer.util.updateVolumeFromArray(scan, before * 2)
     assert (compared.ui.sideBySideCheckBox.checked, compared.ui.sideBySideCheckBox.enabled) == (False, False)
-    assert compared.ui.sideBySideCheckBox.toolTip.endswith("than the input shows now: press Compare.")
     slicer.util.updateVolumeFromArray(scan, before)
     assert compared.ui.sideBySideCheckBox.enabled
+    slicer.util.updateVolumeFromArray(scan, before * 2)
+    compared.ui.applyButton.click()
+    wait_for_the_end(compared)
+    assert not compared.ui.sideBySideCheckBox.enabled
+    assert compared.ui.sideBySideCheckBox.toolTip.endswith("than the input shows now: press Compare.")
 
 
 def test_filters_of_another_frame_are_not_shown_beside_the_result_of_this_one(proxy, browser, open_panel):

@@ -6,6 +6,9 @@ import panel_host
 import pytest
 import slicer
 from panel_scenes import add_like, layers, leave, legend_of, load, parameters, reload, save, save_and_load, volumes
+from preview_panel import wait
+
+from NeuralDiffusionLib.mrml import removed_volumes
 
 pytest_plugins = ["panel_host.fixtures", "panel_scenes"]
 
@@ -104,6 +107,16 @@ def test_switched_off_afterwards_the_users_own_layers_come_back(done, look, agai
     # Nothing of it is left for the next time.
     widget = again(widget, tmp_path)
     assert names() == before
+
+
+@pytest.mark.parametrize("again", [save_and_load, load_while_left, leave])
+def test_what_was_removed_is_not_computed_again(done, again, tmp_path, monkeypatch):
+    click(done, REMOVED)
+    made = []
+    monkeypatch.setattr(removed_volumes, "make_removed", lambda *volumes: made.append(volumes))
+    assert again(done, tmp_path).ui.removedButton.checked
+    wait(0.1)
+    assert made == []
 
 
 @pytest.mark.parametrize("again", AGAIN)

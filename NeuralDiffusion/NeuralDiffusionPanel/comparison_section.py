@@ -8,7 +8,8 @@ from slicer.i18n import tr as _
 from NeuralDiffusionLib import InvalidVolumeError
 from NeuralDiffusionLib.background import Job
 from NeuralDiffusionLib.mrml.comparison import Compared, Comparison, Stored
-from NeuralDiffusionLib.mrml.filtered import CurrentInput, Filter, find_filtered
+from NeuralDiffusionLib.mrml.filtered import Filter, are_current, find_filtered
+from NeuralDiffusionLib.mrml.input_voxels import CurrentVoxels
 from NeuralDiffusionLib.mrml.parameters import NoiseType
 from NeuralDiffusionLib.mrml.removed import check_pair
 from NeuralDiffusionLib.mrml.side_by_side import SideBySide, views_in_layout, was_replaced
@@ -24,7 +25,7 @@ class ComparisonSection(Section):
         super().__init__(panel)
         self._sideBySide = SideBySide(self._showWhetherSideBySide)
         self._shown: list[slicer.vtkMRMLScalarVolumeNode] = []
-        self._currentInput = CurrentInput()
+        self._current = CurrentVoxels()
         self._tips = {each: each.toolTip for each in (self.ui.compareButton, self.ui.sideBySideCheckBox)}
         self.ui.compareButton.connect("clicked(bool)", self.onCompareButton)
         self.ui.sideBySideCheckBox.connect("toggled(bool)", self.onSideBySideToggled)
@@ -74,8 +75,8 @@ class ComparisonSection(Section):
                 node.settings().slice_axis,
             )
             job = self.logic.startWork(comparison.work)
-            notes = [*comparison.notes, *self._whyLeftOut()]
-            self.panel.runs.begin(job, lambda: self._store(comparison, job, notes), _("Comparing failed."))
+            leftOut = self._whyLeftOut()
+            self.panel.runs.begin(job, lambda: self._store(comparison, job, leftOut), _("Comparing failed."))
 
     def onSideBySideToggled(self, checked: bool) -> None:
         """Show the denoised volume and those of the filters beside each other, or what the views showed before."""
@@ -117,37 +118,41 @@ class ComparisonSection(Section):
         return None if node.outputVolume in find_filtered(node.inputVolume).values() else node.outputVolume
 
     def _whyNotDenoised(self) -> str:
-        """Return why the output volume is none of the input volume, or nothing."""
+        """Return why the output volume is none of the input volume as it is now, or nothing."""
+        pair = self.parameterNode.inputVolume, self.parameterNode.outputVolume
         try:
-            check_pair(self.parameterNode.inputVolume, self.parameterNode.outputVolume)
+            check_pair(*pair)
         except InvalidVolumeError as error:
             return str(error)
-        return ""
+        return self._current.why_not_of(*pair)
 
     def _whyLeftOut(self) -> list[str]:
         """Return why the output volume will not stand in the table, if it would be expected there."""
-        node, output = self.parameterNode, self.parameterNode.outputVolume
-        if None in (node.referenceVolume, output) or output.GetImageData() is None:
-            return []
-        return [reason] if (reason := self._whyNotDenoised()) else []
+        reason = self._whyNotThatOutput()
+        return [reason] if reason and self.parameterNode.referenceVolume is not None else []
+
+    def _whyNotThatOutput(self) -> str:
+        """Return why an output volume that holds something is none of the input volume as it is now, or nothing."""
+        output = self.parameterNode.outputVolume
+        return "" if output is None or output.GetImageData() is None else self._whyNotDenoised()
 
     def _volumes(self) -> list[slicer.vtkMRMLScalarVolumeNode]:
         """Return the denoised volume and those of the filters, or nothing if one is missing or of other voxels."""
         denoised = self._denoised()
         filtered = find_filtered(self.parameterNode.inputVolume) if denoised else {}
-        areAll = len(filtered) == len(Filter) and self._currentInput.is_of(filtered, self.parameterNode.inputVolume)
+        areAll = len(filtered) == len(Filter) and are_current(filtered, self.parameterNode.inputVolume, self._current)
         return [denoised, *filtered.values()] if areAll else []
 
     def _whyNotSideBySide(self) -> str:
         if self._denoised() and len(find_filtered(self.parameterNode.inputVolume)) == len(Filter):
             return _("The filters were given other voxels, or another frame, than the input shows now: press Compare.")
-        return _("Press Apply for the denoised volume and Compare for the others first.")
+        return self._whyNotThatOutput() or _("Press Apply for the denoised volume and Compare for the others first.")
 
-    def _store(self, comparison: Comparison, job: Job[Compared], notes: list[str]) -> str:
+    def _store(self, comparison: Comparison, job: Job[Compared], leftOut: list[str]) -> str:
         """Write what was compared into the scene, and return what was done and how close the volumes are."""
         stored = comparison.store(job.result())
         self.panel.update()
-        self.panel.runs.warn(notes)
+        self.panel.runs.warn([*comparison.notes, *leftOut])
         diffusion, means = (volume.GetName() for volume in stored.filtered.values())
         if comparison.filters_are_up_to_date:
             line = _("'{diffusion}' and '{means}' are up to date.").format(diffusion=diffusion, means=means)

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import time
+
+import qt
 import slicer
+import vtk
 from slicer.i18n import tr as _
 
 from NeuralDiffusionLib import InvalidVolumeError
+from NeuralDiffusionLib.mrml.input_voxels import CurrentVoxels
 from NeuralDiffusionLib.mrml.layers import BACKGROUND, was_replaced
+from NeuralDiffusionLib.mrml.node_watch import NodeWatch
 from NeuralDiffusionLib.mrml.parameters import BeforeAfter
 from NeuralDiffusionLib.mrml.removed import check_pair
-from NeuralDiffusionLib.mrml.removed_volumes import RemovedVolumes
+from NeuralDiffusionLib.mrml.removed_volumes import RemovedVolumes, state_of
 
 from .section import Panel, Section
 from .slice_view_watch import SliceViewWatch
+
+_REST_MS = 10
 
 
 class LookSection(Section):
     """Switches between before and after, and what was removed on and off; the buttons say what the views show.
 
-    Both stay in the views when the module is left: they are what the user wants to see.
+    Both stay in the views when the module is left: they are what the user wants to see. While it is open, what was
+    removed follows the volumes that it is the difference of, the frames of a sequence for instance.
     """
 
     def __init__(self, panel: Panel) -> None:
@@ -27,14 +36,27 @@ class LookSection(Section):
         # The volumes whose difference is shown, and what was shown in its place before.
         self._pair: tuple[str, str] | None = None
         self._beneath: str | None = None
+        # What the difference is of, as `state_of`.
+        self._state: tuple | None = None
+        self._current = CurrentVoxels()
         self._tips = {button: button.toolTip for button in (self.ui.beforeAfterButton, self.ui.removedButton)}
         self._watch = SliceViewWatch(self.onViewsChanged)
+        events = (vtk.vtkCommand.ModifiedEvent, slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent)
+        self._ofOutput = [NodeWatch(event, self.onOutputChanged) for event in events]
+        self._rest = qt.QTimer()
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(_REST_MS)
+        self._rest.connect("timeout()", self.onRested)
         self.ui.beforeAfterButton.connect("clicked(bool)", self.onBeforeAfterButton)
         self.ui.removedButton.connect("clicked(bool)", self.onRemovedButton)
 
     def update(self) -> None:
-        if self.parameterNode is None:
+        node = self.parameterNode
+        for watch in self._ofOutput:
+            watch.follow(None if node is None else node.outputVolume)
+        if node is None:
             self._watch.stop()
+            self._rest.stop()
             return
         self._watch.start()
         if slicer.mrmlScene.IsImporting():
@@ -42,6 +64,24 @@ class LookSection(Section):
         if self._pair is not None and self._pair != self._chosenPair():
             self._hideRemoved()
         self.onViewsChanged()
+        self._showNote()
+        if self._isOutOfDate() and not self._rest.isActive():
+            self._rest.start()
+
+    def onOutputChanged(self, caller: vtk.vtkObject, event: str) -> None:
+        """Look at it soon: the browser of a sequence, or a run, has more to change."""
+        if not self._rest.isActive():
+            self._rest.start()
+
+    def onRested(self) -> None:
+        """Bring the panel up to date with a changed output, and what was removed with both volumes."""
+        self.panel.update()
+        if self._isOutOfDate():
+            started = time.monotonic()
+            self._followVolumes()
+            # A sequence that plays has as much time in between.
+            self._rest.setInterval(max(_REST_MS, round(1000 * (time.monotonic() - started))))
+        self._rest.stop()
 
     def onViewsChanged(self) -> None:
         """Say with the buttons, and the parameter node, what the views show, and what a click will show."""
@@ -66,6 +106,7 @@ class LookSection(Section):
         removed = self._removed.find(node.outputVolume)
         if node.showRemoved and removed is not None and looks.in_background(removed):
             self._pair, self._beneath = self._chosenPair(), volume and volume.GetID()
+            self._state = state_of(node.inputVolume, node.outputVolume)
             return
         # By whoever worked with the scene before the module was opened.
         if was_replaced(slicer.mrmlScene, BACKGROUND):
@@ -110,13 +151,40 @@ class LookSection(Section):
         self.logic.looks.hide()
 
     def _showRemoved(self) -> None:
-        node, looks = self.parameterNode, self.logic.looks
-        removed = self._removed.up_to_date(node.inputVolume, node.outputVolume)
+        looks, removed = self.logic.looks, self._makeRemoved()
         beneath = looks.background
         self._beneath = None if beneath is None else beneath.GetID()
         # Before the views tell of each change to them.
         self._pair = self._chosenPair()
         looks.show_background(removed)
+
+    def _makeRemoved(self) -> slicer.vtkMRMLScalarVolumeNode:
+        pair = self.parameterNode.inputVolume, self.parameterNode.outputVolume
+        removed = self._removed.up_to_date(*pair)
+        self._state = state_of(*pair)
+        return removed
+
+    def _isOutOfDate(self) -> bool:
+        """Return whether what was removed is shown and its volumes have changed since."""
+        node = self.parameterNode
+        isShown = self._pair is not None and self.ui.removedButton.checked
+        return isShown and self._state != state_of(node.inputVolume, node.outputVolume)
+
+    def _followVolumes(self) -> None:
+        with self.panel.runs.reporting(_("What was removed cannot be shown.")):
+            try:
+                self._makeRemoved()
+            except Exception:
+                # First, or it would fail again beneath the pop-up.
+                self._hideRemoved()
+                raise
+
+    def _showNote(self) -> None:
+        """Say that the result is of former voxels, in which before and after differ as well."""
+        node = self.parameterNode
+        note = "" if self._whyNot() else self._current.why_not_of(node.inputVolume, node.outputVolume)
+        self.ui.lookNoteLabel.text = note
+        self.ui.lookNoteLabel.visible = bool(note)
 
     def _hideRemoved(self) -> None:
         looks, output = self.logic.looks, self.parameterNode.outputVolume

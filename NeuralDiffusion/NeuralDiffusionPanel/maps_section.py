@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 from NeuralDiffusionLib import InvalidVolumeError
 from NeuralDiffusionLib.background import IsCancelled, ReportProgress
 from NeuralDiffusionLib.mrml.directions import add_direction_volumes
+from NeuralDiffusionLib.mrml.input_voxels import changed_meanwhile, checksum
 from NeuralDiffusionLib.mrml.place import VolumePlace
 from NeuralDiffusionLib.mrml.shown_slice import shown_slice
 from NeuralDiffusionLib.mrml.slicer_torch import ensure_torch
@@ -127,6 +128,7 @@ class MapsSection(Section):
             node = self.parameterNode
             volume, settings = node.inputVolume, node.settings()
             voxels, place = read_volume(volume), VolumePlace.of(volume)
+            before = checksum(voxels)
             ensure_torch(slicer.util.confirmOkCancelDisplay)
             denoiser = self.logic.denoiser(node.device)
             job = self.logic.startWork(lambda report, cancelled: compute(denoiser, voxels, settings, report, cancelled))
@@ -134,7 +136,9 @@ class MapsSection(Section):
             def finish() -> str:
                 result = job.result()
                 place.check(volume)
-                return store(result)
+                line = store(result)
+                self.panel.runs.warn(changed_meanwhile(volume.GetName(), (volume, before)))
+                return line
 
             self.panel.runs.begin(job, finish, failure)
 

@@ -16,6 +16,7 @@ from ..background import IsCancelled, ReportProgress
 from ..engine.slice_planes import acquisition_axis
 from ..errors import InvalidVolumeError
 from .filtered import Filter, Filtered, MadeOf, find_filtered, is_up_to_date, store_filtered
+from .input_voxels import changed_meanwhile
 from .mask import mask_of_segmentation
 from .new_volume import scene_of
 from .place import VolumePlace
@@ -229,17 +230,19 @@ class Comparison:
 
     @property
     def notes(self) -> list[str]:
-        """Sentences that the user should read."""
+        """Sentences that the user should read; after the run, also that the input has other voxels by then."""
         from ..classical_filters import TIME_STEP
 
+        changed = changed_meanwhile(self._input.GetName(), (self._input, self._made_of.voxels))
         if self._task.time_step == TIME_STEP:
-            return []
+            return changed
         sizes = " x ".join(f"{size:.3g}" for size in self._task.spacing)
         return [
+            *changed,
             _(
                 "The diffusion took time steps of {step:g} instead of Slicer's {default:g}, which is not stable for "
                 "voxels of {sizes} mm."
-            ).format(step=self._task.time_step, default=TIME_STEP, sizes=sizes)
+            ).format(step=self._task.time_step, default=TIME_STEP, sizes=sizes),
         ]
 
     @property

@@ -13,6 +13,7 @@ import vtk
 from slicer.i18n import tr as _
 
 from .geometry import lie_voxel_on_voxel
+from .input_voxels import CurrentVoxels, checksum
 from .new_volume import add_volume_beside
 from .provenance import read_provenance
 from .scene_nodes import nodes_of_class
@@ -52,8 +53,8 @@ class MadeOf(NamedTuple):
     @classmethod
     def of(cls, voxels: np.ndarray, parameters: tuple, frame: str | None) -> MadeOf:
         """Read the voxels once for both checksums."""
-        read = _read(voxels)
-        return cls(_digits(read, parameters), _digits(read), frame)
+        of_voxels = checksum(voxels)
+        return cls(f"{zlib.crc32(repr(parameters).encode(), int(of_voxels, 16)):08x}", of_voxels, frame)
 
 
 def find_filtered(input_volume: slicer.vtkMRMLScalarVolumeNode) -> Filtered:
@@ -87,36 +88,13 @@ def is_up_to_date(
     return volume.GetAttribute(_CHECKSUMS) == f"{of} {checksum(slicer.util.arrayFromVolume(volume))}"
 
 
-class CurrentInput:
-    """Tells whether the filters' volumes are of what an input shows now, and reads it only where it has changed."""
-
-    def __init__(self) -> None:
-        self._read: tuple[str, int] | None = None
-        self._checksum = ""
-
-    def is_of(self, filtered: Filtered, input_volume: slicer.vtkMRMLScalarVolumeNode) -> bool:
-        """Return whether volumes, as from `find_filtered`, were made of the frame and the voxels that are there now."""
-        frame = frame_shown_in(input_volume)
-        if any(volume.GetAttribute(_FRAME) != frame for volume in filtered.values()):
-            return False
-        image = input_volume.GetImageData()
-        now = (input_volume.GetID(), image.GetMTime())
-        if now != self._read:
-            self._read, self._checksum = now, checksum(slicer.util.arrayFromVolume(input_volume))
-        return all(volume.GetAttribute(_VOXELS) == self._checksum for volume in filtered.values())
-
-
-def checksum(voxels: np.ndarray) -> str:
-    """Return eight digits that change when voxels do."""
-    return _digits(_read(voxels))
-
-
-def _read(voxels: np.ndarray) -> int:
-    return zlib.crc32(np.ascontiguousarray(voxels))
-
-
-def _digits(read: int, parameters: tuple = ()) -> str:
-    return f"{zlib.crc32(repr(parameters).encode(), read):08x}"
+def are_current(filtered: Filtered, input_volume: slicer.vtkMRMLScalarVolumeNode, current: CurrentVoxels) -> bool:
+    """Return whether volumes, as from `find_filtered`, were made of the frame and the voxels that an input has now."""
+    frame = frame_shown_in(input_volume)
+    if any(volume.GetAttribute(_FRAME) != frame for volume in filtered.values()):
+        return False
+    now = current.checksum(input_volume)
+    return all(volume.GetAttribute(_VOXELS) == now for volume in filtered.values())
 
 
 def store_filtered(

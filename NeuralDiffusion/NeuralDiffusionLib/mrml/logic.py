@@ -125,8 +125,7 @@ class NeuralDiffusionLogic(ScriptedLoadableModuleLogic):
         check_outputs([outputVolume], inputVolume)
         denoiser, settings = self.denoiser(device), settings or DenoiseSettings()
         run = VolumeRun(denoiser, settings, inputVolume, outputVolume, conductionVolume, mask, threePlanes, floatOutput)
-        result = run.work(progress, cancelled)
-        run.store(result)
+        result, _output = run.store(run.work(progress, cancelled))
         return result
 
     def start(

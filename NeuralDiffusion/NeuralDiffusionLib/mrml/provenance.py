@@ -25,15 +25,17 @@ def provenance(
     slice_axes: Sequence[int],
     mask_name: str | None = None,
     frame: str | None = None,
+    checksum: str | None = None,
 ) -> dict[str, str | None]:
     """Put settings, outcome, software version and weights into words, by name of the attribute.
 
     Noise level and intensity range are in the units of the input. `slice_axes` are the axes of the array across which
     slices were denoised; the results of several were averaged. `frame` is the index value of the frame that the input
-    showed. What there is nothing to say about is ``None``.
+    showed, `checksum` that of its voxels. What there is nothing to say about is ``None``.
     """
     return {
         "InputVolume": input_name,
+        "InputChecksum": checksum,
         "Frame": frame,
         "Mask": mask_name,
         "Noise": settings.noise,
@@ -71,6 +73,11 @@ def read_provenance(node: slicer.vtkMRMLScalarVolumeNode) -> dict[str, str]:
 def frame_of(result: slicer.vtkMRMLScalarVolumeNode) -> str | None:
     """Return the index value of the frame that a result was made of; nothing if its input showed no sequence."""
     return read_provenance(result).get("Frame")
+
+
+def checksum_of_input(result: slicer.vtkMRMLScalarVolumeNode) -> str | None:
+    """Return the checksum of the voxels that a result was made of; nothing if it does not say."""
+    return read_provenance(result).get("InputChecksum")
 
 
 def set_input_of(result: slicer.vtkMRMLScalarVolumeNode, input_volume: slicer.vtkMRMLScalarVolumeNode) -> None:

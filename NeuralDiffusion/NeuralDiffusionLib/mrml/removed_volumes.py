@@ -13,6 +13,11 @@ _ROLE = PREFIX + "RemovedVolume"
 _INPUT_NAME = PREFIX + "InputVolume"
 
 
+def state_of(*volumes: slicer.vtkMRMLScalarVolumeNode) -> tuple:
+    """Return which volumes these are, and when they and their images last changed."""
+    return tuple((volume.GetID(), volume.GetMTime(), volume.GetImageData().GetMTime()) for volume in volumes)
+
+
 class RemovedVolumes:
     """Finds the volume that a denoised volume refers to, makes it when there is none, and keeps it up to date.
 
@@ -44,7 +49,7 @@ class RemovedVolumes:
         """
         check_pair(input_volume, denoised)
         removed = self.find(denoised)
-        if removed is not None and self._made_from.get(removed.GetID()) == _state(input_volume, denoised):
+        if removed is not None and self._made_from.get(removed.GetID()) == state_of(input_volume, denoised):
             return removed
         if removed is None:
             removed = self._add(input_volume, denoised)
@@ -53,7 +58,7 @@ class RemovedVolumes:
         if removed.GetAttribute(_INPUT_NAME) != input_volume.GetName():
             removed.SetName(_name(input_volume))
             removed.SetAttribute(_INPUT_NAME, input_volume.GetName())
-        self._made_from[removed.GetID()] = _state(input_volume, denoised)
+        self._made_from[removed.GetID()] = state_of(input_volume, denoised)
         return removed
 
     def _add(
@@ -72,8 +77,3 @@ class RemovedVolumes:
 
 def _name(input_volume: slicer.vtkMRMLScalarVolumeNode) -> str:
     return unused_name(input_volume.GetScene(), _("{name} removed").format(name=input_volume.GetName()))
-
-
-def _state(*volumes: slicer.vtkMRMLScalarVolumeNode) -> tuple:
-    """Which volumes these are, and when they and their images last changed."""
-    return tuple((volume.GetID(), volume.GetMTime(), volume.GetImageData().GetMTime()) for volume in volumes)

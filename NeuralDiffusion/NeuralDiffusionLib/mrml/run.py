@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
@@ -11,6 +12,7 @@ from slicer.i18n import tr as _
 from ..background import Job, Progress, Work
 from ..engine.settings import DenoiseSettings
 from ..errors import InvalidVolumeError
+from .input_voxels import changed_meanwhile
 from .mask import mask_of_segmentation
 from .new_volume import unused_name
 from .place import VolumePlace
@@ -100,10 +102,11 @@ class VolumeRun:
         """Denoises; arguments and errors as of `Denoiser`. It holds no node, which another thread must not let go."""
         return partial(self._task.work, self._denoiser)
 
-    def store(self, result: DenoiseResult) -> slicer.vtkMRMLScalarVolumeNode:
-        """Write a result into the scene, all of it or nothing, and return the denoised volume.
+    def store(self, result: DenoiseResult) -> tuple[DenoiseResult, slicer.vtkMRMLScalarVolumeNode]:
+        """Write a result into the scene, all of it or nothing, and return it with the denoised volume.
 
-        An output that has been deleted meanwhile is added anew; a map that has been is not wanted any more.
+        An output that has been deleted meanwhile is added anew; a map that has been is not wanted any more. That the
+        input has been given other voxels is said in the notes.
 
         Raises
         ------
@@ -125,7 +128,8 @@ class VolumeRun:
             if wanted is None:
                 output.GetScene().RemoveNode(output)
             raise
-        return output
+        changed = changed_meanwhile(self._input.GetName(), (self._input, self._task.checksum))
+        return replace(result, notes=(*result.notes, *changed)), output
 
 
 class Run(Protocol[T]):
@@ -134,7 +138,7 @@ class Run(Protocol[T]):
     @property
     def work(self) -> Work[T]: ...
 
-    def store(self, result: T) -> slicer.vtkMRMLScalarVolumeNode: ...
+    def store(self, result: T) -> tuple[T, slicer.vtkMRMLScalarVolumeNode]: ...
 
 
 class BackgroundRun(Generic[T]):
@@ -166,5 +170,4 @@ class BackgroundRun(Generic[T]):
         InvalidVolumeError
             If a volume has left the scene meanwhile.
         """
-        result = self._job.result()
-        return result, self._run.store(result)
+        return self._run.store(self._job.result())

@@ -17,6 +17,7 @@ from ..background import Work
 from ..engine.settings import DenoiseSettings
 from ..errors import InvalidVolumeError
 from .geometry import lie_voxel_on_voxel
+from .input_voxels import changed_meanwhile
 from .mask import mask_of_segmentation
 from .place import VolumePlace
 from .provenance import set_input_of, write_provenance
@@ -113,8 +114,10 @@ class SequenceRun:
         types = [place.scalar_type for place in self._places]
         return partial(_denoise_frames, self._denoiser, self._tasks, types)
 
-    def store(self, result: SequenceResult) -> slicer.vtkMRMLScalarVolumeNode:
-        """Add the denoised sequence to the scene, whole or not at all, and return the volume that shows it.
+    def store(self, result: SequenceResult) -> tuple[SequenceResult, slicer.vtkMRMLScalarVolumeNode]:
+        """Add the denoised sequence to the scene, whole or not at all; return it with the volume that shows it.
+
+        That frames have been given other voxels is said in the notes.
 
         Raises
         ------
@@ -133,7 +136,8 @@ class SequenceRun:
             contents.append(content)
         output = write_frames(self._proxy, self._frames, contents, output_name(self._proxy))
         set_input_of(output, self._proxy)
-        return output
+        given = zip(self._frames, (task.checksum for task in self._tasks), strict=True)
+        return replace(result, notes=(*result.notes, *changed_meanwhile(self._proxy.GetName(), *given))), output
 
 
 def _denoise_frames(

@@ -14,6 +14,7 @@ from ..engine.domain_checks import result_warnings
 from ..engine.scalar_types import exact_float
 from ..engine.settings import DenoiseSettings
 from ..engine.slice_planes import denoise_three_planes, with_slice_axis
+from .input_voxels import checksum
 from .mask import inside_mask
 from .planes import spacing_kji
 from .provenance import provenance
@@ -36,6 +37,8 @@ class VolumeTask:
         Index value of the frame of a sequence that the volume showed; ``None`` if it showed none.
     voxels
         Copy of the voxels, (K, J, I), in the scan's scalar type and units.
+    checksum
+        Of the voxels.
     spacing
         Distance of neighbouring voxels along each axis of the array, in mm.
     settings
@@ -48,6 +51,7 @@ class VolumeTask:
 
     name: str
     voxels: np.ndarray
+    checksum: str
     spacing: tuple[float, float, float]
     settings: DenoiseSettings
     three_planes: bool
@@ -74,7 +78,7 @@ class VolumeTask:
         voxels, spacing = read_volume(volume), spacing_kji(volume)
         settings = with_slice_axis(settings, spacing, voxels.shape)
         name, frame = volume.GetName() or "", frame_shown_in(volume)
-        return cls(name, voxels, spacing, settings, three_planes, mask, mask_name, frame)
+        return cls(name, voxels, checksum(voxels), spacing, settings, three_planes, mask, mask_name, frame)
 
     @property
     def axes(self) -> tuple[int, ...]:
@@ -113,7 +117,8 @@ class VolumeTask:
 
     def attributes(self, result: DenoiseResult, weights_sha256: str) -> dict[str, str | None]:
         """What is to be said of a result, as from `provenance`."""
-        return provenance(self.name, self.settings, result, weights_sha256, self.axes, self.mask_name, self.frame)
+        made_of = self.mask_name, self.frame, self.checksum
+        return provenance(self.name, self.settings, result, weights_sha256, self.axes, *made_of)
 
     def _warnings(self, result: DenoiseResult, axis: int) -> list[str]:
         return result_warnings(self.voxels, self.spacing, axis, result, self.settings)
