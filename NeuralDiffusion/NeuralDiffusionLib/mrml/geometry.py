@@ -62,7 +62,8 @@ def slice_origin(volume: slicer.vtkMRMLScalarVolumeNode, axis: int, index: int) 
     axis
         Axis of its array across the slice, 0 to 2, order K, J, I.
     index
-        Place of the slice along that axis.
+        Place of the slice along that axis of the array, 0 or more, however the voxels of the image are numbered.
     """
-    matrix = ijk_to_ras(volume)[:3]
-    return matrix[:, 3] + index * matrix[:, 2 - axis]
+    voxel = [*volume.GetImageData().GetExtent()[::2], 1]
+    voxel[2 - axis] += index
+    return ijk_to_ras(volume)[:3] @ voxel

@@ -92,12 +92,13 @@ def _parallel(volume: slicer.vtkMRMLScalarVolumeNode, axis: int, view: slicer.vt
 
 
 def _place(volume: slicer.vtkMRMLScalarVolumeNode, axis: int, point: np.ndarray) -> float:
-    """Place of a point in world RAS, (3,) in mm, along an axis of the volume, in voxels."""
+    """Place of a point in world RAS, (3,) in mm, along an axis of the volume's array, in voxels."""
     to_volume = vtk.vtkGeneralTransform()
     slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(None, volume.GetParentTransformNode(), to_volume)
     ras_to_ijk = vtk.vtkMatrix4x4()
     volume.GetRASToIJKMatrix(ras_to_ijk)
-    return ras_to_ijk.MultiplyPoint((*to_volume.TransformPoint(point), 1.0))[2 - axis]
+    first = volume.GetImageData().GetExtent()[::2]
+    return ras_to_ijk.MultiplyPoint((*to_volume.TransformPoint(point), 1.0))[2 - axis] - first[2 - axis]
 
 
 def _slice_to_ras(view: slicer.vtkMRMLSliceNode) -> np.ndarray:

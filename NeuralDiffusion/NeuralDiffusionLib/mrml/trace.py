@@ -91,7 +91,8 @@ def _geometry(input_volume: slicer.vtkMRMLScalarVolumeNode, trace: DiffusionTrac
     """IJK to RAS of the traced slices, in mm."""
     matrix = vtk.vtkMatrix4x4()
     input_volume.GetIJKToRASMatrix(matrix)
-    if trace.slice_index is not None:
+    # An image of the volume's own size is numbered as that is.
+    if trace.images[0].shape[::-1] != input_volume.GetImageData().GetDimensions():
         for row, value in enumerate(slice_origin(input_volume, trace.slice_axis, trace.slice_index)):
             matrix.SetElement(row, 3, value)
     return matrix
