@@ -74,7 +74,7 @@ def test_a_volume_is_cut_or_surrounded_alike_on_both_sides(shape):
 
 def test_without_a_lever_the_picture_is_all_but_the_same(noisy):
     usual = Denoiser("cpu")(noisy).image
-    for subject in without_levers("cpu", DenoiseSettings()):
+    for subject in without_levers(Denoiser("cpu"), DenoiseSettings()):
         if not subject.measured:
             continue
         # New gates in every step make another picture, the other levers none.
@@ -231,7 +231,10 @@ def test_what_is_measured_is_kept_as_it_goes(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(subjects, "find_spec", lambda name: None)
     monkeypatch.setattr(subjects, "denoise_tv_chambolle", lambda picture: next(calls, _interrupted)(picture))
     with pytest.raises(KeyboardInterrupt):
-        command("cpu", 1, 0.0, 2, 16, None, False, False, False, tmp_path / "bench.json", None, None)
+        command(
+            "cpu", repeats=1, patience=0.0, slices=2, side=16, scaling=False, large=False,
+            json_file=tmp_path / "bench.json",
+        )  # fmt: skip
     content = json.loads((tmp_path / "bench.json").read_text())
     assert not content["finished"]
     assert content["rows"][-1]["method"] == "Non-local means (scikit-image), slice by slice"

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from batch_runs import run_here
 from shell import head, image, run
 from training_slices import make_slices
 
 from NeuralDiffusionTraining.benchmark.evaluation import corrupt_all, evaluate, run_method
-from NeuralDiffusionTraining.benchmark.own_methods import own_methods, own_volume_methods
+from NeuralDiffusionTraining.benchmark.own_methods import own_files, own_methods, own_volume_methods
 from NeuralDiffusionTraining.benchmark.volume_methods import NoisyVolume, noisy_input
 from NeuralDiffusionTraining.benchmark.volumes import evaluate_volume, prepare_volume
 from NeuralDiffusionTraining.files.command_error import CommandError
@@ -173,6 +175,96 @@ def test_a_function_that_fails_is_named_with_its_line(file, noisy, function, wor
     assert "\n" not in str(refusal.value)
 
 
+def test_the_line_is_named_of_a_file_that_is_given_relative_to_the_current_folder(file, noisy, monkeypatch):
+    monkeypatch.chdir(file.parent)
+    (method,) = own_methods(["Mine=mine.py:stumble"], [])
+    with pytest.raises(CommandError, match=r"'mine.py' failed \(RuntimeError: out of luck; line 39\)"):
+        run_method(method, *noisy)
+    (file.parent / "imports.py").write_text("\nimport nowhere\n")
+    with pytest.raises(CommandError, match=r"No module named 'nowhere'; line 2\)"):
+        own_methods(["Mine=imports.py:halve"], [])
+
+
+WANDERS = """
+import os
+
+here = os.path.dirname(__file__)
+os.makedirs(f"{here}/data", exist_ok=True)
+os.chdir(f"{here}/data")
+with open("factor.txt", "w") as file:
+    file.write("0.5")
+
+def halve(noisy):
+    with open("factor.txt") as file:
+        factor = float(file.read())
+    os.mkdir("deeper")
+    os.chdir("deeper")
+    return noisy * factor
+
+def vanish(noisy):
+    os.mkdir(f"{here}/gone")
+    os.chdir(f"{here}/gone")
+    os.rmdir(f"{here}/gone")
+    return noisy
+
+def lose(noisy):
+    os.chdir("/")
+    raise RuntimeError("lost")
+"""
+
+
+def test_a_file_may_change_the_current_folder_for_itself_and_for_nobody_else(tmp_path, noisy, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(WANDERS)
+    wanders, vanishes, lost = own_methods([f"{name}=mine.py:{name}" for name in ("halve", "vanish", "lose")], [])
+    assert os.getcwd() == str(tmp_path)
+    np.testing.assert_array_equal(run_method(wanders, *noisy), noisy[0] / 2)
+    # It finds itself where it went the last time.
+    with pytest.raises(CommandError, match=r"No such file or directory: 'factor.txt'; line"):
+        run_method(wanders, *noisy)
+    np.testing.assert_array_equal(run_method(vanishes, *noisy), noisy[0])
+    with pytest.raises(CommandError, match="lost"):
+        run_method(lost, *noisy)
+    assert os.getcwd() == str(tmp_path)
+
+
+def test_what_is_named_relative_lies_where_the_command_was_started(tmp_path, monkeypatch):
+    split = make_slices(tmp_path / "slices", 8)
+    (tmp_path / "mine.py").write_text(WANDERS)
+    monkeypatch.chdir(tmp_path)
+    done = run_here(
+        "evaluate", "--data", "slices", "--split", split.relative_to(tmp_path), "--limit", 1, "--device", "cpu",
+        "--methods", "input", "--own", "Mine=mine.py:vanish", "--json", "table.json", "--csv", "table.csv",
+    )  # fmt: skip
+    assert done.status == 0, done.err
+    assert json.loads((tmp_path / "table.json").read_text(encoding="utf-8"))["rows"][1]["method"] == "Mine"
+    assert (tmp_path / "table.csv").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("evaluate", "--data", "slices", "--per-slice", "mine.py"),
+        ("segmentation", "--data", "slices", "--masks", "masks", "--markdown", "mine.py"),
+        ("evaluate-volumes", "scan.nrrd", "--csv", "mine.py"),
+        ("sweep", "--data", "slices", "--json", "mine.py"),
+        ("bench", "--plot", "./mine.py"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+@pytest.mark.parametrize("option", ["--own", "--own-told"])
+def test_no_output_is_written_over_the_file_of_a_function(file, monkeypatch, arguments, option):
+    monkeypatch.chdir(file.parent)
+    done = run_here(*arguments, option, "Mine=mine.py:darken")
+    assert (done.status, done.out) == (2, "")
+    assert done.err.endswith("mine.py' would be written over what is read: choose another name for the output.\n")
+    assert file.read_text() == FILE
+
+
+def test_rows_that_are_not_written_as_such_name_no_file():
+    assert [str(path) for path in own_files(["Mine", "A=x/mine.py:denoise", "=other.py:denoise"])] == ["x/mine.py"]
+
+
 def test_a_row_of_another_ones_name_is_refused(file):
     clean = prepare_volume("scan", head(np.float32), (3, 1, 1))
     with pytest.raises(CommandError, match=f"'{noisy_input().name}'"):
@@ -191,6 +283,7 @@ def test_the_commands_put_the_rows_into_their_tables(file, tmp_path):
         ["evaluate", *of_slices],
         ["fidelity", *of_slices],
         ["evaluate-volumes", scan, "--no-peers", "--sigma", "0.05", *of_own, "--own-told", f"Minus={file}:darken"],
+        ["sweep", *of_slices, "--noise", "rician", "--sigma", "0.1", "--iterations", "1", "--neighbours", "8"],
     ):
         done = run(*arguments)
         assert done.returncode == 0, done.stderr
@@ -198,4 +291,4 @@ def test_the_commands_put_the_rows_into_their_tables(file, tmp_path):
         assert json.loads(text)
         for name in ("Half", "Minus"):
             assert name in done.stdout
-            assert f'"{name}"' in text
+            assert f'"{name}' in text

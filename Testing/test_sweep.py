@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from batch_runs import run_here
 from PIL import Image
 from shell import run
 from training_slices import make_slices
@@ -17,6 +18,7 @@ from training_slices import make_slices
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
 from NeuralDiffusionTraining.benchmark import sweep as swept
 from NeuralDiffusionTraining.benchmark.evaluation import corrupt_all
+from NeuralDiffusionTraining.benchmark.methods import Method
 from NeuralDiffusionTraining.benchmark.metrics import measure
 from NeuralDiffusionTraining.benchmark.network_pass import NetworkPass
 from NeuralDiffusionTraining.benchmark.sweep_tables import to_csv, to_terminal
@@ -80,6 +82,48 @@ def test_slices_that_a_mean_hides_are_counted(clean):
     assert (noisy["diffused"]["worse_slices"], noisy["diffused"]["largest_loss_db"]) == (0, 0)
     # Without noise every change is for the worse, which says nothing.
     assert "worse_slices" not in noisy_free["full"]
+
+
+def test_a_method_of_ones_own_is_measured_once_for_each_noise_and_level_and_is_a_column_of_its_own(clean):
+    given = []
+
+    def blur(noisy, levels):
+        given.append(levels.copy())
+        return noisy - np.nan_to_num(levels)[:, None, None]
+
+    blind, told = (Method(name, "own", level, blur) for name, level in (("Blind", "none"), ("Told", "true")))
+    found = swept.sweep(stand_in, clean, np.arange(2), ["gaussian"], [0.0, 0.1], [4, 8], [1, 16], own=[blind, told])
+    assert len(given) == 2 * 2
+    assert np.isnan(given[0]).all()
+    np.testing.assert_array_equal(given[3], [0.1, 0.1])
+    noisy, _ = corrupt_all(clean, "gaussian", 0.1)
+    darker = [measure(picture, truth).psnr_db for picture, truth in zip(noisy - np.float32(0.1), clean, strict=True)]
+    for cell in found[4:]:
+        assert cell["own"]["Blind"]["psnr_db"] == cell["noisy"]["psnr_db"]
+        assert cell["own"]["Blind"]["worse_slices"] == 0
+        assert cell["own"]["Told"]["psnr_db"]["mean"] == pytest.approx(np.mean(darker))
+        assert cell["own"]["Told"]["worse_slices"] == 2
+    assert "worse_slices" not in found[0]["own"]["Told"]
+    line = list(csv.DictReader(io.StringIO(to_csv(found))))[-1]
+    assert float(line["Told_psnr_db"]) == pytest.approx(np.mean(darker))
+    assert line["Told_worse_slices"] == "2"
+    table = to_terminal(found, "")
+    assert [column.header for column in table.columns][-2:] == ["Blind", "Told"]
+    assert list(table.columns[-1].cells)[-1] == f"{np.mean(darker):.2f}"
+
+
+def test_figures_of_before_have_no_methods_of_ones_own(cells):
+    older = [{name: value for name, value in cell.items() if name != "own"} for cell in cells]
+    assert to_csv(older) == to_csv(cells)
+    assert len(to_terminal(older, "").columns) == 7
+
+
+@pytest.mark.parametrize("name", ["Noisy input", "full"])
+def test_a_method_that_is_named_like_another_column_is_refused(tmp_path, name):
+    (tmp_path / "mine.py").write_text("def denoise(noisy):\n    return noisy\n")
+    done = run_here("sweep", "--data", tmp_path, "--own", f"{name}={tmp_path}/mine.py:denoise")
+    assert (done.status, done.out) == (2, "")
+    assert done.err == f"Two rows of the table are called '{name}': give each a name of its own.\n"
 
 
 def test_csv_has_one_line_for_each_combination(cells):

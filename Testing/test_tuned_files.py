@@ -79,6 +79,17 @@ def test_parameters_of_a_file_reach_the_filters_and_the_result_names_it(split, m
     assert changed[GAUSSIAN] == packaged[GAUSSIAN]
 
 
+@pytest.mark.parametrize("command", ["evaluate", "segmentation"])
+def test_the_title_of_the_table_says_that_a_file_was_given(split, masks, tmp_path, command):
+    mine = tuned_file(tmp_path / "mine.json")
+    for more, said in (((), False), (("--tuned", mine), True)):
+        done = run_here(*arguments(command, split, masks), *more, "--markdown", tmp_path / "table.md")
+        assert done.status == 0, done.err
+        title = (tmp_path / "table.md").read_text(encoding="utf-8").splitlines()[0]
+        for text in (" ".join(done.out.split()), title):
+            assert (", filters tuned by 'mine.json'" in text) is said
+
+
 def test_a_count_that_is_written_as_a_decimal_is_that_count(split, masks, tmp_path):
     done = run_here(*arguments("evaluate", split, masks), "--tuned", tuned_file(tmp_path / "mine.json", 7.0))
     assert done.status == 0, done.err
@@ -155,6 +166,16 @@ def test_parameters_of_a_file_reach_the_3d_filters_and_the_result_names_it(scan,
     )
     assert changed.pop(name) != packaged.pop(name)
     assert changed == packaged
+
+
+def test_the_tables_of_scans_say_by_which_file_the_3d_filters_were_chosen(scan, tmp_path):
+    mine = grid_file(tmp_path / "mine.json", PEERS[0].name, best=0)
+    for more, said in (((), False), (("--peers-tuned", mine), True)):
+        done = run_here(*of_volumes(scan, *more, "--markdown", tmp_path / "table.md"))
+        assert done.status == 0, done.err
+        assert ("; parameters of the 3-D filters by 'mine.json'" in " ".join(done.out.split())) is said
+        note = (tmp_path / "table.md").read_text(encoding="utf-8").splitlines()[0]
+        assert note.endswith(" The parameters of the 3-D filters were chosen by 'mine.json'.") is said
 
 
 def test_what_tune_volumes_measures_is_what_evaluate_volumes_takes(scan, tmp_path, monkeypatch):

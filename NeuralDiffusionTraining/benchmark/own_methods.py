@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import math
+import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from copy import copy
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
@@ -21,6 +26,32 @@ _FAR_ABOVE = 10.0
 
 Denoise = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """Takes noisy pictures and the noise levels that were added, returns pictures of the same shape."""
+
+
+class _Folder:
+    """The current folder as the code of one file left it: what it does there is no business of the command."""
+
+    def __init__(self) -> None:
+        self._theirs = self._ours = os.getcwd()
+
+    def __enter__(self) -> None:
+        self._ours = os.getcwd()
+        os.chdir(self._theirs)
+
+    def __exit__(self, *_error: object) -> None:
+        # It may be gone, as temporary ones are.
+        with suppress(FileNotFoundError):
+            self._theirs = os.getcwd()
+        os.chdir(self._ours)
+
+
+@dataclass(frozen=True)
+class _Function:
+    """A function, the file that it is from, as it was named, and where its code runs."""
+
+    call: Callable[..., np.ndarray]
+    file: str
+    folder: _Folder
 
 
 def own_methods(blind: list[str], told: list[str]) -> list[Method]:
@@ -42,9 +73,26 @@ def own_methods(blind: list[str], told: list[str]) -> list[Method]:
     named = [(*_named(text, "--own"), "none") for text in blind]
     named += [(*_named(text, "--own-told"), "true") for text in told]
     return [
-        Method(name, OWN_GROUP, level, _guarded(name, path, function, level == "true"))
-        for name, path, function, level in named
+        Method(name, OWN_GROUP, level, _guarded(name, function, level == "true")) for name, function, level in named
     ]
+
+
+def with_told_in_name(methods: Iterable[Method]) -> list[Method]:
+    """The methods under names that say so if they are told the noise level, for tables that say it nowhere else."""
+    return [
+        replace(method, name=f"{method.name}, true sigma") if method.told == "true" else method for method in methods
+    ]
+
+
+def own_files(rows: Iterable[str]) -> list[Path]:
+    """The Python files that rows name, so that no output is written over them.
+
+    Parameters
+    ----------
+    rows
+        As of `own_methods`; of those that are not written like that it gives none.
+    """
+    return [Path(parts[1]) for parts in map(_parts, rows) if parts is not None]
 
 
 def own_volume_methods(blind: list[str], told: list[str]) -> list[VolumeMethod]:
@@ -59,51 +107,61 @@ def _on_volumes(method: Method) -> VolumeMethod:
     return VolumeMethod(method.name, method.told, denoise)
 
 
-def _named(text: str, option: str) -> tuple[str, Path, Callable[..., np.ndarray]]:
-    """Name of the row, file and function."""
-    name, equals, place = text.partition("=")
-    file, colon, function = place.rpartition(":")
-    if not (name.strip() and equals and file and colon and function):
+def _parts(text: str) -> tuple[str, str, str] | None:
+    """Name of the row, file and function; ``None`` if one is missing."""
+    name, _, place = text.partition("=")
+    file, _, function = place.rpartition(":")
+    return (name.strip(), file, function) if name.strip() and file and function else None
+
+
+def _named(text: str, option: str) -> tuple[str, _Function]:
+    """Name of the row, and its function."""
+    parts = _parts(text)
+    if parts is None:
         raise CommandError(
             f"'{option} {text}' names no row and function: write NAME=FILE.py:FUNCTION, such as Mine=mine.py:denoise."
         )
+    name, file, function = parts
     path = Path(file)
     check_is_file("Python file", path, "give the file that holds your function")
     if path.suffix != ".py":
         raise CommandError(f"'{file}' is no name for a Python file: let it end in .py.")
-    found = getattr(_module(path), function, None)
+    folder = _Folder()
+    found = getattr(_module(path, folder), function, None)
     if not callable(found):
         raise CommandError(f"Python file '{file}' has no function '{function}': name one that it has.")
-    return name.strip(), path, found
+    return name, _Function(found, file, folder)
 
 
-def _module(path: Path) -> object:
+def _module(path: Path, folder: _Folder) -> ModuleType:
     # Data classes look their module up by its name, which must not be that of another one.
     name = f"own_methods_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = importlib.util.spec_from_file_location(name, os.path.abspath(path))
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     # Its neighbours can be imported, now and when the function runs, but replace nothing that is installed.
     sys.path.append(str(path.resolve().parent))
     try:
-        spec.loader.exec_module(module)
+        with folder:
+            spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
-        raise CommandError(f"Python file '{path}' cannot be imported ({_where(error, path)}): fix it first.") from error
+        words = _where(error, str(path))
+        raise CommandError(f"Python file '{path}' cannot be imported ({words}): fix it first.") from error
     return module
 
 
-def _guarded(name: str, path: Path, function: Callable[..., np.ndarray], told: bool) -> Denoise:
+def _guarded(name: str, function: _Function, told: bool) -> Denoise:
     def denoise(noisy: np.ndarray, levels: np.ndarray) -> np.ndarray:
         try:
             # Copies: what a function changes in place is what the next row gets.
             given = (noisy.copy(), copy(levels)) if told else (noisy.copy(),)
-            pictures = np.asarray(function(*given), np.float32)
+            with function.folder:
+                pictures = np.asarray(function.call(*given), np.float32)
         except (Exception, SystemExit) as error:
-            raise CommandError(
-                f"Your method '{name}' of '{path}' failed ({_where(error, path)}): fix it first."
-            ) from error
-        if pictures.shape != noisy.shape or not np.isfinite(pictures).all():
+            words = _where(error, function.file)
+            raise CommandError(f"Your method '{name}' of '{function.file}' failed ({words}): fix it first.") from error
+        highest, usual = _farthest(pictures), _farthest(noisy)
+        if pictures.shape != noisy.shape or not math.isfinite(highest):
             raise CommandError(f"Your method '{name}' gave no finite pictures of shape {noisy.shape}: fix it first.")
-        highest, usual = float(np.abs(pictures).max()), float(np.abs(noisy).max())
         if highest > _FAR_ABOVE * usual:
             raise CommandError(
                 f"Your method '{name}' gave values up to {highest:.4g} where the noisy ones end at {usual:.4g}: return "
@@ -114,9 +172,16 @@ def _guarded(name: str, path: Path, function: Callable[..., np.ndarray], told: b
     return denoise
 
 
-def _where(error: BaseException, path: Path) -> str:
+def _farthest(pictures: np.ndarray) -> float:
+    """The largest distance of a value from 0; NaN if one is."""
+    # Without arrays of their size, as it lies within what is timed.
+    return float(np.maximum(pictures.max(initial=0), -pictures.min(initial=0)))
+
+
+def _where(error: BaseException, file: str) -> str:
     """What went wrong, and in which line of the file, if in any; in one line."""
     words = " ".join(str(error).split())
     said = f"{type(error).__name__}: {words}" if words else type(error).__name__
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    place = os.path.abspath(file)
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == place]
     return f"{said}; line {lines[-1]}" if lines else said

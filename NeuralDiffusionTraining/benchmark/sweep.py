@@ -1,4 +1,4 @@
-"""The network over every noise type, noise level, neighbourhood and number of iterations."""
+"""The network over every noise type, noise level, neighbourhood and number of iterations, and others beside it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from NeuralDiffusionLib import NOISE_TYPES, DenoiseSettings
 from NeuralDiffusionLib.engine.settings import NEIGHBOURHOODS
 
 from .bootstrap import GroupBootstrap, paired_difference
-from .evaluation import corrupt_all
+from .evaluation import corrupt_all, run_method
+from .methods import Method
 from .metrics import FIGURES, head_masks, measure_all
 from .network_pass import NetworkPass
 
@@ -30,6 +31,7 @@ def sweep(
     neighbourhoods: Sequence[int] = NEIGHBOURHOODS,
     iterations: Sequence[int] = ITERATIONS,
     progress: Callable[[str], None] | None = None,
+    own: Sequence[Method] = (),
 ) -> list[dict[str, Any]]:
     """Measure every combination on the benchmark's noisy version of the slices.
 
@@ -43,6 +45,8 @@ def sweep(
         Near-duplicate group of each slice, (slices,), for the intervals.
     progress
         Called with a few words about each combination once it is measured.
+    own
+        Methods to measure beside it, once for each noise type and level.
 
     Returns
     -------
@@ -51,7 +55,8 @@ def sweep(
         "diffused" (without refinement) and "full", the figures of `SWEPT_FIGURES` as {"mean", "low", "high"}. One pass
         of the network gives both pictures. For "diffused" and "full" also what a mean hides: "lowest_psnr_db" of all
         slices and, where noise was added, "worse_slices", the number of those with a PSNR below that of the noisy
-        slice, and "largest_loss_db", 0 or more.
+        slice, and "largest_loss_db", 0 or more. "own" has the same by the name of each method; as the noisy slices,
+        they know no neighbourhood and no iterations, so all combinations of a noise type and level share them.
     """
     heads = head_masks(clean)
     bootstrap = GroupBootstrap(groups)
@@ -67,8 +72,9 @@ def sweep(
 
     cells = []
     for noise, sigma in product(noises, sigmas):
-        noisy, _ = corrupt_all(clean, noise, sigma)
+        noisy, levels = corrupt_all(clean, noise, sigma)
         of_noisy, before = figures(noisy)
+        of_own = {method.name: denoised(run_method(method, noisy, levels), before, sigma) for method in own}
         for neighbours, steps in product(neighbourhoods, iterations):
             settings = DenoiseSettings(noise=noise, neighbours=neighbours, iterations=steps)
             pictures = network(noisy, settings)
@@ -81,6 +87,7 @@ def sweep(
                     "noisy": of_noisy,
                     "diffused": denoised(pictures.diffused, before, sigma),
                     "full": denoised(pictures.image, before, sigma),
+                    "own": of_own,
                 }
             )
             if progress is not None:

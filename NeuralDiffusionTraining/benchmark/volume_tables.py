@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..files.csv_text import csv_text
 from ..files.markdown import markdown_table
-from .volume_methods import OURS, OURS_THREE_PLANES
+from .volume_methods import OURS, OURS_ACROSS, OURS_THREE_PLANES
 from .volumes import VolumeRow
 
 if TYPE_CHECKING:
@@ -20,13 +20,20 @@ _NOTE = (
 )
 
 
-def to_terminal(rows: Sequence[VolumeRow]) -> list[Table]:
-    """One table of PSNR for each volume; SSIM and times are in the files."""
+def to_terminal(rows: Sequence[VolumeRow], chosen_by: str | None = None) -> list[Table]:
+    """One table of PSNR for each volume; SSIM and times are in the files.
+
+    Parameters
+    ----------
+    chosen_by
+        Name of the file by which the parameters of the 3-D filters were chosen; ``None`` for that of the package.
+    """
     from rich.table import Table
 
+    filters = "" if chosen_by is None else f"; parameters of the 3-D filters by '{chosen_by}'"
     tables = []
     for volume, sigmas, lines in _pivot(rows):
-        table = Table(title=f"{volume}: PSNR in dB in the head; (-) below the noisy input")
+        table = Table(title=f"{volume}: PSNR in dB in the head; (-) below the noisy input{filters}")
         table.add_column("Method")
         for sigma in sigmas:
             table.add_column(_percent(sigma), justify="right", no_wrap=True)
@@ -37,9 +44,13 @@ def to_terminal(rows: Sequence[VolumeRow]) -> list[Table]:
     return tables
 
 
-def to_markdown(rows: Sequence[VolumeRow]) -> str:
-    """One table for each volume, methods down and noise levels across; then harm, and where a filter beats ours."""
-    parts = [_NOTE]
+def to_markdown(rows: Sequence[VolumeRow], chosen_by: str | None = None) -> str:
+    """One table for each volume, methods down and noise levels across; then harm, and where a filter beats ours.
+
+    `chosen_by` as for `to_terminal`.
+    """
+    filters = "" if chosen_by is None else f" The parameters of the 3-D filters were chosen by '{chosen_by}'."
+    parts = [f"{_NOTE}{filters}"]
     for volume, sigmas, lines in _pivot(rows):
         headings = ["Method", "Noise level", *map(_percent, sigmas), "Seconds"]
         table = []
@@ -71,11 +82,11 @@ def harm_sentences(rows: Sequence[VolumeRow]) -> list[str]:
 
 
 def loss_sentences(rows: Sequence[VolumeRow]) -> list[str]:
-    """Where a filter is above ours, slice by slice and averaged over three planes; nothing if it never is."""
+    """Where a filter is above ours, slice by slice, with a step across them or of three planes; nothing if never."""
     psnr = {(row.method, row.volume, row.sigma): row.psnr_head_db for row in rows}
     measured = {row.method for row in rows}
     sentences = []
-    for own in (name for name in (OURS, OURS_THREE_PLANES) if name in measured):
+    for own in (name for name in (OURS, OURS_ACROSS, OURS_THREE_PLANES) if name in measured):
         for peer in dict.fromkeys(row.method for row in rows if row.noise_level == "true"):
             gaps = [(row, row.psnr_head_db - psnr[own, row.volume, row.sigma]) for row in rows if row.method == peer]
             lost = [(row, gap) for row, gap in gaps if gap > 0]

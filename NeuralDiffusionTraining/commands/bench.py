@@ -7,9 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
+from NeuralDiffusionLib import DenoiseSettings
+
 from ..files.command_error import CommandError
 from ..files.result_files import check_outputs, write_json, write_text
-from .options import Device, JsonFile, MarkdownFile
+from .engine import chosen_denoiser
+from .options import Device, JsonFile, MarkdownFile, Own, OwnTold, Weights
 from .table_rows import name_and_checkpoint
 
 
@@ -29,6 +32,9 @@ def bench(
             "and the DnCNN-class network are timed untrained, without a PSNR.",
         ),
     ] = None,
+    own: Own = None,
+    own_told: OwnTold = None,
+    weights: Weights = None,
     scaling: Annotated[
         bool, typer.Option("--scaling/--no-scaling", help="Time over slices, sizes, iterations and threads, too.")
     ] = True,
@@ -47,14 +53,17 @@ def bench(
 
     They take turns, so that what slows the computer for a while slows them all. The rivals run with their own defaults
     and on the CPU; those that are not installed are left out with a line. The volume is the T1 template of nilearn
-    where that is installed, else a generated head, with 9 % Rician noise. The JSON file is written anew after each
+    where that is installed, else a generated head, with 9 % Rician noise. A function of your own gets the whole volume
+    in one call, as from evaluate-volumes, and runs once before it is timed. The JSON file is written anew after each
     run: what was measured before an interruption is kept.
     """
     import torch
     from rich.markdown import Markdown
 
-    from NeuralDiffusionLib import Denoiser, DenoiseSettings
+    from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS
 
+    from ..benchmark.methods import check_names
+    from ..benchmark.own_methods import own_files, own_methods
     from ..benchmark.run_facts import run_facts
     from ..files.terminal import terminal
     from ..networks.registry import NETWORKS
@@ -66,17 +75,21 @@ def bench(
     from ..speed.levers import without_levers
     from ..speed.machine_share import machine_share
     from ..speed.subjects import classical, network, ours
+    from ..speed.subjects import own as own_subjects
     from ..speed.tables import to_markdown
     from ..speed.where_time_goes import where_time_goes
 
     checkpoints = [name_and_checkpoint(text) for text in trained or []]
-    check_outputs(json_file, markdown_file, plot, inputs=[path for _, path in checkpoints])
+    own_rows, told_rows = own or [], own_told or []
+    read = [weights, *(path for _, path in checkpoints), *own_files([*own_rows, *told_rows])]
+    check_outputs(json_file, markdown_file, plot, inputs=read)
     if plot is not None and not scaling:
         raise CommandError("--plot draws the scaling: leave out --no-scaling.")
-    denoiser, settings = Denoiser(device), DenoiseSettings()
-    subjects = [*ours(denoiser, settings), *without_levers(device, settings)]
+    added = own_subjects(own_methods(own_rows, told_rows))
+    denoiser, settings = chosen_denoiser(device, weights), DenoiseSettings()
+    subjects = [*ours(denoiser, settings), *without_levers(denoiser, settings)]
     if compiled:
-        subjects.append(with_compiler(device, settings))
+        subjects.append(with_compiler(denoiser, settings))
     if checkpoints:
         from ..networks.checkpoints import load_trained
 
@@ -86,6 +99,8 @@ def bench(
         for name, title in (("unet", "Plain U-Net, untrained"), ("dncnn", "DnCNN-class, untrained")):
             subjects.append(network(title, NETWORKS[name](), device, measured=False))
     filters, skipped = classical()
+    subjects += [*added, *filters]
+    check_names([subject.name for subject in subjects])
     clean = clean_volume((slices, side, side))
     noisy = add_noise(clean.voxels)
     progress = terminal(stderr=True)
@@ -114,7 +129,7 @@ def bench(
         if json_file is not None:
             write_json(json_file, content)
 
-    for rows in time_all([*subjects, *filters], clean, noisy, repeats, patience, tell):
+    for rows in time_all(subjects, clean, noisy, repeats, patience, tell):
         content["rows"] = rows
         keep()
     tell("where the time goes")
@@ -127,7 +142,7 @@ def bench(
     if large:
         tell("a large volume")
         try:
-            content["large"] = large_volume()
+            content["large"] = large_volume(weights=weights or BUNDLED_WEIGHTS)
         except MemoryError:
             skipped.append("A volume of 1024 x 1024 x 600 voxels is left out: the memory is too small for it.")
     content["finished"] = True

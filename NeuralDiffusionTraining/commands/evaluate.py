@@ -30,7 +30,7 @@ from .options import (
     Tuned,
     Weights,
 )
-from .table_rows import asked_rows, build_rows, check_tuned, file_sha256, name_and_checkpoint
+from .table_rows import asked_rows, build_rows, check_tuned, file_sha256, name_and_checkpoint, tuned_words
 
 
 def evaluate(
@@ -78,7 +78,7 @@ def evaluate(
     from ..benchmark.bootstrap import RESAMPLES
     from ..benchmark.cost import TIMED_PASSES, TIMED_SLICES
     from ..benchmark.evaluation import evaluate as measure_rows
-    from ..benchmark.own_methods import own_methods
+    from ..benchmark.own_methods import own_files, own_methods
     from ..benchmark.run_facts import run_facts
     from ..data.corruption import level_in_words
     from ..data.loaded_part import load_part
@@ -86,9 +86,10 @@ def evaluate(
 
     asked = asked_rows(methods)
     checkpoints = [name_and_checkpoint(text) for text in trained or []]
-    own_rows = own_methods(own or [], own_told or [])
-    read = [weights, tuned, Path(split), *(path for _, path in checkpoints)]
+    blind, told = own or [], own_told or []
+    read = [weights, tuned, Path(split), *(path for _, path in checkpoints), *own_files([*blind, *told])]
     check_outputs(json_file, csv_file, markdown_file, per_slice_file, inputs=read)
+    own_rows = own_methods(blind, told)
     settings = settings_of(
         noise=noise,
         iterations=iterations,
@@ -113,6 +114,7 @@ def evaluate(
         )
     table = tables.rows(results)
     title = f"{noise}, {level_in_words(sigma)}, {slices.title}" + (f", draw {draw} of the noise" if draw else "")
+    title += tuned_words(tuned)
     terminal().print(tables.to_terminal(table, title))
     for sentence in skipped:
         typer.echo(sentence, err=True)

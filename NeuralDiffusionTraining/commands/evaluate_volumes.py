@@ -58,12 +58,13 @@ def evaluate_volumes(
     """Add Rician noise to scans and print the PSNR inside the head, for Neural Diffusion and 3-D filters.
 
     Neural Diffusion is blind; the filters are told the true noise level and have parameters that were best on other
-    scans. Every method sees the same noisy voxels; with --slices, all of them only those slices.
+    scans. Every method sees the same noisy voxels; with --slices, all of them only those slices. A function of your own
+    gets a whole scan in one call.
     The files also hold the SSIM, slice by slice inside the head, and the time.
     """
     from dataclasses import asdict
 
-    from ..benchmark.own_methods import own_volume_methods
+    from ..benchmark.own_methods import own_files, own_volume_methods
     from ..benchmark.run_facts import run_facts
     from ..benchmark.volume_bm4d import bm4d as bm4d_method
     from ..benchmark.volume_methods import ours
@@ -77,11 +78,13 @@ def evaluate_volumes(
     sigmas = tuple(sigma or CLINICAL_SIGMAS)
     if min(sigmas) < SMALLEST_SIGMA:
         raise CommandError(f"Noise level {min(sigmas):g} is not possible: give {SMALLEST_SIGMA:g} or more.")
-    check_outputs(json_file, csv_file, markdown_file, inputs=[*(scans or []), weights, peers_tuned])
+    blind, told = own or [], own_told or []
+    read = [*(scans or []), weights, peers_tuned, *own_files([*blind, *told])]
+    check_outputs(json_file, csv_file, markdown_file, inputs=read)
     if peers_tuned is not None and not peers:
         raise CommandError("--peers-tuned is about the 3-D filters: leave it out, or leave out --no-peers.")
     grid, grid_sha256 = (None, None) if peers_tuned is None else (read_grid(peers_tuned), file_sha256(peers_tuned))
-    added = own_volume_methods(own or [], own_told or []) + ([bm4d_method()] if bm4d else [])
+    added = own_volume_methods(blind, told) + ([bm4d_method()] if bm4d else [])
     clean = read_clean(scans or [], template, slices)
     for volume in clean:
         if grid is not None and not has_other_scans(grid, volume.sha256):
@@ -103,7 +106,8 @@ def evaluate_volumes(
         others, skipped = tuned_peers(volume.sha256, grid) if peers else ([], [])
         rows += evaluate_volume([*ours(denoiser, settings), *others, *added], volume, sigmas, tell)
     console = terminal()
-    for drawn in to_terminal(rows):
+    chosen_by = None if peers_tuned is None else peers_tuned.name
+    for drawn in to_terminal(rows, chosen_by):
         console.print(drawn)
     for sentence in (*harm_sentences(rows), *loss_sentences(rows), *skipped):
         console.print(sentence, highlight=False, soft_wrap=True)
@@ -122,7 +126,7 @@ def evaluate_volumes(
             **run_facts(),
         }
         write_json(json_file, content)
-    for path, text in ((csv_file, to_csv(rows)), (markdown_file, to_markdown(rows))):
+    for path, text in ((csv_file, to_csv(rows)), (markdown_file, to_markdown(rows, chosen_by))):
         if path is not None:
             write_text(path, text)
 

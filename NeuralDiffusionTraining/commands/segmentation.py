@@ -27,7 +27,7 @@ from .options import (
     Tuned,
     Weights,
 )
-from .table_rows import asked_rows, build_rows, check_tuned, file_sha256, name_and_checkpoint
+from .table_rows import asked_rows, build_rows, check_tuned, file_sha256, name_and_checkpoint, tuned_words
 
 
 def segmentation(
@@ -62,7 +62,7 @@ def segmentation(
     """
     import numpy as np
 
-    from ..benchmark.own_methods import own_methods
+    from ..benchmark.own_methods import own_files, own_methods
     from ..benchmark.run_facts import run_facts
     from ..benchmark.segmentation import compare, summarise, train_segmenter
     from ..benchmark.segmentation_tables import to_markdown, to_terminal
@@ -73,12 +73,10 @@ def segmentation(
 
     asked = asked_rows(methods)
     checkpoints = [name_and_checkpoint(text) for text in trained or []]
-    own_rows = own_methods(own or [], own_told or [])
-    check_outputs(
-        json_file,
-        markdown_file,
-        inputs=[weights, tuned, Path(split) if split else None, *(path for _, path in checkpoints)],
-    )
+    blind, told = own or [], own_told or []
+    read = [weights, tuned, *(path for _, path in checkpoints), *own_files([*blind, *told])]
+    check_outputs(json_file, markdown_file, inputs=[*read, Path(split) if split else None])
+    own_rows = own_methods(blind, told)
     settings = settings_of(noise=noise, iterations=iterations, neighbours=neighbours)
     check_tuned(tuned, asked, noise)
     tuned_sha256 = file_sha256(tuned)
@@ -107,7 +105,7 @@ def segmentation(
         )
     table = summarise(overlaps, groups)
     parts = f"{len(train)} training and {len(test)} test slices"
-    title = f"Segmentation of lesions, {noise}, {level_in_words(sigma)}, {parts}"
+    title = f"Segmentation of lesions, {noise}, {level_in_words(sigma)}, {parts}{tuned_words(tuned)}"
     terminal().print(to_terminal(table, title))
     for sentence in skipped:
         typer.echo(sentence, err=True)

@@ -9,7 +9,7 @@ import typer
 
 from ..files.result_files import check_distinct, check_folder_to_make, check_outputs, write_json, write_text
 from .engine import chosen_denoiser, settings_of
-from .options import LARGEST_SIGMA, Data, Device, Limit, Part, Precision, SplitName, Weights
+from .options import LARGEST_SIGMA, Data, Device, Limit, Own, OwnTold, Part, Precision, SplitName, Weights
 
 
 def sweep(
@@ -35,6 +35,8 @@ def sweep(
         list[int] | None, typer.Option(help="Diffusion steps; repeat for more. Default: 1, 4, 8, 16, 32, 64.")
     ] = None,
     weights: Weights = None,
+    own: Own = None,
+    own_told: OwnTold = None,
     device: Device = "auto",
     precision: Precision = "fast",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
@@ -44,7 +46,8 @@ def sweep(
     """Measure PSNR, SSIM and edge MSE for each noise type, level, neighbourhood and number of iterations.
 
     336 combinations, each with and without refinement, on the same noisy slices as 'evaluate'. Prints the PSNR after 16
-    iterations, or the number nearest to it that was asked for; the files hold everything.
+    iterations, or the number nearest to it that was asked for; the files hold everything. A method of your own, which
+    has no such settings, is a further column, measured once for each noise type and level; it is not drawn.
     """
     import torch
 
@@ -53,13 +56,16 @@ def sweep(
 
     from ..benchmark import sweep as swept
     from ..benchmark import sweep_tables
+    from ..benchmark.methods import NOISY_INPUT, check_names
     from ..benchmark.network_pass import NetworkPass
+    from ..benchmark.own_methods import own_files, own_methods, with_told_in_name
     from ..benchmark.run_facts import run_facts
     from ..data.loaded_part import load_part
     from ..files.terminal import passing_bar, terminal
 
+    blind, told = own or [], own_told or []
     check_outputs(json_file, csv_file)
-    check_distinct([json_file, csv_file, plots], inputs=(weights, Path(split)))
+    check_distinct([json_file, csv_file, plots], inputs=(weights, Path(split), *own_files([*blind, *told])))
     check_folder_to_make(plots)
     # What is asked for twice is measured once.
     noises, sigmas = (list(dict.fromkeys(asked)) for asked in (noise or NOISE_TYPES, sigma or swept.SIGMAS))
@@ -71,6 +77,8 @@ def sweep(
         settings_of(neighbours=one)
     for one in steps:
         settings_of(iterations=one)
+    own_columns = with_told_in_name(own_methods(blind, told))
+    check_names([NOISY_INPUT, *sweep_tables.PICTURES, *(method.name for method in own_columns)])
     denoiser = chosen_denoiser(device, weights, precision)
     slices = load_part(data, split, part, limit)
     network = NetworkPass(denoiser.network, torch.device(denoiser.device), precision)
@@ -86,6 +94,7 @@ def sweep(
             neighbourhoods,
             steps,
             lambda words: bar.update(task, advance=1, description=words),
+            own_columns,
         )
     terminal().print(sweep_tables.to_terminal(cells, slices.title))
     content = {

@@ -68,6 +68,11 @@ def check_tuned(file: Path | None, asked: set[str], noise: str) -> None:
     read_parameters(noise, file)
 
 
+def tuned_words(file: Path | None) -> str:
+    """What the title of a table says of a file of --tuned; nothing if none is given."""
+    return "" if file is None else f", filters tuned by '{file.name}'"
+
+
 def file_sha256(path: Path | None) -> str | None:
     """SHA-256 of a file that parameters were taken from; ``None`` for that of the package.
 

@@ -52,7 +52,7 @@ def bench(
         subject, here = subjects[number], places[number]
         timed = noisy if len(here) == len(noisy) else noisy[here]
         report(f"{subject.name}, getting ready")
-        subject.run(timed[:2])
+        subject.run(timed[: subject.warm_up or len(timed)])
 
         def run() -> None:
             images[number] = subject.run(timed)

@@ -7,12 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
 from NeuralDiffusionLib.engine.devices import out_of_memory
+from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS
 
 from .bench_volume import add_noise, clean_volume
 from .timing import peak, reset_peak
@@ -26,7 +28,7 @@ _KILLED = -9
 """As Linux ends the process that needs most where the memory runs out."""
 
 
-def large_volume(shape: Sequence[int] = SHAPE, iterations: int = 1) -> dict[str, Any]:
+def large_volume(shape: Sequence[int] = SHAPE, iterations: int = 1, weights: Path = BUNDLED_WEIGHTS) -> dict[str, Any]:
     """Denoise a volume of 16-bit integers on the CPU, in a new process.
 
     Parameters
@@ -35,6 +37,8 @@ def large_volume(shape: Sequence[int] = SHAPE, iterations: int = 1) -> dict[str,
         Slices, rows and columns.
     iterations
         Diffusion steps; they take time, not memory.
+    weights
+        File of weights.
 
     Returns
     -------
@@ -47,7 +51,7 @@ def large_volume(shape: Sequence[int] = SHAPE, iterations: int = 1) -> dict[str,
     MemoryError
         If there is not enough for it.
     """
-    arguments = [str(number) for number in (*shape, iterations)]
+    arguments = [str(one) for one in (weights, *shape, iterations)]
     done = subprocess.run([sys.executable, "-m", __name__, *arguments], stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode in (_FULL, _KILLED):
         raise MemoryError
@@ -55,13 +59,13 @@ def large_volume(shape: Sequence[int] = SHAPE, iterations: int = 1) -> dict[str,
     return json.loads(done.stdout)
 
 
-def _run(shape: Sequence[int], iterations: int) -> dict[str, Any]:
+def _run(weights: Path, shape: Sequence[int], iterations: int) -> dict[str, Any]:
     noisy = add_noise(clean_volume((_BLOCK, *shape[1:])).voxels)
     volume = np.resize((1000 * noisy).astype(np.int16), shape)
     # What it took to make the volume does not count.
     reset_peak("cpu")
     start = time.perf_counter()
-    result = Denoiser("cpu")(volume, DenoiseSettings(iterations=iterations))
+    result = Denoiser("cpu", weights)(volume, DenoiseSettings(iterations=iterations))
     return {
         "shape": list(shape),
         "iterations": iterations,
@@ -73,9 +77,9 @@ def _run(shape: Sequence[int], iterations: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    *measures, steps = map(int, sys.argv[1:])
+    *measures, steps = map(int, sys.argv[2:])
     try:
-        print(json.dumps(_run(measures, steps)))
+        print(json.dumps(_run(Path(sys.argv[1]), measures, steps)))
     except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
             raise

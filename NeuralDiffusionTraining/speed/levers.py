@@ -26,17 +26,17 @@ from .subjects import Subject
 _SLICES = 45
 
 
-def without_levers(device: str, settings: DenoiseSettings) -> list[Subject]:
+def without_levers(usual: Denoiser, settings: DenoiseSettings) -> list[Subject]:
     """Ours on some slices, without each lever, and the straightforward form: float32, gates every step, slice by slice.
 
     Parameters
     ----------
-    device
-        As for `Denoiser`.
+    usual
+        Ours, with the weights to measure.
     settings
         What to do.
     """
-    usual, float32 = Denoiser(device), Denoiser(device, precision="float32")
+    float32 = usual.with_network(usual.network, "float32")
 
     def subject(name: str, denoiser: Denoiser, by_slice: bool = False, measured: bool = True) -> Subject:
         def run(noisy: np.ndarray) -> np.ndarray:
@@ -71,9 +71,9 @@ def without_levers(device: str, settings: DenoiseSettings) -> list[Subject]:
     ]
 
 
-def compiled(device: str, settings: DenoiseSettings) -> Subject:
+def compiled(usual: Denoiser, settings: DenoiseSettings) -> Subject:
     """Ours with what PyTorch's compiler takes of it: not in use, as Slicer has no compiler and it takes a minute."""
-    denoiser = Denoiser(device)
+    denoiser = _with(usual, NeuralDiffusionNetwork)
     for part in (denoiser.network.noise_level, denoiser.network.guidance, denoiser.network.refinement):
         part.compile()
     return Subject(

@@ -15,6 +15,10 @@ from torch import nn
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
 from NeuralDiffusionLib.classical_filters import CONDUCTANCE, ITERATIONS, TIME_STEP
 
+from ..benchmark.methods import Method
+from ..benchmark.own_methods import with_told_in_name
+from .bench_volume import SIGMA
+
 _LONG = 16
 _BM3D_SLICES = 4
 _ANTS_SLICES = 24
@@ -29,7 +33,8 @@ class Subject:
     name
         What the table calls it.
     group
-        ``"ours"``, ``"lever"`` (ours without something), ``"network"`` or ``"classical"``.
+        ``"ours"``, ``"lever"`` (ours without something), ``"network"``, ``"own"`` (of whoever measures) or
+        ``"classical"``.
     run
         Takes (slices, rows, columns), float32 about [0, 1], and gives an image of that shape.
     device
@@ -40,6 +45,9 @@ class Subject:
         Whether these slices lie beside each other instead, in the middle: for a filter in three dimensions.
     measured
         Whether the image means anything: not that of a network that was not trained.
+    warm_up
+        Number of slices on which it runs once before the clock does. 0 means all that are timed: for a method that may
+        not take fewer.
     """
 
     name: str
@@ -49,6 +57,7 @@ class Subject:
     slices: int = 0
     slab: bool = False
     measured: bool = True
+    warm_up: int = 2
 
 
 def ours(denoiser: Denoiser, settings: DenoiseSettings) -> list[Subject]:
@@ -65,6 +74,15 @@ def network(name: str, module: nn.Module, device: str, measured: bool) -> Subjec
     """Any network of `NeuralDiffusionTraining.networks` in the engine of ours."""
     engine = Denoiser(device).with_network(module.to(memory_format=torch.channels_last))
     return Subject(name, "network", lambda noisy: engine(noisy).image, engine.device, measured=measured)
+
+
+def own(methods: Sequence[Method]) -> list[Subject]:
+    """Methods of whoever measures: each gets the whole volume in one call and, if it is told, its one noise level."""
+
+    def subject(method: Method) -> Subject:
+        return Subject(method.name, "own", lambda noisy: method.denoise(noisy, SIGMA), method.device, warm_up=0)
+
+    return [subject(method) for method in with_told_in_name(methods)]
 
 
 def classical() -> tuple[list[Subject], list[str]]:

@@ -11,6 +11,7 @@ _GROUPS = {
     "ours": "Ours",
     "lever": "Ours with one lever changed",
     "network": "Networks in the same engine",
+    "own": "Methods of one's own",
     "classical": "Classical filters",
 }
 _AXES = {

@@ -1,0 +1,90 @@
+"""`neural-diffusion bench` with a method and with weights of whoever measures."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from batch_runs import run_here
+
+from NeuralDiffusionLib import Denoiser, DenoiseSettings
+from NeuralDiffusionLib.engine.weights import save_weights
+from NeuralDiffusionLib.network.neural_diffusion import STAGES, Architecture, NeuralDiffusionNetwork
+from NeuralDiffusionTraining.benchmark.own_methods import own_methods
+from NeuralDiffusionTraining.speed.bench import bench
+from NeuralDiffusionTraining.speed.bench_volume import SIGMA, add_noise, clean_volume
+from NeuralDiffusionTraining.speed.large_volume import large_volume
+from NeuralDiffusionTraining.speed.subjects import ours, own
+
+SHAPE = (4, 48, 40)
+
+OWN = """
+given = []
+
+def halve(noisy):
+    given.append(noisy.shape)
+    noisy /= 2
+    return noisy
+
+def darken(noisy, sigma):
+    given.append(sigma)
+    return noisy - sigma
+"""
+
+
+def test_a_method_of_ones_own_gets_the_whole_volume_in_each_call_and_its_one_level_if_it_is_told(tmp_path):
+    clean = clean_volume(SHAPE)
+    noisy = add_noise(clean.voxels)
+    (tmp_path / "mine.py").write_text(OWN)
+    blind, told = own_methods([f"Half={tmp_path}/mine.py:halve"], [f"Darker={tmp_path}/mine.py:darken"])
+    before = noisy.copy()
+    *_, rows = bench([*ours(Denoiser("cpu"), DenoiseSettings()), *own([blind, told])], clean, noisy, 1, 0.0)
+    np.testing.assert_array_equal(noisy, before)
+    # Each function's file was imported for itself, the last one is still there.
+    assert sys.modules["own_methods_mine"].given == [SIGMA, SIGMA]
+    half, darker = rows[2:]
+    assert [(row["method"], row["group"]) for row in (half, darker)] == [("Half", "own"), ("Darker, true sigma", "own")]
+    for row, made in ((half, noisy / 2), (darker, noisy - SIGMA)):
+        assert row["psnr_db"] == pytest.approx(-10 * np.log10(np.mean((made - clean.voxels) ** 2)), abs=1e-3)
+        assert row["ratio"] == row["median"] / rows[0]["median"]
+    (subject,) = own([blind])
+    assert subject.run(noisy).shape == SHAPE
+
+
+def test_the_command_times_and_judges_a_method_and_weights_of_ones_own(tmp_path, monkeypatch):
+    network = NeuralDiffusionNetwork(Architecture(reach=(1,) * STAGES))
+    save_weights(tmp_path / "mine.pt", network, {})
+    (tmp_path / "mine.py").write_text(OWN + "\ndef flat(noisy):\n    assert len(noisy) == 3\n    return noisy\n")
+    monkeypatch.chdir(tmp_path)
+    small = ("--device", "cpu", "--slices", 3, "--side", 16, "--repeats", 1, "--patience", 0, "--no-scaling")
+    done = run_here(
+        "bench", *small, "--no-large", "--weights", "mine.pt", "--own", "Mine=mine.py:flat", "--json", "bench.json",
+        "--markdown", "bench.md",
+    )  # fmt: skip
+    assert done.status == 0, done.err
+    assert "| *Methods of one's own* |" in (tmp_path / "bench.md").read_text(encoding="utf-8")
+    content = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))
+    assert content["weights_sha256"] == hashlib.sha256((tmp_path / "mine.pt").read_bytes()).hexdigest()
+    rows = {row["method"]: row for row in content["rows"]}
+    assert rows["Mine"]["group"] == "own"
+    clean = clean_volume((3, 16, 16))
+    image = Denoiser("cpu", tmp_path / "mine.pt")(add_noise(clean.voxels)).image
+    psnr = pytest.approx(-10 * np.log10(np.mean((image - clean.voxels) ** 2)), abs=1e-3)
+    # The levers are those of the same weights.
+    assert rows["Neural Diffusion"]["psnr_db"] == rows["Nothing changed"]["psnr_db"] == psnr
+
+
+def test_two_methods_of_one_name_are_refused(tmp_path):
+    (tmp_path / "mine.py").write_text(OWN)
+    done = run_here("bench", "--device", "cpu", "--own", f"Neural Diffusion={tmp_path}/mine.py:halve")
+    assert (done.status, done.out) == (2, "")
+    assert done.err == "Two rows of the table are called 'Neural Diffusion': give each a name of its own.\n"
+
+
+def test_the_large_volume_is_denoised_with_the_weights_that_are_given(tmp_path):
+    with pytest.raises(subprocess.CalledProcessError):
+        large_volume((2, 32, 32), weights=tmp_path / "absent.pt")
