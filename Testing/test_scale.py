@@ -71,6 +71,7 @@ def test_the_table_says_what_was_measured_what_given_and_what_assumed(tmp_path):
     assert "CPU cores saturate at" in done.out
     assert "GPUs saturate at" in done.out
     assert "No GPU was measured here" in done.out
+    assert "waiting for each other" not in done.out
 
 
 def test_given_numbers_give_the_table_without_measuring(tmp_path):
@@ -87,6 +88,7 @@ def test_given_numbers_give_the_table_without_measuring(tmp_path):
     assert "GPUs saturate at 25, where the storage is full, at 180,000 scans an hour." in done.out
     assert "Each GPU needs 7 CPU cores" in done.out
     assert "No GPU was measured" not in done.out
+    assert "If workers of the batch shared a GPU, the seconds of a GPU count their waiting for each other" in done.out
 
 
 def test_without_a_gpu_its_table_is_said_not_to_be_measured(tmp_path):

@@ -17,7 +17,12 @@ def to_markdown(cost: ScanCost, site: Site, scans: int) -> str:
         parts += _units("CPU cores", "core", "cores", CORES, seconds, cost, site, scans)
     seconds = cost.gpu_seconds.value
     parts += _units("GPUs", "GPU", "GPUs", GPUS, seconds, cost, site, scans)
-    if not cost.gpu_seconds.origin.startswith("measured"):
+    if cost.gpu_seconds.origin.startswith("measured"):
+        parts.append(
+            "If workers of the batch shared a GPU, the seconds of a GPU count their waiting for each other: a batch with "
+            "one worker for each GPU tells what a scan takes."
+        )
+    else:
         parts.append("No GPU was measured here: this table follows from the seconds of a GPU above.")
     cores = host_cores(cost)
     parts.append(f"Each GPU needs {counted(cores, 'CPU core')} beside it, with one worker each, to be kept busy.")

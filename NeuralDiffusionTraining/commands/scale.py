@@ -67,7 +67,7 @@ def scale(
 
     A model of few numbers: what a scan costs, taken from a batch that was run; what Dask costs, measured on the spot;
     and what workers share. The first table says of each number whether it was measured, given or assumed; a GPU is
-    measured if the batch ran on one.
+    measured if the batch ran on one, with one worker for each, as workers that share one wait for each other.
 
     Example: neural-diffusion scale clean --storage 5000
     """
