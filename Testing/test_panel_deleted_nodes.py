@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import panel_host
 import pytest
 import slicer
 from mrml_segments import add_mask_over
-from panel_scenes import add_like, parameters, wait_for_the_end
+from panel_scenes import add_like, layers, parameters, wait_for_the_end
 
 pytest_plugins = ["panel_host.fixtures", "panel_scenes"]
 
+VIEWS = ("Red", "Green", "Yellow")
 SELECTORS = {
     "outputVolume": "outputSelector",
     "conductionVolume": "conductionSelector",
@@ -71,6 +73,38 @@ def test_a_mask_that_is_gone_is_told(add, open_panel, scene):
     parameters(widget).maskSegmentation = add("maskSegmentation", "Left")
     scene.RemoveNode(parameters(widget).maskSegmentation)
     assert widget.ui.statusLabel.text == "'Left' was deleted: without a mask the whole volume is denoised."
+
+
+@pytest.mark.parametrize("meanwhile", ["open", "left"])
+@pytest.mark.parametrize(
+    ("buttons", "deleted"),
+    [
+        (["beforeAfterButton"], "Scan denoised"),
+        (["beforeAfterButton", "beforeAfterButton"], "Scan"),
+        (["removedButton"], "Scan removed"),
+        (["beforeAfterButton", "removedButton"], "Scan denoised"),
+    ],
+    ids=["after", "before", "removed", "after what was removed"],
+)
+def test_a_volume_that_is_shown_leaves_no_empty_views(done, scene, open_panel, buttons, deleted, meanwhile):
+    before = layers(*VIEWS)
+    for button in buttons:
+        getattr(done.ui, button).click()
+    assert layers(*VIEWS) != before
+    if meanwhile == "left":
+        panel_host.leave_module()
+    scene.RemoveNode(scene.GetFirstNodeByName(deleted))
+    open_panel()
+    assert layers(*VIEWS) == before
+
+
+def test_what_the_user_puts_in_place_of_a_deleted_volume_stays(done, scene, open_panel, own):
+    done.ui.beforeAfterButton.click()
+    panel_host.leave_module()
+    scene.RemoveNode(scene.GetFirstNodeByName("Scan denoised"))
+    slicer.util.setSliceViewerLayers(background=own[1])
+    open_panel()
+    assert [background for background, *_ in layers(*VIEWS)] == [own[1].GetID()] * 3
 
 
 def test_an_output_that_was_chosen_after_the_first_was_deleted_stays_chosen(widget, add_scan, scene):

@@ -63,6 +63,7 @@ class LookSection(Section):
             return
         if self._pair is not None and self._pair != self._chosenPair():
             self._hideRemoved()
+        self.logic.looks.end_what_was_deleted()
         self.onViewsChanged()
         self._showNote()
         if self._isOutOfDate() and not self._rest.isActive():

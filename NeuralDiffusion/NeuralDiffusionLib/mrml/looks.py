@@ -80,6 +80,11 @@ class Looks:
         self._background = None
         self._update()
 
+    def end_what_was_deleted(self) -> None:
+        """Switch the background off if its volume has left the scene, which would leave the views empty."""
+        if self._background and not self._still_there(self._background):
+            self.hide_background()
+
     def toggle(self, before: slicer.vtkMRMLScalarVolumeNode, after: slicer.vtkMRMLScalarVolumeNode) -> bool:
         """Show the volume after the run, or the one before if a view shows that after, with the same window and level.
 
