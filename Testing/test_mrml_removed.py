@@ -57,6 +57,15 @@ def test_where_hardly_anything_was_removed_the_window_is_still_open(add_volume, 
     assert removed.GetDisplayNode().GetWindowLevelMax() == (difference or 1)
 
 
+@pytest.mark.parametrize(("gaps", "expected"), [(slice(0, 2), 3), (slice(None), 1)], ids=["some", "all"])
+def test_voxels_that_are_no_numbers_any_more_do_not_set_the_window(add_volume, removed, gaps, expected):
+    first = np.full((4, 40, 40), 50, np.float32)
+    second = add_volume(first - 3, name="Scan denoised")
+    first[gaps, :20], first[gaps, 20:] = np.nan, np.inf
+    make_removed(add_volume(first), second, removed)
+    assert removed.GetDisplayNode().GetWindowLevelMax() == expected
+
+
 @pytest.mark.parametrize("geometry", GEOMETRIES)
 def test_it_lies_voxel_on_voxel_over_the_input_and_moves_with_it(scene, add_volume, removed, geometry):
     volume = add_volume()
