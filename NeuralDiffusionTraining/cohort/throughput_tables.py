@@ -19,8 +19,8 @@ def to_markdown(cost: ScanCost, site: Site, scans: int) -> str:
     parts += _units("GPUs", "GPU", "GPUs", GPUS, seconds, cost, site, scans)
     if cost.gpu_seconds.origin.startswith("measured"):
         parts.append(
-            "If workers of the batch shared a GPU, the seconds of a GPU count their waiting for each other: a batch with "
-            "one worker for each GPU tells what a scan takes."
+            "If workers of the batch shared a GPU, the seconds of a GPU count their waiting for each other: a batch "
+            "with one worker for each GPU tells what a scan takes."
         )
     else:
         parts.append("No GPU was measured here: this table follows from the seconds of a GPU above.")

@@ -13,7 +13,7 @@ from ..files.command_error import CommandError
 from ..files.result_files import check_outputs, check_weights_file, write_file
 from ..files.words import counted
 from ..training.limits import LARGEST_RATE, LARGEST_SEED
-from .options import Device
+from .options import Device, Noise
 
 _SMALLEST = 16
 
@@ -21,7 +21,7 @@ _SMALLEST = 16
 def adapt(
     scans: Annotated[list[Path], typer.Argument(metavar="SCAN...", help="Noisy scans, as for 'denoise'.")],
     output: Annotated[Path, typer.Option(help="File of weights to write (.pt).")],
-    noise: Annotated[str, typer.Option(help=f"Kind of noise: {', '.join(NOISE_TYPES)}.")] = "rician",
+    noise: Noise = "rician",
     steps: Annotated[int, typer.Option(min=1, max=10**7, help="Training steps.")] = 400,
     batch_size: Annotated[int, typer.Option(min=1, max=10**4, help="Crops per step.")] = 8,
     learning_rate: Annotated[float, typer.Option(min=1e-7, max=LARGEST_RATE, help="Peak learning rate.")] = 3e-4,

@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from ..files.result_files import check_outputs, write_text
-from .options import Weights
+from .options import ResultFiles, Weights
 
 
 def card(
-    results: Annotated[Path, typer.Argument(help="Folder of the JSON files that the measuring commands wrote.")],
+    results: ResultFiles,
     output: Annotated[Path, typer.Argument(help="Markdown file to write.")],
     weights: Weights = None,
 ) -> None:

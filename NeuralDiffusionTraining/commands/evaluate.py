@@ -12,6 +12,8 @@ from NeuralDiffusionLib import DenoiseSettings
 from ..files.result_files import check_outputs, write_json, write_text
 from .engine import chosen_denoiser, settings_of
 from .options import (
+    NEIGHBOURS_HELP,
+    CsvFile,
     Data,
     Device,
     Iterations,
@@ -41,7 +43,7 @@ def evaluate(
     sigma: Sigma = None,
     iterations: Iterations = DenoiseSettings.iterations,
     neighbours: Annotated[
-        int | None, typer.Option(help="Neighbourhood of our diffusion, 4 or 8; a row for each if left out.")
+        int | None, typer.Option(help=f"{NEIGHBOURS_HELP} A row of ours for each if left out.")
     ] = None,
     limit: Limit = 0,
     draw: Annotated[
@@ -56,7 +58,7 @@ def evaluate(
     device: Device = "auto",
     precision: Precision = "fast",
     json_file: JsonFile = None,
-    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write the table to this file.")] = None,
+    csv_file: CsvFile = None,
     markdown_file: MarkdownFile = None,
     per_slice_file: Annotated[
         Path | None,

@@ -12,7 +12,21 @@ from NeuralDiffusionLib import DenoiseSettings
 from ..files.command_error import CommandError
 from ..files.result_files import check_is_file, check_outputs, write_json, write_text
 from .engine import chosen_denoiser, settings_of
-from .options import LARGEST_SIGMA, SMALLEST_SIGMA, Device, Iterations, JsonFile, Own, OwnTold, Weights
+from .options import (
+    LARGEST_SIGMA,
+    SMALLEST_SIGMA,
+    CleanScans,
+    CsvFile,
+    Device,
+    Iterations,
+    JsonFile,
+    MarkdownFile,
+    Neighbours,
+    Own,
+    OwnTold,
+    Template,
+    Weights,
+)
 from .table_rows import file_sha256
 
 if TYPE_CHECKING:
@@ -20,10 +34,8 @@ if TYPE_CHECKING:
 
 
 def evaluate_volumes(
-    scans: Annotated[
-        list[Path] | None, typer.Argument(help="Scans to take as clean: NIfTI, NRRD or MetaImage files.")
-    ] = None,
-    template: Annotated[bool, typer.Option("--template", help="Measure the T1 template of nilearn, too.")] = False,
+    scans: CleanScans = None,
+    template: Template = False,
     sigma: Annotated[
         list[float] | None,
         typer.Option(
@@ -32,9 +44,7 @@ def evaluate_volumes(
         ),
     ] = None,
     iterations: Iterations = DenoiseSettings.iterations,
-    neighbours: Annotated[
-        int, typer.Option(help="Neighbourhood of the diffusion, 4 or 8.")
-    ] = DenoiseSettings.neighbours,
+    neighbours: Neighbours = DenoiseSettings.neighbours,
     slices: Annotated[int, typer.Option(min=0, help="Use only this many middle slices; 0 means all.")] = 0,
     peers: Annotated[bool, typer.Option("--peers/--no-peers", help="Measure the 3-D filters, too.")] = True,
     peers_tuned: Annotated[
@@ -50,10 +60,8 @@ def evaluate_volumes(
     weights: Weights = None,
     device: Device = "auto",
     json_file: JsonFile = None,
-    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write the rows to this file as CSV.")] = None,
-    markdown_file: Annotated[
-        Path | None, typer.Option("--markdown", help="Write the table to this file as Markdown.")
-    ] = None,
+    csv_file: CsvFile = None,
+    markdown_file: MarkdownFile = None,
 ) -> None:
     """Add Rician noise to scans and print the PSNR inside the head, for Neural Diffusion and 3-D filters.
 

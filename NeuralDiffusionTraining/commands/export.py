@@ -15,7 +15,7 @@ from NeuralDiffusionLib import DenoiseSettings
 from ..files.command_error import CommandError
 from ..files.result_files import check_outputs, check_weights_file, write_files
 from .engine import settings_of
-from .options import was_given
+from .options import ITERATIONS_HELP, NEIGHBOURS_HELP, NOISE_HELP, was_given
 
 if TYPE_CHECKING:
     from NeuralDiffusionLib.network.neural_diffusion import NeuralDiffusionNetwork
@@ -45,15 +45,9 @@ def export(
     onnx: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write an ONNX file.", rich_help_panel=_ONNX)
     ] = None,
-    noise: Annotated[
-        str, typer.Option(help="Noise type: rician, gaussian, speckle or mixed.", rich_help_panel=_ONNX)
-    ] = "rician",
-    iterations: Annotated[
-        int, typer.Option(help="Diffusion steps, 1 to 64.", rich_help_panel=_ONNX)
-    ] = DenoiseSettings.iterations,
-    neighbours: Annotated[
-        int, typer.Option(help="Neighbourhood, 4 or 8.", rich_help_panel=_ONNX)
-    ] = DenoiseSettings.neighbours,
+    noise: Annotated[str, typer.Option(help=NOISE_HELP, rich_help_panel=_ONNX)] = DenoiseSettings.noise,
+    iterations: Annotated[int, typer.Option(help=ITERATIONS_HELP, rich_help_panel=_ONNX)] = DenoiseSettings.iterations,
+    neighbours: Annotated[int, typer.Option(help=NEIGHBOURS_HELP, rich_help_panel=_ONNX)] = DenoiseSettings.neighbours,
     refine: Annotated[
         bool, typer.Option("--refine/--no-refine", help="With or without the refinement.", rich_help_panel=_ONNX)
     ] = True,

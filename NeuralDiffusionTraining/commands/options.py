@@ -1,4 +1,4 @@
-"""Options that several commands have, in the same words."""
+"""Options that several commands have, in the same words; those of the commands that denoise scans use these words."""
 
 from __future__ import annotations
 
@@ -6,6 +6,19 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+from NeuralDiffusionLib import MAX_ITERATIONS, NEIGHBOURHOODS, NOISE_TYPES
+
+NOISE_HELP = (
+    f"Kind of noise: {', '.join(NOISE_TYPES)}. Rician is that of usual (magnitude) MR scans, speckle grows with the "
+    "signal, mixed is for not knowing."
+)
+ITERATIONS_HELP = f"Diffusion steps, 1 to {MAX_ITERATIONS}; more steps smooth more."
+NEIGHBOURS_HELP = (
+    f"Neighbours of a pixel within its slice, {' or '.join(map(str, NEIGHBOURHOODS))}: 8 counts the diagonal ones."
+)
+DEVICE_HELP = "Where to compute: cpu, cuda, cuda:1, mps or auto, which takes a graphics card if there is one."
+WEIGHTS_HELP = "Weights that 'neural-diffusion export' wrote; the bundled ones if left out."
 
 # An upper bound is needed, as `min=` alone lets infinity through.
 LARGEST_SIGMA = 1.0
@@ -23,18 +36,27 @@ Data = Annotated[Path, typer.Option(help="Folder that holds the Br35H classes 'n
 SplitName = Annotated[str, typer.Option(help="original, grouped, or a split file.")]
 Part = Annotated[Literal["test", "validation"], typer.Option(help="Part of the split.")]
 Limit = Annotated[int, typer.Option(min=0, help="Use only the first slices of the part; 0 means all.")]
-Noise = Annotated[str, typer.Option(help="rician, gaussian, speckle or mixed.")]
+Noise = Annotated[str, typer.Option(help=NOISE_HELP)]
+Noises = Annotated[
+    list[str] | None, typer.Option(help=f"Kind of noise: {', '.join(NOISE_TYPES)}; repeat for more. Default: all.")
+]
 Sigma = Annotated[
     float | None,
     typer.Option(min=0, max=LARGEST_SIGMA, help="Noise level that is added; drawn from 0.05-0.20 if left out."),
 ]
-Iterations = Annotated[int, typer.Option(help="Number of diffusion steps, 1 to 64.")]
-Neighbours = Annotated[int, typer.Option(help="Neighbourhood of our diffusion, 4 or 8.")]
-Weights = Annotated[Path | None, typer.Option(help="File of weights; the bundled one if left out.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
+Iterations = Annotated[int, typer.Option(help=ITERATIONS_HELP)]
+Neighbours = Annotated[int, typer.Option(help=NEIGHBOURS_HELP)]
+Weights = Annotated[Path | None, typer.Option(help=WEIGHTS_HELP)]
+Device = Annotated[str, typer.Option(help=DEVICE_HELP)]
 Precision = Annotated[Literal["fast", "float32"], typer.Option(help="fast computes in bfloat16 where that is faster.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the table to this file.")]
+CsvFile = Annotated[Path | None, typer.Option("--csv", help="Write the table to this file.")]
 MarkdownFile = Annotated[Path | None, typer.Option("--markdown", help="Write the table to this file.")]
+CleanScans = Annotated[
+    list[Path] | None, typer.Argument(help="Scans to take as clean: NIfTI, NRRD or MetaImage files.")
+]
+Template = Annotated[bool, typer.Option("--template", help="Measure the T1 template of nilearn, too.")]
+ResultFiles = Annotated[Path, typer.Argument(help="Folder of the JSON files that the measuring commands wrote.")]
 Rows = Annotated[
     str,
     typer.Option(

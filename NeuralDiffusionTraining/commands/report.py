@@ -10,12 +10,12 @@ import typer
 from ..files.command_error import CommandError
 from ..files.result_files import check_is_file, check_outputs, write_text
 from .engine import chosen_denoiser
-from .options import Weights
+from .options import ResultFiles, Weights
 from .table_rows import name_and_checkpoint
 
 
 def report(
-    results: Annotated[Path, typer.Argument(help="Folder of the JSON files that the measuring commands wrote.")],
+    results: ResultFiles,
     output: Annotated[Path | None, typer.Argument(help="HTML file to write.")] = None,
     example: Annotated[
         Path | None,

@@ -9,7 +9,21 @@ import typer
 
 from ..files.result_files import check_distinct, check_folder_to_make, check_outputs, write_json, write_text
 from .engine import chosen_denoiser, settings_of
-from .options import LARGEST_SIGMA, Data, Device, Limit, Own, OwnTold, Part, Precision, SplitName, Weights
+from .options import (
+    LARGEST_SIGMA,
+    CsvFile,
+    Data,
+    Device,
+    JsonFile,
+    Limit,
+    Noises,
+    Own,
+    OwnTold,
+    Part,
+    Precision,
+    SplitName,
+    Weights,
+)
 
 
 def sweep(
@@ -17,9 +31,7 @@ def sweep(
     split: SplitName = "original",
     part: Part = "test",
     limit: Limit = 0,
-    noise: Annotated[
-        list[str] | None, typer.Option(help="Noise type; repeat for more. Default: rician, gaussian, speckle, mixed.")
-    ] = None,
+    noise: Noises = None,
     sigma: Annotated[
         list[float] | None,
         typer.Option(
@@ -39,8 +51,8 @@ def sweep(
     own_told: OwnTold = None,
     device: Device = "auto",
     precision: Precision = "fast",
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
-    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write the figures to this file.")] = None,
+    json_file: JsonFile = None,
+    csv_file: CsvFile = None,
     plots: Annotated[Path | None, typer.Option(help="Draw the figures into this folder, as PNG.")] = None,
 ) -> None:
     """Measure PSNR, SSIM and edge MSE for each noise type, level, neighbourhood and number of iterations.

@@ -9,7 +9,7 @@ import typer
 
 from ..files.command_error import CommandError
 from ..files.result_files import check_outputs, write_json
-from .options import Data, SplitName
+from .options import Data, Noises, SplitName
 
 
 def tune(
@@ -18,9 +18,7 @@ def tune(
         Path, typer.Option(help="File for the parameters, JSON; evaluate and others take it as --tuned.")
     ],
     split: SplitName = "original",
-    noise: Annotated[
-        list[str] | None, typer.Option(help="rician, gaussian, speckle or mixed; repeat for more. Default: all four.")
-    ] = None,
+    noise: Noises = None,
     limit: Annotated[int, typer.Option(min=0, help="Use only the first validation slices; 0 means all.")] = 0,
 ) -> None:
     """Tune the classical filters on the validation part, for each noise type, by mean PSNR after bias inversion.

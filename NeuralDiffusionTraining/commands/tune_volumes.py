@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..files.result_files import check_outputs, write_json
+from .options import CleanScans, Template
 
 
 def tune_volumes(
@@ -17,10 +18,8 @@ def tune_volumes(
             "--json", help="Write what was measured to this file; evaluate-volumes takes it as --peers-tuned."
         ),
     ],
-    scans: Annotated[
-        list[Path] | None, typer.Argument(help="Scans to take as clean: NIfTI, NRRD or MetaImage files.")
-    ] = None,
-    template: Annotated[bool, typer.Option("--template", help="Measure the T1 template of nilearn, too.")] = False,
+    scans: CleanScans = None,
+    template: Template = False,
     slices: Annotated[int, typer.Option(min=1, help="Middle slices of each scan.")] = 10,
 ) -> None:
     """Measure every peer of evaluate-volumes with every combination of its parameters, on several scans.
