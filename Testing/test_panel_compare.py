@@ -282,9 +282,12 @@ def test_all_three_are_shown_and_off_everything_is_as_it_was(compared, scan):
 def test_a_layout_without_the_views_is_left_alone_and_one_that_has_them_named(compared):
     slicer.app.layoutManager().sliceWidget("Green").mrmlSliceNode().SetMappedInLayout(0)
     compared.ui.sideBySideCheckBox.click()
-    assert compared.ui.sideBySideNoteLabel.text.endswith(
-        "Choose a layout that has these three views, Four-Up for instance."
-    )
+    advice = "Choose a layout that has these three views, Four-Up for instance."
+    assert compared.ui.sideBySideNoteLabel.text.endswith(advice)
+    slicer.app.layoutManager().sliceWidget("Green").mrmlSliceNode().SetMappedInLayout(1)
+    assert advice not in compared.ui.sideBySideNoteLabel.text
+    slicer.app.layoutManager().sliceWidget("Yellow").mrmlSliceNode().SetMappedInLayout(0)
+    assert compared.ui.sideBySideNoteLabel.text.endswith(advice)
 
 
 @pytest.fixture

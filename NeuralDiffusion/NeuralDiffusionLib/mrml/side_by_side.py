@@ -63,15 +63,16 @@ class SideBySide:
 
     Parameters
     ----------
-    went_off
-        Called when it went off for that reason.
+    changed
+        Called when it went off for that reason, and when one of the views looks elsewhere, enters the layout or leaves
+        it.
     """
 
-    def __init__(self, went_off: Callable[[], None] = lambda: None) -> None:
-        self._went_off = went_off
+    def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
+        self._changed = changed
         self._scene: slicer.vtkMRMLScene | None = None
         self._before: dict[str, _Before] = {}
-        self._observed: list[tuple[slicer.vtkMRMLSliceCompositeNode, int]] = []
+        self._observed: list[tuple[slicer.vtkMRMLNode, int]] = []
 
     @property
     def is_on(self) -> bool:
@@ -108,6 +109,7 @@ class SideBySide:
             _write_layers(layers, volume.GetID(), None, 1)
             event = vtk.vtkCommand.ModifiedEvent
             self._observed.append((layers, layers.AddObserver(event, self._on_layers_changed)))
+            self._observed.append((view, view.AddObserver(event, self._on_view_changed)))
 
     def hide(self) -> None:
         """Give the views back what they showed and where, except layers that were changed meanwhile."""
@@ -130,15 +132,18 @@ class SideBySide:
 
     def forget(self) -> None:
         """Let go of the views without touching them, as when their scene is closed."""
-        for layers, tag in self._observed:
-            layers.RemoveObserver(tag)
+        for node, tag in self._observed:
+            node.RemoveObserver(tag)
         self._scene, self._before, self._observed = None, {}, []
 
     def _on_layers_changed(self, layers: slicer.vtkMRMLSliceCompositeNode, event: str) -> None:
         shown = _still_there(self._scene, self._before[layers.GetLayoutName()].shown)
         if layers.GetBackgroundVolumeID() != shown:
             self.hide()
-            self._went_off()
+            self._changed()
+
+    def _on_view_changed(self, view: slicer.vtkMRMLSliceNode, event: str) -> None:
+        self._changed()
 
 
 def views_in_layout(scene: slicer.vtkMRMLScene) -> bool:
