@@ -34,6 +34,8 @@ def test_the_sidecar_says_how_the_scan_was_made(three, tmp_path, address):
     assert found["Settings"]["float"] is True
     assert found["Settings"]["slice_axis"] == "auto"
     assert found["SliceAxis"] == "k"
+    assert found["Settings"]["across_slices"] is None
+    assert found["StepAcrossSlices"] is False
     assert found["Bytes"]["Input"] == (three / "scan1.nii").stat().st_size
     assert str(tmp_path) not in json.dumps(content)
 
@@ -59,6 +61,8 @@ def test_only_what_is_not_done_is_done(three, tmp_path, address):
     assert run("--iterations", 2) == every
     assert record(output / "scan1.json")["Settings"]["iterations"] == 2
     assert run("--iterations", 2) == set()
+    assert run("--iterations", 2, "--no-across") == every
+    assert record(output / "scan1.json")["Settings"]["across_slices"] is False
 
 
 def test_other_weights_do_it_again(three, tmp_path, address):

@@ -8,6 +8,7 @@ import runpy
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import nibabel as nib
@@ -89,6 +90,7 @@ class TestDescription:
             "iterations",
             "neighbours",
             "refine",
+            "acrossSlices",
             "sigma",
             "device",
         ]
@@ -118,6 +120,7 @@ class TestDescription:
             assert PARAMETERS[name].findtext("default") == str(default)
             assert parser.get_default(name) == default
         assert PARAMETERS["refine"].findtext("default") == str(DenoiseSettings.refine).lower()
+        assert PARAMETERS["acrossSlices"].findtext("default") == "true"
         assert (PARAMETERS["sigma"].findtext("default"), parser.get_default("sigma")) == ("0", 0)
         assert PARAMETERS["device"].findtext("default") == parser.get_default("device") == "auto"
 
@@ -170,6 +173,15 @@ class TestResult:
         expected = Denoiser("cpu")(head(np.float32), settings).image
         np.testing.assert_array_equal(voxels(tmp_path / "clean.nrrd"), expected)
         assert "given noise level 25 in units of the scan" in output
+
+    def test_a_step_across_slices_follows_where_they_are_not_thick(self, tmp_path):
+        for name, spacing, across in (("even", (1, 1, 1), True), ("thick", (1, 1, 4), False)):
+            image = sitk.GetImageFromArray(head(np.float32))
+            image.SetSpacing(spacing)
+            sitk.WriteImage(image, str(tmp_path / f"{name}.nrrd"))
+            run(tmp_path, f"{name}.nrrd", "clean.nrrd", "--acrossSlices", *QUICK)
+            expected = Denoiser("cpu")(head(np.float32), replace(QUICK_SETTINGS, across_slices=across)).image
+            np.testing.assert_array_equal(voxels(tmp_path / "clean.nrrd"), expected)
 
     def test_slices_lie_across_the_coarsest_axis(self, tmp_path):
         array = np.ascontiguousarray(np.moveaxis(head(np.float32), 0, 2))

@@ -37,7 +37,10 @@ def test_each_choice_finds_its_axis_however_the_scan_was_acquired(volume, plane)
     orient(volume, directions, (0.8, 0.9, 4.0))
     assert tuple(slice_axis(volume, each) for each in SINGLE) == axes
     assert slice_axis(volume, SlicesAlong.ACQUISITION) == 0
-    assert describe_slices(volume, SlicesAlong.ACQUISITION) == f"Acquisition plane: {plane}, slices 4 mm apart."
+    assert (
+        describe_slices(volume, SlicesAlong.ACQUISITION)
+        == f"Acquisition plane: {plane}, slices 4 mm apart: too thick for a step across."
+    )
 
 
 @pytest.mark.parametrize("axis", range(3))
@@ -48,7 +51,10 @@ def test_the_acquisition_plane_is_the_one_across_the_widest_spacing(volume, axis
     plane = ("axial", "coronal", "sagittal")[axis]
     for choice in (SlicesAlong.ACQUISITION, SlicesAlong.THREE_PLANES):
         assert slice_axis(volume, choice) == axis
-    assert describe_slices(volume, SlicesAlong.ACQUISITION) == f"Acquisition plane: {plane}, slices 3.5 mm apart."
+    assert (
+        describe_slices(volume, SlicesAlong.ACQUISITION)
+        == f"Acquisition plane: {plane}, slices 3.5 mm apart: too thick for a step across."
+    )
 
 
 @pytest.mark.parametrize("geometry", GEOMETRIES)
@@ -84,12 +90,13 @@ def test_the_three_planes_say_what_they_cost_and_when_they_hurt(volume):
     )
 
 
-def test_a_single_plane_warns_of_lines_and_of_pixels_that_are_not_square(volume):
+def test_a_single_plane_warns_of_thick_slices_and_of_pixels_that_are_not_square(volume):
     orient(volume, np.eye(3), (0.6, 0.6, 3.0))
-    lines = "denoised one by one: faint lines may show in other planes."
-    assert describe_slices(volume, SlicesAlong.SUPERIOR) == f"Slices are axial, {lines}"
+    assert describe_slices(volume, SlicesAlong.SUPERIOR) == (
+        "Slices are axial, 3 mm apart: too thick for a step across."
+    )
     assert describe_slices(volume, SlicesAlong.RIGHT) == (
-        f"Slices are sagittal, {lines} Their pixels of 0.6 x 3 mm are too far from square."
+        "Slices are sagittal, 0.6 mm apart. Their pixels of 0.6 x 3 mm are too far from square."
     )
 
 
@@ -110,6 +117,7 @@ def test_a_volume_whose_voxels_are_not_there_yet_has_a_plane(scene):
 def test_the_parameter_node_gives_the_axis_of_its_own_volume(volume, scene):
     node = NeuralDiffusionParameterNode(scene.AddNewNodeByClass("vtkMRMLScriptedModuleNode"))
     assert node.settings().slice_axis is None
+    assert node.settings().across_slices is None
     directions, axes = ACQUIRED["sagittal"]
     orient(volume, directions, (0.8, 0.9, 4.0))
     node.inputVolume = volume
@@ -118,3 +126,7 @@ def test_the_parameter_node_gives_the_axis_of_its_own_volume(volume, scene):
         node.slicesAlong = choice
         assert node.settings().slice_axis == axis
         assert node.takesThreePlanes() == (choice is SlicesAlong.THREE_PLANES)
+        # Three planes have no lines that a step across could take away; else the spacing decides.
+        assert node.settings().across_slices is (False if choice is SlicesAlong.THREE_PLANES else None)
+    node.slicesAlong, node.acrossSlices = SlicesAlong.ACQUISITION, False
+    assert node.settings().across_slices is False

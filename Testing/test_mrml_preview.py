@@ -85,6 +85,17 @@ class TestAsWithinTheWholeVolume:
             slice_ = previewed(denoiser, view, volume, settings, 1)
             assert np.allclose(slice_[0], denoised(denoiser, volume, settings)[1], atol=0.01)
 
+    @pytest.mark.parametrize("index", [0, 2, 4])
+    def test_the_step_across_slices_is_taken_with_the_next_ones(self, add_volume, view, denoiser, index):
+        volume = add_volume(noise(5, 20, 24, low=50, high=50).astype(np.float32))
+        settings = DenoiseSettings(iterations=2, slice_axis=0)
+        slice_ = previewed(denoiser, view, volume, settings, index)[0]
+        assert np.allclose(slice_, denoised(denoiser, volume, settings)[index], atol=0.01)
+        alone = denoised(denoiser, volume, replace(settings, across_slices=False))[index]
+        assert slice_.std() < 0.9 * alone.std()
+        without = previewed(denoiser, view, volume, replace(settings, across_slices=False), index)[0]
+        assert np.allclose(without, alone, atol=0.01)
+
     def test_negative_values_in_another_slice_count(self, add_volume, view, denoiser):
         voxels = np.abs(noise(3, 20, 24, low=2, high=10))
         voxels[2] -= 100

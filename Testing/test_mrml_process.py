@@ -228,6 +228,7 @@ class TestProvenance:
                 "Iterations": "3",
                 "Neighbours": "4",
                 "Refinement": "off",
+                "StepAcrossSlices": "on",
                 "SliceAxis": "1",
                 "Notes": " ".join(result.notes),
                 "IntensityRange": " ".join(f"{bound:.7g}" for bound in result.intensity_range),
@@ -239,6 +240,14 @@ class TestProvenance:
                 "WeightsSHA256": denoiser.Denoiser("cpu").weights_sha256,
             }
             assert node.GetAttribute("NeuralDiffusion.Noise") == "mixed"
+
+    def test_a_step_across_slices_is_off_where_it_was_not_taken(self, logic, add_volume, output):
+        thick = add_volume(name="thick")
+        thick.SetSpacing(1.0, 1.0, 4.0)
+        logic.process(thick, output, None, QUICK)
+        assert read_provenance(output)["StepAcrossSlices"] == "off"
+        logic.process(add_volume(), output, None, QUICK, threePlanes=True)
+        assert read_provenance(output)["StepAcrossSlices"] == "off"
 
     def test_what_was_given_is_told_from_what_was_estimated(self, logic, add_volume, output):
         logic.process(

@@ -242,6 +242,19 @@ def test_every_setting_changes_the_result(tmp_path):
     assert all(not np.array_equal(results["default"], results[name]) for name in settings if name != "default")
 
 
+def test_a_step_across_slices_follows_where_they_are_not_thick_and_not_told_otherwise(tmp_path):
+    thick = write(tmp_path / "thick.nrrd")
+    even = write(tmp_path / "even.nrrd", head(np.float32), spacing=(0.9, 0.8, 1.0))
+
+    assert "without a step across slices" in denoise(thick, tmp_path / "of_thick.nrrd").stdout
+    assert "with a step across slices" in denoise(even, tmp_path / "with.nrrd").stdout
+    assert "without a step across slices" in denoise(even, tmp_path / "without.nrrd", "--no-across").stdout
+
+    stepped, alone = voxels_of(tmp_path / "with.nrrd"), voxels_of(tmp_path / "without.nrrd")
+    assert not np.array_equal(stepped, alone)
+    assert stepped.mean(dtype=np.float64) == pytest.approx(alone.mean(dtype=np.float64), rel=1e-5)
+
+
 def test_takes_names_with_spaces_and_non_latin_characters(tmp_path):
     folder = tmp_path / "患者 フォルダ"
     folder.mkdir()

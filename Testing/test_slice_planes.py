@@ -10,10 +10,11 @@ import pytest
 
 from NeuralDiffusionLib import DenoiseCancelled, DenoiseSettings, InvalidVolumeError
 from NeuralDiffusionLib.engine import denoiser as engine
+from NeuralDiffusionLib.engine import slice_planes
 from NeuralDiffusionLib.engine.intensity import estimate_range
 from NeuralDiffusionLib.engine.slice_planes import acquisition_axis, denoise_three_planes, plane_axes, plane_name
 from NeuralDiffusionTraining.files.image_files import Scan
-from NeuralDiffusionTraining.files.scan_denoising import with_slice_axis
+from NeuralDiffusionTraining.files.scan_denoising import for_scan
 
 QUICK = DenoiseSettings(iterations=2)
 PLANES = ("axial", "coronal", "sagittal")
@@ -74,7 +75,29 @@ class TestAcquisitionAxis:
         spacing = np.ones(3)
         spacing[axis] = 4.0
         scan = Scan(np.zeros((3, 4, 5)), (0, 0, 0), spacing[::-1].tolist(), np.eye(3).ravel().tolist(), "NrrdImageIO")
-        assert with_slice_axis(DenoiseSettings(), scan).slice_axis == acquisition_axis(spacing) == axis
+        assert for_scan(DenoiseSettings(), scan).slice_axis == acquisition_axis(spacing) == axis
+
+
+class TestForScan:
+    @pytest.mark.parametrize(
+        ("spacing", "chosen", "across"),
+        [
+            ((1.0, 1.0, 1.0), None, True),
+            ((4.0, 1.0, 1.0), None, False),
+            # Thin slices, as a scan of thick ones shows them in another plane.
+            ((4.0, 1.0, 1.0), 2, True),
+        ],
+    )
+    def test_a_step_across_slices_follows_unless_they_are_thick(self, spacing, chosen, across):
+        settings = slice_planes.for_scan(DenoiseSettings(slice_axis=chosen), spacing, (20, 24, 28))
+        assert settings.across_slices is across
+        assert settings.slice_axis == (chosen or 0)
+
+    @pytest.mark.parametrize("across", [True, False])
+    def test_what_was_chosen_holds(self, across):
+        settings = DenoiseSettings(across_slices=across)
+        for spacing in ((1.0, 1.0, 1.0), (4.0, 1.0, 1.0)):
+            assert slice_planes.for_scan(settings, spacing, (20, 24, 28)).across_slices is across
 
 
 class TestPlaneAxes:

@@ -81,6 +81,9 @@ def _parser() -> Parser:
     parser.add_argument("--neighbours", type=int, default=8, help="4 or 8 (default 8)")
     # In the execution model a true value is a flag and a false value is no flag.
     parser.add_argument("--refine", action="store_true", help="correct the result after the diffusion; off if left out")
+    parser.add_argument(
+        "--acrossSlices", action="store_true", help="a last step across slices that are not thick; off if left out"
+    )
     parser.add_argument("--sigma", type=float, default=0.0, help="noise level in units of the scan; 0 estimates it")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1 or mps")
     return parser
@@ -108,7 +111,7 @@ def _add_library_path() -> None:
 def _denoise(chosen: argparse.Namespace) -> DenoiseResult:
     try:
         from NeuralDiffusionLib import DenoiseSettings
-        from NeuralDiffusionLib.engine.slice_planes import acquisition_axis
+        from NeuralDiffusionLib.engine.slice_planes import for_scan
     except ImportError as error:
         raise RunError(f"{LIBRARY} is not where it was installed ({error}): install the extension again.") from error
     try:
@@ -117,6 +120,7 @@ def _denoise(chosen: argparse.Namespace) -> DenoiseResult:
             iterations=chosen.iterations,
             neighbours=chosen.neighbours,
             refine=chosen.refine,
+            across_slices=None if chosen.acrossSlices else False,
             sigma=chosen.sigma or None,
         )
     except ValueError as error:
@@ -124,8 +128,7 @@ def _denoise(chosen: argparse.Namespace) -> DenoiseResult:
     _check_paths(chosen)
     image = _read(chosen.inputVolume)
     _check_axes(image, chosen)
-    axis = acquisition_axis(image.GetSpacing()[::-1], image.GetSize()[::-1])
-    result = _run(image, settings, axis, chosen)
+    result = _run(image, for_scan(settings, image.GetSpacing()[::-1], image.GetSize()[::-1]), chosen)
     _write(image, result, chosen)
     return result
 
@@ -201,7 +204,7 @@ def _read(path: Path) -> sitk.Image:
     return image
 
 
-def _run(image: sitk.Image, settings: DenoiseSettings, axis: int, chosen: argparse.Namespace) -> DenoiseResult:
+def _run(image: sitk.Image, settings: DenoiseSettings, chosen: argparse.Namespace) -> DenoiseResult:
     from dataclasses import replace
 
     import SimpleITK as sitk
@@ -218,12 +221,12 @@ def _run(image: sitk.Image, settings: DenoiseSettings, axis: int, chosen: argpar
         voxels = sitk.GetArrayViewFromImage(image)
         result = Denoiser(chosen.device)(
             voxels,
-            replace(settings, slice_axis=axis),
+            settings,
             lambda done, total: _show(f"<filter-progress>{done / total:.4f}</filter-progress>"),
             scalar_type=voxels.dtype,
             conduction=chosen.conductionVolume is not None,
         )
-        outside = result_warnings(voxels, image.GetSpacing()[::-1], axis, result, settings)
+        outside = result_warnings(voxels, image.GetSpacing()[::-1], settings.slice_axis, result, settings)
         return replace(result, notes=(*result.notes, *outside))
     except InvalidVolumeError as error:
         sentence = str(error)

@@ -9,7 +9,7 @@ from .section import Panel, Section
 
 
 class DiffusionSection(Section):
-    """Iterations, neighbourhood, refinement and slices."""
+    """Iterations, neighbourhood, refinement, slices and the step across them."""
 
     def __init__(self, panel: Panel) -> None:
         super().__init__(panel)
@@ -17,6 +17,7 @@ class DiffusionSection(Section):
 
     def update(self) -> None:
         self.ui.slicesAlongNoteLabel.text = self._noteOnSlices()
+        self.ui.acrossSlicesCheckBox.enabled = self.parameterNode is None or not self.parameterNode.takesThreePlanes()
 
     def onRestoreDefaultsButton(self) -> None:
         """Set how to denoise back to the defaults."""

@@ -14,6 +14,7 @@ from .methods import NOISY_INPUT
 
 OURS = "Neural Diffusion"
 OURS_DIFFUSED = "Neural Diffusion (no refinement)"
+OURS_ACROSS = "Neural Diffusion, step across slices"
 OURS_THREE_PLANES = "Neural Diffusion, three planes"
 
 
@@ -63,11 +64,12 @@ def noisy_input() -> VolumeMethod:
 
 
 def ours(denoiser: Denoiser, settings: DenoiseSettings) -> list[VolumeMethod]:
-    """Neural Diffusion slice by slice with and without refinement, and averaged over three planes; all blind."""
-    settings = replace(settings, noise="rician", sigma=None, refine=True)
+    """Neural Diffusion slice by slice with and without refinement, with a step across the slices, and averaged over
+    three planes; all blind."""
+    settings = replace(settings, noise="rician", sigma=None, refine=True, across_slices=False)
 
-    def slice_wise(noisy: NoisyVolume, refine: bool) -> tuple[np.ndarray, float]:
-        result = denoiser(noisy.voxels, replace(settings, refine=refine))
+    def slice_wise(noisy: NoisyVolume, **changes: bool) -> tuple[np.ndarray, float]:
+        result = denoiser(noisy.voxels, replace(settings, **changes))
         return result.image, result.sigma
 
     def three_planes(noisy: NoisyVolume) -> tuple[np.ndarray, float]:
@@ -75,7 +77,8 @@ def ours(denoiser: Denoiser, settings: DenoiseSettings) -> list[VolumeMethod]:
         return result.image, result.sigma
 
     return [
-        VolumeMethod(OURS, "estimated", lambda noisy: slice_wise(noisy, refine=True)),
+        VolumeMethod(OURS, "estimated", slice_wise),
         VolumeMethod(OURS_DIFFUSED, "estimated", lambda noisy: slice_wise(noisy, refine=False)),
+        VolumeMethod(OURS_ACROSS, "estimated", lambda noisy: slice_wise(noisy, across_slices=True)),
         VolumeMethod(OURS_THREE_PLANES, "estimated", three_planes),
     ]

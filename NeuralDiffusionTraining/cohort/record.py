@@ -26,7 +26,7 @@ class Order:
     Attributes
     ----------
     settings
-        The settings; without a slice axis, that of each scan's acquisition is taken.
+        The settings; what they leave open is decided for each scan.
     as_float
         Whether the output is 32-bit floats.
     device
@@ -87,10 +87,13 @@ def sidecar_text(
     replaced_sha256: str | None,
     written: Path,
     result: DenoiseResult,
-    slice_axis: int,
+    settings: DenoiseSettings,
     seconds: dict[str, float],
 ) -> str:
-    """The text of the sidecar of a scan that was written, and that may replace one of a former run."""
+    """The text of the sidecar of a scan that was written, and that may replace one of a former run.
+
+    `settings` are those of the order `for_scan`.
+    """
     record = {
         "Version": __version__,
         "Run": order.run,
@@ -99,7 +102,8 @@ def sidecar_text(
         "ReplacedSha256": replaced_sha256,
         "WeightsSha256": order.weights_sha256,
         "Settings": order.settings_record(),
-        "SliceAxis": _VOXEL_AXES[slice_axis],
+        "SliceAxis": _VOXEL_AXES[settings.slice_axis],
+        "StepAcrossSlices": settings.across_slices,
         "NoiseLevel": float(result.sigma),
         "IntensityRange": [float(value) for value in result.intensity_range],
         "Device": result.device,

@@ -18,7 +18,7 @@ from ..files.command_error import CommandError
 from ..files.image_files import check_target, scalar_type_in, write_denoised
 from ..files.pipes import refuse_pipes
 from ..files.result_files import make_folder
-from ..files.scan_denoising import naming, read_source, with_slice_axis, with_warnings, write_scan_files
+from ..files.scan_denoising import for_scan, naming, read_source, with_warnings, write_scan_files
 from .outcome import Outcome
 from .record import Order, is_done, is_of_a_run, read_record, sidecar_text
 from .scans import CohortScan, sidecar_of
@@ -72,7 +72,7 @@ def _run(scan: CohortScan, order: Order) -> Literal["denoised", "already done"]:
     volume = read_source(scan.source)
     check_target(scan.output, volume)
     read = time.perf_counter() - started
-    settings = with_slice_axis(order.settings, volume)
+    settings = for_scan(order.settings, volume)
     denoiser = _denoiser(order.device, order.weights, order.weights_sha256)
     started = time.perf_counter()
     with naming(scan.source):
@@ -87,7 +87,7 @@ def _run(scan: CohortScan, order: Order) -> Literal["denoised", "already done"]:
         nonlocal text
         write_denoised(path, volume, result.image, order.as_float)
         seconds = {"Read": read, "Denoise": denoised - started, "Write": time.perf_counter() - denoised}
-        text = sidecar_text(scan, order, input_sha256, held_sha256, path, result, settings.slice_axis, seconds)
+        text = sidecar_text(scan, order, input_sha256, held_sha256, path, result, settings, seconds)
 
     make_folder(scan.output.parent)
     # The sidecar takes its place first: a scan without one was not written by a run.

@@ -21,6 +21,7 @@ from .denoise_options import (
     IntensityRange,
     Iterations,
     Neighbours,
+    NoAcross,
     Noise,
     NoRefine,
     Sigma,
@@ -84,6 +85,7 @@ def batch(
     iterations: Iterations = DenoiseSettings.iterations,
     neighbours: Neighbours = DenoiseSettings.neighbours,
     no_refine: NoRefine = False,
+    no_across: NoAcross = False,
     sigma: Sigma = None,
     intensity_range: IntensityRange = None,
     slice_axis: SliceAxis = "auto",
@@ -101,7 +103,7 @@ def batch(
     """
     if scheduler is not None and workers is not None:
         raise CommandError("--workers counts processes of this computer: leave it out, or leave out --scheduler.")
-    settings = chosen_settings(noise, iterations, neighbours, no_refine, sigma, intensity_range, slice_axis)
+    settings = chosen_settings(noise, iterations, neighbours, no_refine, no_across, sigma, intensity_range, slice_axis)
     # A job scheduler's stop is treated like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 

@@ -25,6 +25,7 @@ from .denoise_options import (
     IntensityRange,
     Iterations,
     Neighbours,
+    NoAcross,
     Noise,
     NoRefine,
     Sigma,
@@ -65,6 +66,7 @@ def denoise(
     iterations: Iterations = DenoiseSettings.iterations,
     neighbours: Neighbours = DenoiseSettings.neighbours,
     no_refine: NoRefine = False,
+    no_across: NoAcross = False,
     sigma: Sigma = None,
     intensity_range: IntensityRange = None,
     slice_axis: SliceAxis = "auto",
@@ -116,7 +118,7 @@ def denoise(
     Example: neural-diffusion denoise scan.nii.gz clean.nii.gz --conduction map.nii.gz
     """
     from ..files.image_files import check_target, scalar_type_in
-    from ..files.scan_denoising import read_source, with_slice_axis
+    from ..files.scan_denoising import for_scan, read_source
 
     # A job scheduler's stop is treated like Ctrl-C, so that it leaves no unfinished file either.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -124,7 +126,7 @@ def denoise(
         raise CommandError("Option '--samples' is of the uncertainty map only: add --uncertainty FILE or leave it out.")
     maps = {name: path for name, path in (("conduction", conduction), ("uncertainty", uncertainty)) if path is not None}
     targets = [output, *maps.values()]
-    settings = chosen_settings(noise, iterations, neighbours, no_refine, sigma, intensity_range, slice_axis)
+    settings = chosen_settings(noise, iterations, neighbours, no_refine, no_across, sigma, intensity_range, slice_axis)
     try:
         _check_paths(source, targets, series, overwrite)
     except OSError as error:
@@ -132,7 +134,7 @@ def denoise(
     scan = read_source(source, series)
     for target in targets:
         check_target(target, scan)
-    settings = with_slice_axis(settings, scan)
+    settings = for_scan(settings, scan)
     wanted = _Wanted(scalar_type_in(output, scan, as_float), conduction is not None, samples if uncertainty else 0)
     run = _denoise(source, scan, settings, device, weights, wanted)
     _write(output, maps, scan, run, as_float, overwrite)
@@ -243,6 +245,7 @@ def _summary(source: Path, targets: list[Path], settings: DenoiseSettings, run: 
         f"Denoised {counted(run.slices, 'slice')} of {source} in {run.seconds:.1f} s on {run.result.device} "
         f"({settings.noise}, {settings.iterations} iterations, {settings.neighbours} neighbours, "
         f"{'refined' if settings.refine else 'not refined'}, "
+        f"{'with' if settings.across_slices else 'without'} a step across slices, "
         f"{'estimated' if settings.sigma is None else 'given'} noise level {level}) "
         f"and wrote {' and '.join(map(str, targets))}."
     )

@@ -54,6 +54,15 @@ NoRefine = Annotated[
         rich_help_panel=METHOD,
     ),
 ]
+NoAcross = Annotated[
+    bool,
+    typer.Option(
+        "--no-across",
+        metavar=FLAG,
+        help="Leave out the diffusion step across the slices, which follows where they are not thick.",
+        rich_help_panel=METHOD,
+    ),
+]
 Sigma = Annotated[
     float | None,
     typer.Option(
@@ -116,11 +125,12 @@ def chosen_settings(
     iterations: int,
     neighbours: int,
     no_refine: bool,
+    no_across: bool,
     sigma: float | None,
     intensity_range: tuple[float, float] | None,
     slice_axis: str,
 ) -> DenoiseSettings:
-    """The settings that the options choose; the slice axis is None for "auto".
+    """The settings that the options choose; what depends on the scan is left open.
 
     Raises
     ------
@@ -132,6 +142,7 @@ def chosen_settings(
         iterations=iterations,
         neighbours=neighbours,
         refine=not no_refine,
+        across_slices=False if no_across else None,
         slice_axis=_ARRAY_AXIS.get(slice_axis),
         sigma=sigma,
         intensity_range=intensity_range,

@@ -29,9 +29,9 @@ def read_source(source: Path, series: str | None = None) -> Scan:
     return read_dicom_folder(source, series) if source.is_dir() else read_scan(source)
 
 
-def with_slice_axis(settings: DenoiseSettings, scan: Scan) -> DenoiseSettings:
-    """The settings with an axis: the one that they name, or that of the scan's acquisition."""
-    return slice_planes.with_slice_axis(settings, scan.spacing[::-1], scan.voxels.shape)
+def for_scan(settings: DenoiseSettings, scan: Scan) -> DenoiseSettings:
+    """The settings for this scan; see `slice_planes.for_scan`."""
+    return slice_planes.for_scan(settings, scan.spacing[::-1], scan.voxels.shape)
 
 
 def with_warnings(result: DenoiseResult, scan: Scan, settings: DenoiseSettings) -> DenoiseResult:

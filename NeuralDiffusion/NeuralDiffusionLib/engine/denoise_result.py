@@ -16,7 +16,7 @@ class DenoiseResult:
     image
         Denoised volume, float32 unless another type was asked for, shape and units of the input. No voxel is brighter
         than the brightest of its slice or darker than the darkest, but for what the bias of the noise had lifted above
-        the low end of the range.
+        the low end of the range; after a step across the slices the two next slices count as its slice, too.
     conduction
         Mean gate over directions and steps, float32 in [0, 1], shape of the input: 1 where the equation smoothed
         freely, 0 where it held. ``None`` if it was not to be kept.

@@ -6,6 +6,7 @@ import copy
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from torch import nn
 
 from ..errors import DenoiseCancelled, DeviceError
 from ..translation import translator
+from .across_slices import diffuse_across
 from .denoise_result import DenoiseResult
 from .devices import batch_size, out_of_memory, precision_on, resolve_device
 from .scalar_types import cast_into, check_scalar_type
@@ -184,6 +186,9 @@ class Denoiser:
             return write
 
         device, notes = self.each_batch(run, denoise, progress, cancelled)
+        if settings.across_slices:
+            check = partial(_check_cancelled, cancelled, len(image), len(image))
+            diffuse_across(image, run, sigma, torch.device(device), check)
         return DenoiseResult(
             image=run.in_place(image),
             conduction=None if gates is None else run.in_place(gates),
@@ -234,9 +239,7 @@ class Denoiser:
         unwritten: deque[tuple[int, Callable[[], None]]] = deque()
         try:
             while done < count:
-                if cancelled is not None and cancelled():
-                    message = _("Denoising was cancelled after {done} of {count} slices.")
-                    raise DenoiseCancelled(message.format(done=done, count=count))
+                _check_cancelled(cancelled, done, count)
                 if begun < count:
                     part = slice(begun, min(begun + place.batch, count))
                     write = self._begin(work, run, part, place)
@@ -273,6 +276,12 @@ class Denoiser:
             if not out_of_memory(error):
                 raise
             return None
+
+
+def _check_cancelled(cancelled: Callable[[], bool] | None, done: int, count: int) -> None:
+    if cancelled is not None and cancelled():
+        message = _("Denoising was cancelled after {done} of {count} slices.")
+        raise DenoiseCancelled(message.format(done=done, count=count))
 
 
 def _retreat(place: _Place, pixels: int) -> None:

@@ -35,6 +35,10 @@ class DenoiseSettings:
     slice_axis
         Axis of the array along which the slices are stacked, 0 to 2. ``None`` takes that of the acquisition, see
         `slice_planes.acquisition_axis`, for a scan whose spacing is known, and 0 for a bare array.
+    across_slices
+        Whether a diffusion step across the slices follows, see `across_slices.diffuse_across`. ``None`` takes it for a
+        scan whose spacing is known and whose slices are not thick, and leaves it out for a bare array, which may be a
+        stack of slices that do not belong together.
     intensity_range
         The (low, high) intensities that count as 0 and 1, in the scan's own units. ``None``
         estimates them from percentiles over the whole volume.
@@ -54,6 +58,7 @@ class DenoiseSettings:
     neighbours: int = 8
     refine: bool = True
     slice_axis: int | None = None
+    across_slices: bool | None = None
     intensity_range: tuple[float, float] | None = None
     sigma: float | None = None
 
@@ -71,6 +76,8 @@ class DenoiseSettings:
             raise ValueError(f"Refinement {self.refine!r} is not possible: choose True or False.")
         if self.slice_axis is not None and (not _is_whole(self.slice_axis) or self.slice_axis not in (0, 1, 2)):
             raise ValueError(f"Slice axis {self.slice_axis!r} is not possible: choose 0, 1 or 2.")
+        if self.across_slices is not None and not isinstance(self.across_slices, bool):
+            raise ValueError(f"Step across slices {self.across_slices!r} is not possible: choose True or False.")
         if self.intensity_range is not None:
             _check_range(self.intensity_range)
             # Numbers of numpy's short types would overflow in whatever is computed with them.

@@ -53,13 +53,21 @@ def is_thick(spacing_kji: Sequence[float], axis: int) -> bool:
     return spacing_kji[axis] >= THICK_SLICE * max(others)
 
 
-def with_slice_axis(
-    settings: DenoiseSettings, spacing_kji: Sequence[float], shape_kji: Sequence[int]
-) -> DenoiseSettings:
-    """Return settings with a slice axis: the one that was chosen, else `acquisition_axis`."""
-    if settings.slice_axis is not None:
-        return settings
-    return replace(settings, slice_axis=acquisition_axis(spacing_kji, shape_kji))
+def for_scan(settings: DenoiseSettings, spacing_kji: Sequence[float], shape_kji: Sequence[int]) -> DenoiseSettings:
+    """Return settings that leave nothing open about the slices of a scan.
+
+    Parameters
+    ----------
+    settings
+        What was chosen: it holds.
+    spacing_kji, shape_kji
+        As for `acquisition_axis`, which is taken where no slice axis was chosen. Unless it was chosen whether a step
+        across the slices follows, it does where they are not thick: see `is_thick`.
+    """
+    axis, across = settings.slice_axis, settings.across_slices
+    axis = acquisition_axis(spacing_kji, shape_kji) if axis is None else axis
+    across = not is_thick(spacing_kji, axis) if across is None else across
+    return replace(settings, slice_axis=axis, across_slices=across)
 
 
 def plane_axes(ijk_to_ras: np.ndarray) -> dict[str, int]:
@@ -140,7 +148,7 @@ def denoise_three_planes(
     volume, progress, cancelled
         As for `Denoiser`; `progress` counts the slices of all three orientations.
     settings
-        What to do; `slice_axis` is not used. An intensity range that is not given is estimated once.
+        What to do, but for `slice_axis` and `across_slices`. An intensity range that is not given is estimated once.
     scalar_type
         Of the image: float32, or float64 for scans with numbers that only this tells apart.
 
@@ -177,7 +185,8 @@ def denoise_three_planes(
     sigmas, slice_sigmas, notes = [], [], []
     for axis in range(3):
         before = sum(volume.shape[:axis])
-        run = denoiser(volume, replace(settings, slice_axis=axis), counted(before), cancelled, scalar_type)
+        along = replace(settings, slice_axis=axis, across_slices=False)
+        run = denoiser(volume, along, counted(before), cancelled, scalar_type)
         image += run.image
         conduction += run.conduction
         sigmas.append(run.sigma)

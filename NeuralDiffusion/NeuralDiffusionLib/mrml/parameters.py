@@ -63,6 +63,7 @@ DEFAULTS: dict[str, Any] = {
     "neighbours": DenoiseSettings.neighbours,
     "refine": DenoiseSettings.refine,
     "slicesAlong": SlicesAlong.ACQUISITION,
+    "acrossSlices": True,
 }
 
 
@@ -84,6 +85,7 @@ class NeuralDiffusionParameterNode:
     neighbours: Annotated[int, Choice(list(NEIGHBOURHOODS))] = DEFAULTS["neighbours"]
     refine: bool = DEFAULTS["refine"]
     slicesAlong: SlicesAlong = DEFAULTS["slicesAlong"]
+    acrossSlices: bool = DEFAULTS["acrossSlices"]
     outputVolume: vtkMRMLScalarVolumeNode
     conductionVolume: vtkMRMLScalarVolumeNode
     conductionOpacity: Annotated[float, WithinRange(0, 1)] = DEFAULT_OPACITY
@@ -113,6 +115,8 @@ class NeuralDiffusionParameterNode:
             neighbours=self.neighbours,
             refine=self.refine,
             slice_axis=None if volume is None else slice_axis(volume, self.slicesAlong),
+            # Where it was not switched off, the spacing of the slices decides.
+            across_slices=False if self.takesThreePlanes() or not self.acrossSlices else None,
             sigma=None if self.estimateSigma else self.sigma,
         )
 
@@ -193,6 +197,7 @@ def _label(name: str) -> str:
         "neighbours": _("neighbourhood"),
         "refine": _("refinement"),
         "slicesAlong": _("slices along"),
+        "acrossSlices": _("step across slices"),
         "conductionOpacity": _("opacity of the conduction map"),
         "colourTable": _("colours of the conduction map"),
         "showLegend": _("legend"),

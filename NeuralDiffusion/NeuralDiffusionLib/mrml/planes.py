@@ -96,7 +96,7 @@ def describe_slices(volume: slicer.vtkMRMLScalarVolumeNode, slices_along: Slices
     if shape is not None and shape[axis] == 1:
         return _("Acquisition plane: {plane}, a single slice.").format(plane=plane)
     if is_thick(spacing, axis):
-        return _("Acquisition plane: {plane}, slices {distance:.3g} mm apart.").format(
+        return _("Acquisition plane: {plane}, slices {distance:.3g} mm apart: too thick for a step across.").format(
             plane=plane, distance=spacing[axis]
         )
     return _("Acquisition plane: {plane}, as the slices are stored; their spacing ({spacing} mm) favours none.").format(
@@ -114,12 +114,17 @@ def _three_planes(spacing: tuple[float, float, float]) -> str:
 
 
 def _one_plane(plane: str, spacing: tuple[float, float, float], axis: int) -> str:
-    lines = _("Slices are {plane}, denoised one by one: faint lines may show in other planes.").format(plane=plane)
+    sentence = (
+        _("Slices are {plane}, {distance:.3g} mm apart: too thick for a step across.")
+        if is_thick(spacing, axis)
+        else _("Slices are {plane}, {distance:.3g} mm apart.")
+    )
+    chosen = sentence.format(plane=plane, distance=spacing[axis])
     if has_square_pixels(spacing, axis):
-        return lines
+        return chosen
     short, long = pixel_sides(spacing, axis)
-    return _("{lines} Their pixels of {short:.3g} x {long:.3g} mm are too far from square.").format(
-        lines=lines, short=short, long=long
+    return _("{chosen} Their pixels of {short:.3g} x {long:.3g} mm are too far from square.").format(
+        chosen=chosen, short=short, long=long
     )
 
 

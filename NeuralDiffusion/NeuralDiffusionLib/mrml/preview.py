@@ -11,8 +11,10 @@ import slicer
 
 from ..engine.scalar_types import exact_float
 from ..engine.settings import DenoiseSettings
+from ..engine.slice_planes import for_scan
 from .geometry import ijk_to_ras
 from .mask import inside_mask, mask_of_segmentation
+from .planes import spacing_kji
 from .volumes import check_input, read_volume
 
 if TYPE_CHECKING:
@@ -27,9 +29,11 @@ class PreviewTask:
     Attributes
     ----------
     run
-        The slice, together with what is known of its volume.
+        The slice, and the two next to it where a step across them follows, with what is known of their volume.
     index
         Place of the slice along the slice axis.
+    place_in_run
+        Its place among the slices of the run.
     mask
         Where to denoise, bool, with the axes of the volume; ``None`` is everywhere.
     place
@@ -40,6 +44,7 @@ class PreviewTask:
 
     run: SliceRun
     index: int
+    place_in_run: int
     mask: np.ndarray | None
     place: tuple
     about: tuple
@@ -52,8 +57,10 @@ class PreviewTask:
         DenoiseCancelled
             If the run was cancelled before it began.
         """
-        image = denoiser.denoise(self.run, cancelled=cancelled, scalar_type=exact_float(self.run.slices.dtype)).image
-        return image if self.mask is None else inside_mask(image, self.run.in_place(self.run.slices), self.mask)
+        run, axis, here = self.run, self.run.settings.slice_axis, [self.place_in_run]
+        denoised = denoiser.denoise(run, cancelled=cancelled, scalar_type=exact_float(run.slices.dtype)).image
+        image = np.take(denoised, here, axis)
+        return image if self.mask is None else inside_mask(image, run.in_place(run.slices[here]), self.mask)
 
 
 class PreviewReader:
@@ -73,14 +80,14 @@ class PreviewReader:
         index: int,
         mask: slicer.vtkMRMLSegmentationNode | None = None,
     ) -> PreviewTask:
-        """Copy one slice of a volume.
+        """Copy one slice of a volume, with what its preview needs of the next ones.
 
         Parameters
         ----------
         volume
             It is never touched, and read as a whole only where its voxels have changed.
         settings
-            What to do; their slice axis is not used.
+            What to do; their slice axis is not used, and what they leave open about the slices is decided.
         axis
             Axis of the array across the slice, 0 to 2, order K, J, I.
         index
@@ -101,7 +108,7 @@ class PreviewReader:
         voxels = slicer.util.arrayFromVolume(volume)
         if not 0 <= index < voxels.shape[axis]:
             raise ValueError(f"Slice {index} is not there: choose one from 0 to {voxels.shape[axis] - 1}.")
-        settings = replace(settings, slice_axis=axis)
+        settings = for_scan(replace(settings, slice_axis=axis), spacing_kji(volume), voxels.shape)
         low, high, clipped = self._known_range(volume, settings)
         inside, mask_state = self._known_mask(mask, volume)
         place = (
@@ -112,9 +119,12 @@ class PreviewReader:
             axis,
             index,
         )
+        first = max(index - 1, 0) if settings.across_slices else index
+        end = index + 2 if settings.across_slices else index + 1
         return PreviewTask(
-            SliceRun(settings, np.moveaxis(np.take(voxels, [index], axis), axis, 0), low, high, clipped),
+            SliceRun(settings, np.moveaxis(voxels, axis, 0)[first:end].copy(), low, high, clipped),
             index,
+            index - first,
             None if inside is None else np.take(inside, [index], axis),
             place,
             (place, settings, mask_state),

@@ -42,6 +42,7 @@ def provenance(
         "Iterations": str(settings.iterations),
         "Neighbours": str(settings.neighbours),
         "Refinement": "on" if settings.refine else "off",
+        "StepAcrossSlices": "on" if settings.across_slices else "off",
         "SliceAxis": " ".join(str(axis) for axis in slice_axes),
         "IntensityRange": " ".join(f"{bound:.7g}" for bound in result.intensity_range),
         "IntensityRangeSource": "estimated" if settings.intensity_range is None else "given",

@@ -13,7 +13,7 @@ import slicer
 from ..engine.domain_checks import result_warnings
 from ..engine.scalar_types import exact_float
 from ..engine.settings import DenoiseSettings
-from ..engine.slice_planes import denoise_three_planes, with_slice_axis
+from ..engine.slice_planes import denoise_three_planes, for_scan
 from .input_voxels import checksum
 from .mask import inside_mask
 from .planes import spacing_kji
@@ -42,7 +42,7 @@ class VolumeTask:
     spacing
         Distance of neighbouring voxels along each axis of the array, in mm.
     settings
-        What to do; the slice axis is never ``None``.
+        What to do; nothing about the slices is left open.
     three_planes
         Whether to average over all three slice axes.
     mask
@@ -68,7 +68,7 @@ class VolumeTask:
         mask: np.ndarray | None = None,
         mask_name: str | None = None,
     ) -> VolumeTask:
-        """Read a volume; without a slice axis in the settings, its acquisition plane is taken.
+        """Read a volume; what the settings leave open about its slices is decided, see `slice_planes.for_scan`.
 
         Raises
         ------
@@ -76,7 +76,9 @@ class VolumeTask:
             If the volume cannot be denoised.
         """
         voxels, spacing = read_volume(volume), spacing_kji(volume)
-        settings = with_slice_axis(settings, spacing, voxels.shape)
+        # The average of three planes has no lines that a step across the slices could take away.
+        settings = replace(settings, across_slices=False) if three_planes else settings
+        settings = for_scan(settings, spacing, voxels.shape)
         name, frame = volume.GetName() or "", frame_shown_in(volume)
         return cls(name, voxels, checksum(voxels), spacing, settings, three_planes, mask, mask_name, frame)
 

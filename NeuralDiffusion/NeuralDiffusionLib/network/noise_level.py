@@ -135,15 +135,25 @@ def local_statistics(slices: Tensor) -> tuple[Tensor, Tensor]:
     tuple of Tensor
         Both (batch, 1, rows, columns).
     """
-    noise = _sliding(_sliding(slices, (1.0, -2.0, 1.0), 2), (1.0, -2.0, 1.0), 3)
+    noise = sliding_sum(sliding_sum(slices, (1.0, -2.0, 1.0), 2), (1.0, -2.0, 1.0), 3)
     images = torch.cat([slices, (noise / 6).square()], dim=1)
     share = (1 / _WINDOW,) * _WINDOW
-    mean, energy = _sliding(_sliding(images, share, 2), share, 3).split(1, dim=1)
+    mean, energy = sliding_sum(sliding_sum(images, share, 2), share, 3).split(1, dim=1)
     return mean, energy.sqrt()
 
 
-def _sliding(images: Tensor, weights: Sequence[float], dim: int) -> Tensor:
-    """Weighted sum over neighbours along rows (2) or columns (3); the last ones are repeated beyond the border."""
+def sliding_sum(images: Tensor, weights: Sequence[float], dim: int) -> Tensor:
+    """Weighted sum over neighbours along an axis, beyond whose ends the last ones are repeated.
+
+    Parameters
+    ----------
+    images
+        (batch, channels, rows, columns).
+    weights
+        Of an odd number of neighbours, the middle one is the pixel itself.
+    dim
+        2 down the rows, 3 along the columns.
+    """
     # A few shifted sums in float32 are many times faster on a CPU than pooling or a convolution of one channel.
     half = len(weights) // 2
     padded = F.pad(images, (half, half, 0, 0) if dim == 3 else (0, 0, half, half), mode="replicate")
