@@ -30,7 +30,7 @@ from NeuralDiffusionTraining.speed.scaling import scaling
 from NeuralDiffusionTraining.speed.subjects import Subject, classical, network, ours
 from NeuralDiffusionTraining.speed.tables import summary, to_markdown
 from NeuralDiffusionTraining.speed.timing import in_turns
-from NeuralDiffusionTraining.speed.where_time_goes import AROUND, where_time_goes
+from NeuralDiffusionTraining.speed.where_time_goes import ACROSS, AROUND, where_time_goes
 
 SHAPE = (4, 48, 40)
 LEVERS = ("float32", "gates in every step", "float32 and gates in every step")
@@ -100,7 +100,7 @@ def test_every_row_is_compared_with_the_clean_volume_and_timed_against_the_first
     few = Subject("Few", "classical", lambda volume: volume, slices=2)
     untrained = network("Untrained", PlainUNet(), "cpu", measured=False)
     *_, rows = bench([*ours(Denoiser("cpu"), DenoiseSettings()), same, few, untrained], clean, noisy, 2, 60.0)
-    full, _alone, nothing, extrapolated, blind = rows
+    full, _unrefined, _alone, nothing, extrapolated, blind = rows
     assert full["ratio"] == 1
     assert full["psnr_db"] > nothing["psnr_db"] + 3
     assert nothing["psnr_db"] == pytest.approx(-10 * np.log10(np.mean((noisy - clean.voxels) ** 2)), abs=1e-3)
@@ -116,12 +116,18 @@ def test_every_row_is_compared_with_the_clean_volume_and_timed_against_the_first
 
 def test_levers_are_timed_against_ours_on_their_own_slices(clean, noisy):
     full, unchanged, lever = (
-        Subject(name, group, lambda volume: volume.copy(), slices=slices)
-        for name, group, slices in (("Ours", "ours", 0), ("Nothing changed", "lever", 2), ("A lever", "lever", 2))
+        Subject(name, group, lambda volume, share=share: share * volume, slices=slices)
+        for name, group, slices, share in (
+            ("Ours", "ours", 0, 0.5),
+            ("Nothing changed", "lever", 2, 0.9),
+            ("A lever", "lever", 2, 0.8),
+        )
     )
     *_, rows = bench([full, unchanged, lever], clean, noisy, 1, 0.0)
     assert [row["ratio"] for row in rows[:2]] == [1, 1]
     assert rows[2]["ratio"] == rows[2]["median"] / rows[1]["median"]
+    assert [row["above_ours_db"] for row in rows[:2]] == [0, 0]
+    assert rows[2]["above_ours_db"] == pytest.approx(rows[2]["psnr_db"] - rows[1]["psnr_db"])
 
 
 def test_works_take_turns_until_patience_with_each_is_out():
@@ -152,6 +158,8 @@ def test_the_parts_add_up_to_a_run(noisy):
     parts = where_time_goes(Denoiser("cpu"), noisy, DenoiseSettings())
     assert all(seconds > 0 for seconds in parts.values())
     assert AROUND in parts
+    assert ACROSS not in parts
+    assert where_time_goes(Denoiser("cpu"), noisy, DenoiseSettings(across_slices=True))[ACROSS] > 0
     # Without refinement that part takes no time, and the network is as before.
     denoiser = Denoiser("cpu")
     assert where_time_goes(denoiser, noisy, DenoiseSettings(refine=False))["refinement"] == 0

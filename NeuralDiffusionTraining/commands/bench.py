@@ -86,7 +86,7 @@ def bench(
     if plot is not None and not scaling:
         raise CommandError("--plot draws the scaling: leave out --no-scaling.")
     added = own_subjects(own_methods(own_rows, told_rows))
-    denoiser, settings = chosen_denoiser(device, weights), DenoiseSettings()
+    denoiser, settings = chosen_denoiser(device, weights), DenoiseSettings(across_slices=True)
     subjects = [*ours(denoiser, settings), *without_levers(denoiser, settings)]
     if compiled:
         subjects.append(with_compiler(denoiser, settings))

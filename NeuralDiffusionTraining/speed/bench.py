@@ -42,11 +42,12 @@ def bench(
         repetitions), "median", "slices" (that were timed; of fewer than all, the seconds are those of all by
         extrapolation), "voxels_per_second", "peak_bytes", "psnr_db" over the voxels of these slices, "psnr_head_db"
         over those of the head, "above_ours_db" the first of these minus that of the first row on the same slices (all
-        three ``None`` for networks that were not trained), "ratio" of the time to that of the first row, or for levers
-        to that of the first of them, which is ours on the same slices.
+        three ``None`` for networks that were not trained), "ratio" of the time to that of the first row. Levers are
+        compared with the first of them, which is ours on the same slices.
     """
     places = [_places(subject, len(noisy)) for subject in subjects]
     images: dict[int, np.ndarray] = {}
+    first_lever = next((number for number, subject in enumerate(subjects) if subject.group == "lever"), 0)
 
     def work(number: int) -> Callable[[], None]:
         subject, here = subjects[number], places[number]
@@ -64,10 +65,12 @@ def bench(
     rows: list[dict[str, Any]] = []
     for number, timing in in_turns(works, [subject.device for subject in subjects], repeats, patience):
         if number == len(rows):
-            fidelity.append(_fidelity(subjects[number], images[number], images[0], clean, places[number]))
+            lever = subjects[number].group == "lever"
+            ours = images[first_lever] if lever else images[0][places[number]]
+            fidelity.append(_fidelity(subjects[number], images[number], ours, clean, places[number]))
             rows.append({})
-        # Ours is what the others are compared with.
-        images = {0: images[0]}
+        # What the others are compared with.
+        images = {kept: images[kept] for kept in (0, first_lever) if kept in images}
         rows[number] = _row(subjects[number], timing, len(places[number]), len(noisy), noisy[0].size) | fidelity[number]
         first: dict[bool, float] = {}
         for row in rows:
@@ -93,11 +96,11 @@ def _row(subject: Subject, timing: Timing, slices: int, all_slices: int, pixels:
 def _fidelity(
     subject: Subject, image: np.ndarray, ours: np.ndarray, clean: CleanVolume, places: np.ndarray
 ) -> dict[str, float | None]:
-    """Decibels of an image of some slices, and above those of ours on the same ones."""
+    """Decibels of an image of some slices, and above those of ours, which are the same ones."""
     if not subject.measured:
         return {"psnr_db": None, "psnr_head_db": None, "above_ours_db": None}
     same = replace(clean, voxels=clean.voxels[places], inside=clean.inside[places])
-    psnr, of_ours = (_psnr(one, same.voxels) for one in (image, ours[places]))
+    psnr, of_ours = (_psnr(one, same.voxels) for one in (image, ours))
     return {
         "psnr_db": psnr,
         "psnr_head_db": head_psnr(image, same),

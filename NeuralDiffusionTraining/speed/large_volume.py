@@ -65,7 +65,7 @@ def _run(weights: Path, shape: Sequence[int], iterations: int) -> dict[str, Any]
     # What it took to make the volume does not count.
     reset_peak("cpu")
     start = time.perf_counter()
-    result = Denoiser("cpu", weights)(volume, DenoiseSettings(iterations=iterations))
+    result = Denoiser("cpu", weights)(volume, DenoiseSettings(iterations=iterations, across_slices=True))
     return {
         "shape": list(shape),
         "iterations": iterations,

@@ -34,8 +34,9 @@ def without_levers(usual: Denoiser, settings: DenoiseSettings) -> list[Subject]:
     usual
         Ours, with the weights to measure.
     settings
-        What to do.
+        What to do, but for the step across slices: some slices are not neighbours, and a single one has none.
     """
+    settings = replace(settings, across_slices=False)
     float32 = usual.with_network(usual.network, "float32")
 
     def subject(name: str, denoiser: Denoiser, by_slice: bool = False, measured: bool = True) -> Subject:
@@ -73,7 +74,7 @@ def without_levers(usual: Denoiser, settings: DenoiseSettings) -> list[Subject]:
 
 def compiled(usual: Denoiser, settings: DenoiseSettings) -> Subject:
     """Ours with what PyTorch's compiler takes of it: not in use, as Slicer has no compiler and it takes a minute."""
-    denoiser = _with(usual, NeuralDiffusionNetwork)
+    denoiser, settings = _with(usual, NeuralDiffusionNetwork), replace(settings, across_slices=False)
     for part in (denoiser.network.noise_level, denoiser.network.guidance, denoiser.network.refinement):
         part.compile()
     return Subject(

@@ -61,12 +61,16 @@ class Subject:
 
 
 def ours(denoiser: Denoiser, settings: DenoiseSettings) -> list[Subject]:
-    """Neural Diffusion as the user runs it, with and without refinement."""
-    alone = replace(settings, refine=False)
-    place = denoiser.device
+    """Neural Diffusion as the user runs it, without the refinement, and without the step across slices."""
+
+    def subject(name: str, **changes: bool) -> Subject:
+        changed = replace(settings, **changes)
+        return Subject(name, "ours", lambda noisy: denoiser(noisy, changed).image, denoiser.device)
+
     return [
-        Subject("Neural Diffusion", "ours", lambda noisy: denoiser(noisy, settings).image, place),
-        Subject("Neural Diffusion, no refinement", "ours", lambda noisy: denoiser(noisy, alone).image, place),
+        subject("Neural Diffusion"),
+        subject("Neural Diffusion, no refinement", refine=False),
+        subject("Neural Diffusion, no step across slices", across_slices=False),
     ]
 
 

@@ -6,15 +6,19 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import torch
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
+from NeuralDiffusionLib.engine.across_slices import diffuse_across
+from NeuralDiffusionLib.engine.slice_run import SliceRun
 
 from .timing import wait_for
 
 STEPS = "diffusion steps, conduction map and the rest"
+ACROSS = "step across slices"
 AROUND = "scaling and transfers"
 
 
@@ -29,8 +33,10 @@ def where_time_goes(denoiser: Denoiser, volume: np.ndarray, settings: DenoiseSet
     ----------
     volume
         (slices, rows, columns).
+    settings
+        What to do; the step across slices is timed on its own.
     """
-    network = denoiser.network
+    network, within = denoiser.network, replace(settings, across_slices=False)
     parts = {
         "noise level": [network.noise_level],
         "guidance": [network.guidance],
@@ -41,10 +47,15 @@ def where_time_goes(denoiser: Denoiser, volume: np.ndarray, settings: DenoiseSet
     seconds: dict[str, float] = defaultdict(float)
     with _watched({"network": [network], **parts}, seconds, denoiser.device):
         start = time.perf_counter()
-        denoiser(volume, settings)
+        result = denoiser(volume, within)
         whole = time.perf_counter() - start
     spent = {name: seconds[name] for name in parts}
     spent[STEPS] = seconds["network"] - sum(spent.values())
+    if settings.across_slices:
+        run = SliceRun.of(volume, within)
+        start = time.perf_counter()
+        diffuse_across(result.image, run, result.slice_sigma, torch.device(result.device), lambda: None)
+        spent[ACROSS] = time.perf_counter() - start
     spent[AROUND] = whole - seconds["network"]
     return spent
 
