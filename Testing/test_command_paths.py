@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,34 @@ def test_two_outputs_of_one_name_are_refused(folder, arguments):
 def test_an_output_over_an_input_is_refused(folder, arguments, kept):
     assert "would be written over what is read" in refused(*arguments)
     assert (folder / kept).read_text() == "as it was"
+
+
+def test_a_table_of_scaling_is_not_written_over_what_it_is_worked_out_from(folder):
+    (folder / "clean" / "sub").mkdir(parents=True)
+    (folder / "clean" / "sub" / "scan.json").write_text("as it was")
+    assert "would be written over" in refused("scale", "clean", "--markdown", "clean/sub/scan.json")
+    assert (folder / "clean" / "sub" / "scan.json").read_text() == "as it was"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes in folders.")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("evaluate", "--data", "data", "--json"),
+        ("sweep", "--data", "data", "--csv"),
+        ("tune", "--data", "data", "--output"),
+        ("scale", "results", "--markdown"),
+        ("card", "results"),
+    ],
+    ids=" ".join,
+)
+def test_a_pipe_or_a_device_is_not_replaced_by_a_file(folder, arguments):
+    os.mkfifo(folder / "pipe")
+    (folder / "link").symlink_to("/dev")
+    for place in ("pipe", "/dev/null", "/dev/stdout", "link/stdout", "/dev/none", "/proc/self/fd/1"):
+        said = refused(*arguments, place)
+        assert said == f"'{place}' is no file but a pipe or a device: name a file.\n"
+    assert stat.S_ISFIFO((folder / "pipe").stat().st_mode)
 
 
 def test_adapt_leaves_the_scan_alone_that_a_link_leads_to(folder):

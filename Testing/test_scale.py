@@ -104,6 +104,13 @@ def test_without_a_gpu_its_table_is_said_not_to_be_measured(tmp_path):
     assert "No GPU was measured here" in done.out
 
 
+def test_a_folder_that_is_not_there_is_told_from_one_without_a_batch(tmp_path):
+    done = run_here("scale", tmp_path / "absent")
+
+    assert (done.status, done.out) == (2, "")
+    assert done.err.startswith(f"Folder '{tmp_path / 'absent'}' does not exist: ")
+
+
 def test_a_folder_without_a_batch_is_refused(tmp_path):
     done = run_here("scale", tmp_path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,8 +26,10 @@ def read_records(folder: Path) -> list[dict[str, Any]]:
     Raises
     ------
     CommandError
-        If there is none, or one cannot be read or has numbers that are missing or impossible.
+        If there is no such folder or none in it, or one cannot be read or has numbers that are missing or impossible.
     """
+    if not os.path.isdir(folder):
+        raise CommandError(f"Folder '{folder}' does not exist: give one that 'neural-diffusion batch' wrote into.")
     records = []
     for path in sorted(folder.rglob("*.json")):
         record = _record_in(path)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from typer.models import OptionInfo
 
-from ..files.result_files import check_file, write_text
+from ..files.result_files import check_outputs, write_text
 from .options import MarkdownFile
 
 _INSTEAD = "Instead of what is measured or assumed"
@@ -78,7 +78,8 @@ def scale(
     def given(value: float | None) -> Quantity | None:
         return None if value is None else Quantity(value, "given")
 
-    check_file(markdown_file)
+    # Of the many files only those of its name are looked at.
+    check_outputs(markdown_file, inputs=folder.rglob(markdown_file.name) if markdown_file is not None else ())
     records = read_records(folder)
     by_cores = [record for record in records if on_cpu(record)]
     by_gpus = [record for record in records if not on_cpu(record)]

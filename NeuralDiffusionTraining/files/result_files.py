@@ -38,10 +38,13 @@ def check_file(path: Path | None) -> None:
     Raises
     ------
     CommandError
-        If it is a folder, or its own folder does not exist or may not be written into.
+        If it is a folder, a pipe or a device, or its own folder does not exist or may not be written into.
     """
     if path is not None and os.path.isdir(path):
         raise CommandError(f"'{path}' is a folder: name a file.")
+    if path is not None and (is_pipe(path) or _is_of_the_system(path)):
+        # A file would take its place, which only root may do, but does.
+        raise CommandError(f"'{path}' is no file but a pipe or a device: name a file.")
     _check_above(path)
 
 
@@ -199,6 +202,12 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+
+
+def _is_of_the_system(path: Path) -> bool:
+    """Whether it is a name such as /dev/stdout, which may lead to a file."""
+    above = Path(os.path.realpath(path.parent))
+    return above == Path("/dev") or above.is_relative_to("/proc")
 
 
 def _check_above(path: Path | None) -> None:
