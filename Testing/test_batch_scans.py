@@ -262,6 +262,15 @@ def test_a_link_to_a_file_that_was_not_fetched_fails_by_its_name(folder):
     assert re.search(r"two\.nii .*Cannot be read \(No such file or directory\)", done.out)
 
 
+def test_a_scan_that_a_pattern_finds_twice_is_one_and_no_other_file(tmp_path):
+    folder = tmp_path / "scans"
+    write_scan(folder / "sub" / "one.nii")
+    (folder / "sub" / "notes.txt").touch()
+    cohort = find_cohort(f"{folder}/**/**/*", tmp_path / "clean")
+    assert [scan.name for scan in cohort.scans] == ["sub/one.nii"]
+    assert cohort.left_out == 1
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes on this system")
 def test_a_pipe_that_is_named_like_a_scan_fails_alone(study):
     other = study / "sub-02" / "anat" / "sub-02_T1w.nii.gz"

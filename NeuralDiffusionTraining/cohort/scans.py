@@ -94,9 +94,10 @@ def _of_pattern(pattern: str, above: str, folder: Path) -> Cohort:
     found = [Path(os.path.abspath(path)) for path in sorted(glob.glob(pattern, recursive=True))]
     # What an earlier run wrote into a folder among the scans is no scan of the cohort.
     found = [path for path in found if _is_file(path) and not (inside and _is_below(real(path.parent), real(folder)))]
-    scans = []
     # A pattern with ** more than once may find a file as often.
-    for path in dict.fromkeys(found):
+    found = list(dict.fromkeys(found))
+    scans = []
+    for path in found:
         if volume_suffix(path):
             name = path.relative_to(fixed)
             output = folder / name.parent / written_name(path)
