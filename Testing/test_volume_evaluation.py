@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import shell
 import SimpleITK as sitk
+from batch_runs import run_here
 from skimage.metrics import structural_similarity
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
@@ -271,6 +272,16 @@ def test_where_a_filter_beats_ours_is_said():
     assert loss_sentences([*own, row("Filter", "true", 29.0)]) == []
 
 
+def test_where_a_method_of_ones_own_that_is_told_nothing_beats_ours_is_said_and_the_noisy_input_is_none():
+    def row(method: str, told: str, psnr: float) -> VolumeRow:
+        return VolumeRow("scan", 0.05, method, told, psnr, 0.9, 1.0, False)
+
+    rows = [row(NOISY_INPUT, "none", 40.0), row(OURS, "estimated", 30.0), row(OURS_DIFFUSED, "estimated", 35.0)]
+    assert loss_sentences([*rows, row("Mine", "none", 31.0)]) == [
+        f"Mine is above {OURS} in 1 of 1 cases, by up to 1.00 dB: scan at 5 %."
+    ]
+
+
 def test_mixed_noise_is_removed_without_being_told_which_it_is(clean):
     truth, denoiser = clean.voxels[12:20], Denoiser("cpu")
     random = np.random.default_rng(0)
@@ -311,3 +322,16 @@ def test_command_measures_scans_and_writes_the_rows(tmp_path):
     refused = shell.run("evaluate-volumes", tmp_path / "none.nrrd")
     assert refused.returncode == 2
     assert refused.stderr.endswith("none.nrrd' does not exist: name a NIfTI, NRRD or MetaImage file.\n")
+
+
+def test_a_noise_level_that_is_given_twice_is_measured_once(tmp_path):
+    scan = tmp_path / "ball.nrrd"
+    sitk.WriteImage(sitk.GetImageFromArray(ball(24)), str(scan))
+    table = tmp_path / "rows.md"
+    done = run_here(
+        "evaluate-volumes", scan, "--sigma", 0.05, "--sigma", "0.050", "--slices", 2, "--iterations", 1, "--no-peers",
+        "--device", "cpu", "--markdown", table,
+    )  # fmt: skip
+    assert done.status == 0, done.err
+    assert "| Method | Noise level | 5 % | Seconds |" in table.read_text(encoding="utf-8")
+    assert all(line.count("|") == 5 for line in table.read_text(encoding="utf-8").splitlines() if line.startswith("|"))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..files.csv_text import csv_text
 from ..files.markdown import markdown_table
+from .methods import NOISY_INPUT
 from .volume_methods import OURS, OURS_ACROSS, OURS_THREE_PLANES
 from .volumes import VolumeRow
 
@@ -45,7 +46,7 @@ def to_terminal(rows: Sequence[VolumeRow], chosen_by: str | None = None) -> list
 
 
 def to_markdown(rows: Sequence[VolumeRow], chosen_by: str | None = None) -> str:
-    """One table for each volume, methods down and noise levels across; then harm, and where a filter beats ours.
+    """One table for each volume, methods down and noise levels across; then harm, and where another one beats ours.
 
     `chosen_by` as for `to_terminal`.
     """
@@ -82,12 +83,12 @@ def harm_sentences(rows: Sequence[VolumeRow]) -> list[str]:
 
 
 def loss_sentences(rows: Sequence[VolumeRow]) -> list[str]:
-    """Where a filter is above ours, slice by slice, with a step across them or of three planes; nothing if never."""
+    """Where another is above ours, slice by slice, with a step across them or of three planes; nothing if never."""
     psnr = {(row.method, row.volume, row.sigma): row.psnr_head_db for row in rows}
     measured = {row.method for row in rows}
     sentences = []
     for own in (name for name in (OURS, OURS_ACROSS, OURS_THREE_PLANES) if name in measured):
-        for peer in dict.fromkeys(row.method for row in rows if row.noise_level == "true"):
+        for peer in dict.fromkeys(row.method for row in rows if _is_peer(row)):
             gaps = [(row, row.psnr_head_db - psnr[own, row.volume, row.sigma]) for row in rows if row.method == peer]
             lost = [(row, gap) for row, gap in gaps if gap > 0]
             if lost:
@@ -97,6 +98,11 @@ def loss_sentences(rows: Sequence[VolumeRow]) -> list[str]:
                     f"{_places([row for row, _ in lost])}."
                 )
     return sentences
+
+
+def _is_peer(row: VolumeRow) -> bool:
+    # Ours estimate the noise level; filters are told it, and methods of one's own may be told nothing.
+    return row.noise_level != "estimated" and row.method != NOISY_INPUT
 
 
 def _places(rows: Sequence[VolumeRow]) -> str:

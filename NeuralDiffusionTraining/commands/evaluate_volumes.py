@@ -83,7 +83,8 @@ def evaluate_volumes(
 
     settings = settings_of(iterations=iterations, neighbours=neighbours)
     denoiser = chosen_denoiser(device, weights)
-    sigmas = tuple(sigma or CLINICAL_SIGMAS)
+    # What is asked for twice is measured once.
+    sigmas = tuple(dict.fromkeys(sigma or CLINICAL_SIGMAS))
     if min(sigmas) < SMALLEST_SIGMA:
         raise CommandError(f"Noise level {min(sigmas):g} is not possible: give {SMALLEST_SIGMA:g} or more.")
     blind, told = own or [], own_told or []
