@@ -223,6 +223,12 @@ def test_a_plot_needs_the_scaling(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_plot_that_cannot_be_drawn_is_refused_before_anything_is_timed(tmp_path):
+    done = run("bench", "--plot", tmp_path / "plot.txt")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"'{tmp_path / 'plot.txt'}' is no name for a picture: let it end in .png, .svg or .pdf.\n"
+
+
 def test_slices_of_a_filter_in_three_dimensions_lie_side_by_side(clean, noisy):
     seen = []
     slab = Subject("Slab", "classical", lambda volume: seen.append(volume) or volume, slices=2, slab=True)

@@ -15,6 +15,8 @@ from .engine import chosen_denoiser
 from .options import Device, JsonFile, MarkdownFile, Own, OwnTold, Weights
 from .table_rows import name_and_checkpoint
 
+_PICTURES = (".png", ".svg", ".pdf")
+
 
 def bench(
     device: Device = "auto",
@@ -47,7 +49,7 @@ def bench(
     ] = False,
     json_file: JsonFile = None,
     markdown_file: MarkdownFile = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw the scaling into this PNG file.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the scaling into this file: .png, .svg or .pdf.")] = None,
 ) -> None:
     """Time ours and its rivals on one noisy volume, in one process on one device, and say where the time goes.
 
@@ -85,6 +87,8 @@ def bench(
     check_outputs(json_file, markdown_file, plot, inputs=read)
     if plot is not None and not scaling:
         raise CommandError("--plot draws the scaling: leave out --no-scaling.")
+    if plot is not None and plot.suffix not in _PICTURES:
+        raise CommandError(f"'{plot}' is no name for a picture: let it end in .png, .svg or .pdf.")
     added = own_subjects(own_methods(own_rows, told_rows))
     denoiser, settings = chosen_denoiser(device, weights), DenoiseSettings(across_slices=True)
     subjects = [*ours(denoiser, settings), *without_levers(denoiser, settings)]
