@@ -24,6 +24,29 @@ def test_help_explains_every_option(name):
         assert parameter.help, f"{name}: {parameter.name} is not explained"
 
 
+# Commands that take several of them, fewer, or one for another purpose.
+OTHERWISE = {
+    "noise": {"sweep", "tune", "fidelity"},
+    "iterations": {"sweep"},
+    "neighbours": {"sweep", "evaluate"},
+    "weights": {"adapt"},
+}
+
+
+@pytest.mark.parametrize(
+    "option", ["noise", "iterations", "neighbours", "device", "weights", "csv_file", "own", "own_told", "template"]
+)
+def test_an_option_of_several_commands_is_explained_in_the_same_words(option):
+    explained = {
+        name: parameter.help
+        for name, one in COMMANDS.items()
+        for parameter in one.params
+        if parameter.name == option and name not in OTHERWISE.get(option, ())
+    }
+    assert len(explained) > 1
+    assert len(set(explained.values())) == 1, explained
+
+
 def test_help_lists_every_command_also_when_nothing_is_asked_for():
     asked = run("--help")
     bare = run()

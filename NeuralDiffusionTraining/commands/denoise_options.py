@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from NeuralDiffusionLib import MAX_ITERATIONS, NEIGHBOURHOODS, NOISE_TYPES, DenoiseSettings
+from NeuralDiffusionLib import DenoiseSettings
 
 from ..files.command_error import CommandError
 from .engine import settings_of
+from .options import DEVICE_HELP, ITERATIONS_HELP, NEIGHBOURS_HELP, NOISE_HELP, WEIGHTS_HELP
 
 FILES = "Files"
 METHOD = "Method"
@@ -21,29 +22,15 @@ _ARRAY_AXIS = {"i": 2, "j": 1, "k": 0}
 
 Noise = Annotated[
     str,
-    typer.Option(
-        metavar="TYPE",
-        help=f"Kind of noise: {', '.join(NOISE_TYPES)}. Rician is that of usual (magnitude) MR scans, speckle "
-        "grows with the signal, mixed is for not knowing.",
-        rich_help_panel=METHOD,
-    ),
+    typer.Option(metavar="TYPE", help=NOISE_HELP, rich_help_panel=METHOD),
 ]
 Iterations = Annotated[
     int,
-    typer.Option(
-        metavar="COUNT",
-        help=f"Diffusion steps, 1 to {MAX_ITERATIONS}; more steps smooth more.",
-        rich_help_panel=METHOD,
-    ),
+    typer.Option(metavar="COUNT", help=ITERATIONS_HELP, rich_help_panel=METHOD),
 ]
 Neighbours = Annotated[
     int,
-    typer.Option(
-        metavar="COUNT",
-        help=f"Neighbours of a voxel within its slice, {' or '.join(map(str, NEIGHBOURHOODS))}: 8 counts the "
-        "diagonal ones.",
-        rich_help_panel=METHOD,
-    ),
+    typer.Option(metavar="COUNT", help=NEIGHBOURS_HELP, rich_help_panel=METHOD),
 ]
 NoRefine = Annotated[
     bool,
@@ -94,20 +81,11 @@ SliceAxis = Annotated[
 ]
 Device = Annotated[
     str,
-    typer.Option(
-        metavar="NAME",
-        help="Where to compute: cpu, cuda, cuda:1, mps or auto, which takes a graphics card if there is one.",
-        rich_help_panel=METHOD,
-    ),
+    typer.Option(metavar="NAME", help=DEVICE_HELP, rich_help_panel=METHOD),
 ]
 Weights = Annotated[
     Path | None,
-    typer.Option(
-        metavar="FILE",
-        help="Weights that 'neural-diffusion export' wrote; the bundled ones if not given.",
-        rich_help_panel=FILES,
-        show_default=False,
-    ),
+    typer.Option(metavar="FILE", help=WEIGHTS_HELP, rich_help_panel=FILES, show_default=False),
 ]
 AsFloat = Annotated[
     bool,

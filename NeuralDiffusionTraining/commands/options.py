@@ -1,4 +1,4 @@
-"""Options that several commands have, in the same words; those of the commands that denoise scans use these words."""
+"""Options that several commands have, and their words, which those that denoise scans group and order otherwise."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NEIGHBOURS_HELP = (
     f"Neighbours of a pixel within its slice, {' or '.join(map(str, NEIGHBOURHOODS))}: 8 counts the diagonal ones."
 )
 DEVICE_HELP = "Where to compute: cpu, cuda, cuda:1, mps or auto, which takes a graphics card if there is one."
-WEIGHTS_HELP = "Weights that 'neural-diffusion export' wrote; the bundled ones if left out."
+WEIGHTS_HELP = "Weights that 'neural-diffusion export' or 'adapt' wrote; the bundled ones if left out."
 
 # An upper bound is needed, as `min=` alone lets infinity through.
 LARGEST_SIGMA = 1.0
