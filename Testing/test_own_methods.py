@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -183,6 +184,32 @@ def test_the_line_is_named_of_a_file_that_is_given_relative_to_the_current_folde
     (file.parent / "imports.py").write_text("\nimport nowhere\n")
     with pytest.raises(CommandError, match=r"No module named 'nowhere'; line 2\)"):
         own_methods(["Mine=imports.py:halve"], [])
+
+
+def test_files_of_one_name_in_two_folders_each_have_their_own_neighbours(tmp_path, noisy):
+    for name, share in (("old", 0.5), ("new", 0.25)):
+        (tmp_path / name / "parts").mkdir(parents=True)
+        (tmp_path / name / "parts" / "__init__.py").touch()
+        (tmp_path / name / "parts" / "model.py").write_text(f"share = {share}\n")
+        (tmp_path / name / "late.py").write_text(f"offset = {share}\n")
+        (tmp_path / name / "mine.py").write_text(
+            "from parts.model import share\n"
+            "def denoise(noisy):\n    from late import offset\n    return noisy * share + offset\n"
+        )
+    before = list(sys.path), set(sys.modules)
+    old, new = own_methods([f"{name}={tmp_path / name / 'mine.py'}:denoise" for name in ("old", "new")], [])
+    for _ in range(2):
+        np.testing.assert_array_equal(run_method(new, *noisy), noisy[0] * 0.25 + 0.25)
+        np.testing.assert_array_equal(run_method(old, *noisy), noisy[0] * 0.5 + 0.5)
+    assert (list(sys.path), set(sys.modules)) == before
+
+
+def test_a_module_that_is_installed_is_not_replaced_by_a_neighbour_of_its_name_and_stays(tmp_path, noisy):
+    (tmp_path / "colorsys.py").write_text("raise RuntimeError('taken for the one that is installed')\n")
+    (tmp_path / "mine.py").write_text("import colorsys\ndef denoise(noisy):\n    return noisy\n")
+    (method,) = own_methods([f"Mine={tmp_path / 'mine.py'}:denoise"], [])
+    np.testing.assert_array_equal(run_method(method, *noisy), noisy[0])
+    assert "colorsys" in sys.modules
 
 
 WANDERS = """

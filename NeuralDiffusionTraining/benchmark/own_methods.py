@@ -8,7 +8,6 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 from ..files.command_error import CommandError
 from ..files.result_files import check_is_file
 from .methods import OWN_GROUP, Method
+from .own_folder import OwnFolder
 from .volume_methods import NoisyVolume, VolumeMethod
 
 # No denoiser brightens a picture so much, but 8-bit grey levels are 255 times as high.
@@ -28,30 +28,13 @@ Denoise = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """Takes noisy pictures and the noise levels that were added, returns pictures of the same shape."""
 
 
-class _Folder:
-    """The current folder as the code of one file left it: what it does there is no business of the command."""
-
-    def __init__(self) -> None:
-        self._theirs = self._ours = os.getcwd()
-
-    def __enter__(self) -> None:
-        self._ours = os.getcwd()
-        os.chdir(self._theirs)
-
-    def __exit__(self, *_error: object) -> None:
-        # It may be gone, as temporary ones are.
-        with suppress(FileNotFoundError):
-            self._theirs = os.getcwd()
-        os.chdir(self._ours)
-
-
 @dataclass(frozen=True)
 class _Function:
     """A function, the file that it is from, as it was named, and where its code runs."""
 
     call: Callable[..., np.ndarray]
     file: str
-    folder: _Folder
+    folder: OwnFolder
 
 
 def own_methods(blind: list[str], told: list[str]) -> list[Method]:
@@ -70,8 +53,9 @@ def own_methods(blind: list[str], told: list[str]) -> list[Method]:
     CommandError
         If one is not written like that, or its function cannot be had. While it measures: if the function fails.
     """
-    named = [(*_named(text, "--own"), "none") for text in blind]
-    named += [(*_named(text, "--own-told"), "true") for text in told]
+    folders: dict[Path, OwnFolder] = {}
+    named = [(*_named(text, "--own", folders), "none") for text in blind]
+    named += [(*_named(text, "--own-told", folders), "true") for text in told]
     return [
         Method(name, OWN_GROUP, level, _guarded(name, function, level == "true")) for name, function, level in named
     ]
@@ -114,8 +98,8 @@ def _parts(text: str) -> tuple[str, str, str] | None:
     return (name.strip(), file, function) if name.strip() and file and function else None
 
 
-def _named(text: str, option: str) -> tuple[str, _Function]:
-    """Name of the row, and its function."""
+def _named(text: str, option: str, folders: dict[Path, OwnFolder]) -> tuple[str, _Function]:
+    """Name of the row, and its function; `folders` are those that are known by now."""
     parts = _parts(text)
     if parts is None:
         raise CommandError(
@@ -126,22 +110,22 @@ def _named(text: str, option: str) -> tuple[str, _Function]:
     check_is_file("Python file", path, "give the file that holds your function")
     if path.suffix != ".py":
         raise CommandError(f"'{file}' is no name for a Python file: let it end in .py.")
-    folder = _Folder()
+    place = path.resolve().parent
+    folder = folders.setdefault(place, OwnFolder(place))
     found = getattr(_module(path, folder), function, None)
     if not callable(found):
         raise CommandError(f"Python file '{file}' has no function '{function}': name one that it has.")
     return name, _Function(found, file, folder)
 
 
-def _module(path: Path, folder: _Folder) -> ModuleType:
+def _module(path: Path, folder: OwnFolder) -> ModuleType:
     # Data classes look their module up by its name, which must not be that of another one.
     name = f"own_methods_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, os.path.abspath(path))
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    # Its neighbours can be imported, now and when the function runs, but replace nothing that is installed.
-    sys.path.append(str(path.resolve().parent))
+    module = importlib.util.module_from_spec(spec)
     try:
         with folder:
+            sys.modules[name] = module
             spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         words = _where(error, str(path))
