@@ -76,6 +76,7 @@ CHOICES = {
     "neighbours": 4,
     "refine": False,
     "slicesAlong": SlicesAlong.SUPERIOR,
+    "acrossSlices": False,
     "conductionOpacity": 0.75,
     "colourTable": "Inferno",
     "showLegend": False,

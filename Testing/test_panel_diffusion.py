@@ -20,6 +20,7 @@ CHOSEN = {
     "neighbours": 4,
     "refine": False,
     "slicesAlong": SlicesAlong.SUPERIOR,
+    "acrossSlices": False,
 }
 
 
@@ -39,7 +40,16 @@ def test_the_plane_is_named_and_follows_the_choice_and_the_volume(widget, add_sc
     other = add_scan("Other")
     other.SetSpacing(4.0, 1.0, 1.0)
     widget.ui.inputSelector.setCurrentNode(other)
-    assert label.text == "Acquisition plane: sagittal, slices 4 mm apart."
+    assert label.text == "Acquisition plane: sagittal, slices 4 mm apart: too thick for a step across."
+
+
+def test_three_planes_leave_no_step_across_slices_to_choose(widget):
+    assert widget.ui.acrossSlicesCheckBox.checked
+    assert widget.ui.acrossSlicesCheckBox.enabled
+    parameters(widget).slicesAlong = SlicesAlong.THREE_PLANES
+    assert not widget.ui.acrossSlicesCheckBox.enabled
+    parameters(widget).slicesAlong = SlicesAlong.ACQUISITION
+    assert widget.ui.acrossSlicesCheckBox.enabled
 
 
 def test_without_a_volume_nothing_is_said(open_panel):
