@@ -149,14 +149,16 @@ once sweep sweep --data "$data" --limit "$slices_sweep" --plots "$results/plots"
 once sweep_grouped sweep --data "$data" --split grouped --limit "$slices_sweep"
 for split in original grouped; do
     name=
-    methods=tuned,ours
-    [ "$split" = original ] || { name=_$split && methods=ours; }
+    methods=tuned,peers,ours
+    [ "$split" = original ] || { name=_$split && methods=peers,ours; }
     once "sweep_default$name" sweep --data "$data" --split "$split" --limit "$slices_defaults" --neighbours 8 --iterations 16
     compete rician "$split"
     once "checks$name" fidelity --data "$data" --split "$split" --methods "$methods" --limit "$slices_checks" \
         "${trained[@]}"
 done
 once volumes evaluate-volumes "$@" --template --bm4d --slices "$slices_volume"
+# Ours on the same slices, with the step across slices, too.
+once volumes_across evaluate-volumes "$@" --template --no-peers --slices "$slices_volume"
 # Of all slices BM4D would take hours.
 once volumes_whole evaluate-volumes "$@" --template --sigma 0.03 --sigma 0.09
 
