@@ -130,7 +130,7 @@ def test_a_file_that_no_row_reads_is_refused(split, masks, tmp_path):
 @pytest.fixture(scope="module")
 def scan(tmp_path_factory) -> Path:
     """A bright ball of three tissues in air."""
-    axes = np.meshgrid(np.linspace(-0.4, 0.4, 3), *(np.linspace(-1, 1, 32),) * 2, indexing="ij")
+    axes = np.meshgrid(np.linspace(-0.4, 0.4, 5), *(np.linspace(-1, 1, 32),) * 2, indexing="ij")
     radius = np.sqrt(sum(axis**2 for axis in axes))
     voxels = (500 * (radius < 0.85) - 250 * (radius < 0.4) + 100 * (radius < 0.2)).astype(np.float32)
     path = tmp_path_factory.mktemp("scan") / "ball.nrrd"

@@ -27,7 +27,7 @@ from NeuralDiffusionTraining.benchmark.volume_methods import (
     VolumeMethod,
     ours,
 )
-from NeuralDiffusionTraining.benchmark.volume_peers import PEERS, invert_rice_mean
+from NeuralDiffusionTraining.benchmark.volume_peers import LEAST_SLICES, PEERS, invert_rice_mean
 from NeuralDiffusionTraining.benchmark.volume_tables import harm_sentences, loss_sentences, to_csv, to_markdown
 from NeuralDiffusionTraining.benchmark.volume_tuning import (
     TUNING_SEED,
@@ -49,6 +49,7 @@ from NeuralDiffusionTraining.benchmark.volumes import (
 )
 from NeuralDiffusionTraining.commands.evaluate_volumes import read_clean
 from NeuralDiffusionTraining.files.command_error import CommandError
+from NeuralDiffusionTraining.files.words import counted
 
 UNIT = (1.0, 1.0, 1.0)
 SIGMA = 0.09
@@ -299,7 +300,7 @@ def test_a_scan_is_cut_into_the_slices_of_its_acquisition_wherever_their_axis_li
         image = sitk.GetImageFromArray(np.moveaxis(ball(24), 0, axis))
         image.SetSpacing([5.0 if 2 - number == axis else 1.0 for number in range(3)])
         sitk.WriteImage(image, str(path))
-    axial, sagittal = read_clean(files, False, 6)
+    axial, sagittal = read_clean(files, False, 6, 2)
     np.testing.assert_array_equal(axial.voxels, sagittal.voxels)
     assert axial.spacing == sagittal.spacing == (5.0, 1.0, 1.0)
     assert axial.sha256 == sagittal.sha256
@@ -335,3 +336,31 @@ def test_a_noise_level_that_is_given_twice_is_measured_once(tmp_path):
     assert done.status == 0, done.err
     assert "| Method | Noise level | 5 % | Seconds |" in table.read_text(encoding="utf-8")
     assert all(line.count("|") == 5 for line in table.read_text(encoding="utf-8").splitlines() if line.startswith("|"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "slices", "least"),
+    [
+        (("evaluate-volumes", "--device", "cpu"), 4, 5),
+        (("evaluate-volumes", "--device", "cpu", "--no-peers"), 1, 2),
+        (("tune-volumes", "--json", "grid.json"), 4, 5),
+    ],
+    ids=["with filters", "without", "tuning"],
+)
+def test_a_scan_with_too_few_slices_for_three_dimensions_is_refused(tmp_path, monkeypatch, arguments, slices, least):
+    monkeypatch.chdir(tmp_path)
+    sitk.WriteImage(sitk.GetImageFromArray(ball(24)), "ball.nrrd")
+    done = run_here(*arguments, "ball.nrrd", "--slices", slices)
+    assert (done.status, done.out) == (2, "")
+    assert done.err == (
+        f"Scan 'ball.nrrd' has {counted(slices, 'slice')} to be measured, but methods in three dimensions need {least}: "
+        "give another scan, or more --slices.\n"
+    )
+
+
+def test_all_filters_take_the_fewest_slices(clean):
+    few = replace(clean, voxels=clean.voxels[10 : 10 + LEAST_SLICES], inside=clean.inside[10 : 10 + LEAST_SLICES])
+    noisy = add_noise(few, SIGMA, 0)
+    for peer in PEERS:
+        for parameters in peer.grid() if peer.installed else ():
+            assert np.isfinite(head_psnr(peer.run(noisy, parameters), few)), (peer.name, parameters)

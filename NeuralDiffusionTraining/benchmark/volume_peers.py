@@ -118,6 +118,9 @@ def invert_rice_mean(mean: np.ndarray, sigma: float) -> np.ndarray:
     return correct_bias(mean, noise)
 
 
+LEAST_SLICES = 5
+"""DIPY mirrors a volume at its faces by up to 4 slices, and does not notice if it has no more."""
+
 PEERS = (
     Peer("Curvature anisotropic diffusion 3-D + inversion", _curvature, _DIFFUSION_GRID),
     Peer("Gradient anisotropic diffusion 3-D + inversion", _gradient, _DIFFUSION_GRID),

@@ -11,6 +11,7 @@ from NeuralDiffusionLib import DenoiseSettings
 
 from ..files.command_error import CommandError
 from ..files.result_files import check_is_file, check_outputs, write_json, write_text
+from ..files.words import counted
 from .engine import chosen_denoiser, settings_of
 from .options import (
     LARGEST_SIGMA,
@@ -76,6 +77,7 @@ def evaluate_volumes(
     from ..benchmark.run_facts import run_facts
     from ..benchmark.volume_bm4d import bm4d as bm4d_method
     from ..benchmark.volume_methods import ours
+    from ..benchmark.volume_peers import LEAST_SLICES
     from ..benchmark.volume_tables import harm_sentences, loss_sentences, to_csv, to_markdown, to_terminal
     from ..benchmark.volume_tuning import has_other_scans, read_grid, tuned_peers
     from ..benchmark.volumes import CLINICAL_SIGMAS, VolumeRow, evaluate_volume
@@ -94,7 +96,8 @@ def evaluate_volumes(
         raise CommandError("--peers-tuned is about the 3-D filters: leave it out, or leave out --no-peers.")
     grid, grid_sha256 = (None, None) if peers_tuned is None else (read_grid(peers_tuned), file_sha256(peers_tuned))
     added = own_volume_methods(blind, told) + ([bm4d_method()] if bm4d else [])
-    clean = read_clean(scans or [], template, slices)
+    # Planes across the slices need two of them.
+    clean = read_clean(scans or [], template, slices, LEAST_SLICES if peers else 2)
     for volume in clean:
         if grid is not None and not has_other_scans(grid, volume.sha256):
             raise CommandError(
@@ -140,13 +143,13 @@ def evaluate_volumes(
             write_text(path, text)
 
 
-def read_clean(scans: list[Path], template: bool, slices: int) -> list[CleanVolume]:
+def read_clean(scans: list[Path], template: bool, slices: int, least: int) -> list[CleanVolume]:
     """Read scans, and the template if asked for, as clean volumes cut to their middle slices.
 
     Raises
     ------
     CommandError
-        If there is none, two have one name, or one cannot be read or measured.
+        If there is none, two have one name, or one cannot be read or measured, or has fewer slices then than the least.
     """
     from ..benchmark.template import TEMPLATE_NAME, template_path
     from ..benchmark.volumes import prepare_volume
@@ -165,5 +168,11 @@ def read_clean(scans: list[Path], template: bool, slices: int) -> list[CleanVolu
     for name, path in named:
         check_is_file("Scan", path, "name a NIfTI, NRRD or MetaImage file")
         scan = read_scan(path)
-        clean.append(prepare_volume(name, *scan.as_acquired, slices))
+        volume = prepare_volume(name, *scan.as_acquired, slices)
+        if len(volume.voxels) < least:
+            raise CommandError(
+                f"Scan '{name}' has {counted(len(volume.voxels), 'slice')} to be measured, but methods in three "
+                f"dimensions need {least}: give another scan, or more --slices."
+            )
+        clean.append(volume)
     return clean

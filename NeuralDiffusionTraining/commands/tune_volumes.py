@@ -30,14 +30,14 @@ def tune_volumes(
     """
 
     from ..benchmark.run_facts import run_facts
-    from ..benchmark.volume_peers import PEERS
+    from ..benchmark.volume_peers import LEAST_SLICES, PEERS
     from ..benchmark.volume_tuning import measure_grid
     from ..benchmark.volumes import CLINICAL_SIGMAS
     from ..files.terminal import passing_bar, terminal
     from .evaluate_volumes import read_clean
 
     check_outputs(json_file, inputs=scans or [])
-    clean = read_clean(scans or [], template, slices)
+    clean = read_clean(scans or [], template, slices, LEAST_SLICES)
     peers = [peer for peer in PEERS if peer.installed]
     runs = len(clean) * len(CLINICAL_SIGMAS) * sum(len(peer.grid()) for peer in peers)
     with passing_bar() as bar:
