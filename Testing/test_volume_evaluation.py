@@ -353,8 +353,8 @@ def test_a_scan_with_too_few_slices_for_three_dimensions_is_refused(tmp_path, mo
     done = run_here(*arguments, "ball.nrrd", "--slices", slices)
     assert (done.status, done.out) == (2, "")
     assert done.err == (
-        f"Scan 'ball.nrrd' has {counted(slices, 'slice')} to be measured, but methods in three dimensions need {least}: "
-        "give another scan, or more --slices.\n"
+        f"Scan 'ball.nrrd' has {counted(slices, 'slice')} to be measured, but methods in three dimensions need "
+        f"{least}: give another scan, or more --slices.\n"
     )
 
 
