@@ -8,9 +8,10 @@ import numpy as np
 import panel_host
 import pytest
 import slicer
+from mrml_geometries import ijk_to_ras
 from panel_scenes import layers, parameters, volumes, wait_for_the_end
 from preview_panel import wait
-from sequence_scenes import FRAMES, VALUES, voxels_of
+from sequence_scenes import FRAMES, VALUES, geometry, voxels_of
 
 from NeuralDiffusionLib import InvalidVolumeError
 from NeuralDiffusionLib.mrml import removed_volumes
@@ -117,6 +118,21 @@ def test_what_was_removed_follows_the_browser(followed, browser, scene):
         assert layers()[0][0] == removed.GetID()
         assert cine.ui.lookNoteLabel.text == ""
     assert len(volumes(scene)) == count
+
+
+def test_what_was_removed_follows_to_frames_that_lie_elsewhere(slicer_app, proxy, browser, scene, open_panel):
+    widget = open_panel()
+    parameters(widget).inputVolume, parameters(widget).iterations = proxy, 1
+    parameters(widget).frames = Frames.ALL
+    widget.ui.applyButton.click()
+    wait_for_the_end(widget)
+    widget.ui.removedButton.click()
+    removed = scene.GetNodeByID(layers()[0][0])
+    for number in (1, 3):
+        show(browser, number)
+        panel_host.wait_until(lambda: is_difference(removed, widget))
+        assert widget.ui.removedButton.checked
+        np.testing.assert_array_equal(ijk_to_ras(removed), geometry(number))
 
 
 def test_what_was_removed_is_not_computed_while_it_is_not_shown(followed, browser):

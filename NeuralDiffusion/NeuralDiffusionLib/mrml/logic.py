@@ -105,7 +105,7 @@ class NeuralDiffusionLogic(ScriptedLoadableModuleLogic):
         -------
         DenoiseResult
             The arrays, the noise level, the device, and notes: sentences about what had to be done otherwise than
-            asked, and about what lies outside of the network's training.
+            asked, about what lies outside of the network's training, and about an input that has other voxels by then.
 
         Raises
         ------
