@@ -132,7 +132,7 @@ def test_what_was_removed_follows_to_frames_that_lie_elsewhere(slicer_app, proxy
         show(browser, number)
         panel_host.wait_until(lambda: is_difference(removed, widget))
         assert widget.ui.removedButton.checked
-        np.testing.assert_array_equal(ijk_to_ras(removed), geometry(number))
+        np.testing.assert_allclose(ijk_to_ras(removed), geometry(number))
 
 
 def test_what_was_removed_is_not_computed_while_it_is_not_shown(followed, browser):
