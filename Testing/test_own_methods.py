@@ -273,6 +273,7 @@ def test_what_is_named_relative_lies_where_the_command_was_started(tmp_path, mon
     [
         ("evaluate", "--data", "slices", "--per-slice", "mine.py"),
         ("segmentation", "--data", "slices", "--masks", "masks", "--markdown", "mine.py"),
+        ("fidelity", "--data", "slices", "--json", "mine.py"),
         ("evaluate-volumes", "scan.nrrd", "--csv", "mine.py"),
         ("sweep", "--data", "slices", "--json", "mine.py"),
         ("bench", "--plot", "./mine.py"),

@@ -32,7 +32,7 @@ from .options import (
     Tuned,
     Weights,
 )
-from .table_rows import asked_rows, build_rows, check_tuned, file_sha256, name_and_checkpoint, tuned_words
+from .table_rows import AskedRows
 
 
 def evaluate(
@@ -80,28 +80,25 @@ def evaluate(
     from ..benchmark.bootstrap import RESAMPLES
     from ..benchmark.cost import TIMED_PASSES, TIMED_SLICES
     from ..benchmark.evaluation import evaluate as measure_rows
-    from ..benchmark.own_methods import own_files, own_methods
+    from ..benchmark.learned import TABLE_NEIGHBOURHOODS
     from ..benchmark.run_facts import run_facts
     from ..data.corruption import level_in_words
     from ..data.loaded_part import load_part
     from ..files.terminal import passing_bar, terminal
 
-    asked = asked_rows(methods)
-    checkpoints = [name_and_checkpoint(text) for text in trained or []]
-    blind, told = own or [], own_told or []
-    read = [weights, tuned, Path(split), *(path for _, path in checkpoints), *own_files([*blind, *told])]
+    asked = AskedRows(methods, trained, own, own_told, tuned)
+    read = [weights, Path(split), *asked.files]
     check_outputs(json_file, csv_file, markdown_file, per_slice_file, inputs=read)
-    own_rows = own_methods(blind, told)
     settings = settings_of(
         noise=noise,
         iterations=iterations,
         neighbours=DenoiseSettings.neighbours if neighbours is None else neighbours,
     )
-    check_tuned(tuned, asked, noise)
-    tuned_sha256 = file_sha256(tuned)
+    asked.read(noise)
     denoiser = chosen_denoiser(device, weights, precision)
     slices = load_part(data, split, part, limit)
-    rows, skipped = build_rows(asked, checkpoints, own_rows, denoiser, settings, neighbours, precision, tuned)
+    neighbourhoods = TABLE_NEIGHBOURHOODS if neighbours is None else (neighbours,)
+    rows, skipped = asked.build(denoiser, settings, neighbourhoods, precision)
 
     with passing_bar() as bar:
         task = bar.add_task("", total=len(slices.clean) * len(rows))
@@ -116,7 +113,7 @@ def evaluate(
         )
     table = tables.rows(results)
     title = f"{noise}, {level_in_words(sigma)}, {slices.title}" + (f", draw {draw} of the noise" if draw else "")
-    title += tuned_words(tuned)
+    title += asked.tuned_words
     terminal().print(tables.to_terminal(table, title))
     for sentence in skipped:
         typer.echo(sentence, err=True)
@@ -132,7 +129,7 @@ def evaluate(
         "precision": precision,
         "device": denoiser.device,
         "weights_sha256": denoiser.weights_sha256,
-        "tuned_sha256": tuned_sha256,
+        **asked.facts(),
         "bootstrap_resamples": RESAMPLES,
         "timing": f"median of {TIMED_PASSES} passes over the first {min(TIMED_SLICES, len(slices.clean))} slices",
         "skipped": skipped,

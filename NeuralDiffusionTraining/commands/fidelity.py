@@ -30,7 +30,7 @@ from .options import (
     Tuned,
     Weights,
 )
-from .table_rows import asked_rows, build_rows, check_tuned, file_sha256, name_and_checkpoint
+from .table_rows import AskedRows
 
 
 def fidelity(
@@ -67,24 +67,20 @@ def fidelity(
     from ..benchmark import fidelity_tables
     from ..benchmark.fidelity import RUNS, check_fidelity
     from ..benchmark.learned import diffusion_alone
-    from ..benchmark.own_methods import own_methods
     from ..benchmark.run_facts import run_facts
     from ..data.loaded_part import load_part
     from ..files.terminal import passing_bar, terminal
 
     if sigma is not None and sigma < SMALLEST_SIGMA:
         raise CommandError(f"A contrast relative to noise needs noise: give a --sigma of {SMALLEST_SIGMA:g} or more.")
-    asked = asked_rows(methods)
-    checkpoints = [name_and_checkpoint(text) for text in trained or []]
-    own_rows = own_methods(own or [], own_told or [])
-    check_outputs(json_file, markdown_file, inputs=[weights, tuned, Path(split), *(path for _, path in checkpoints)])
+    asked = AskedRows(methods, trained, own, own_told, tuned)
+    check_outputs(json_file, markdown_file, inputs=[weights, Path(split), *asked.files])
     settings = settings_of(noise=noise, iterations=iterations, neighbours=neighbours)
-    check_tuned(tuned, asked, noise)
-    tuned_sha256 = file_sha256(tuned)
+    asked.read(noise)
     denoiser = chosen_denoiser(device, weights, precision)
     slices = load_part(data, split, part, limit)
-    rows, skipped = build_rows(asked, checkpoints, own_rows, denoiser, settings, neighbours, precision, tuned)
-    if "ours" in asked:
+    rows, skipped = asked.build(denoiser, settings, (neighbours,), precision)
+    if "ours" in asked.kinds:
         rows.append(diffusion_alone(denoiser, settings))
 
     with passing_bar() as bar:
@@ -114,7 +110,7 @@ def fidelity(
             "precision": precision,
             "device": denoiser.device,
             "weights_sha256": denoiser.weights_sha256,
-            "tuned_sha256": tuned_sha256,
+            **asked.facts(),
             "skipped": skipped,
             **run_facts(),
         }

@@ -27,7 +27,7 @@ from .options import (
     Tuned,
     Weights,
 )
-from .table_rows import asked_rows, build_rows, check_tuned, file_sha256, name_and_checkpoint, tuned_words
+from .table_rows import AskedRows
 
 
 def segmentation(
@@ -62,7 +62,6 @@ def segmentation(
     """
     import numpy as np
 
-    from ..benchmark.own_methods import own_files, own_methods
     from ..benchmark.run_facts import run_facts
     from ..benchmark.segmentation import compare, summarise, train_segmenter
     from ..benchmark.segmentation_tables import to_markdown, to_terminal
@@ -71,19 +70,14 @@ def segmentation(
     from ..data.slices import load_slices
     from ..files.terminal import passing_bar, terminal
 
-    asked = asked_rows(methods)
-    checkpoints = [name_and_checkpoint(text) for text in trained or []]
-    blind, told = own or [], own_told or []
-    read = [weights, tuned, *(path for _, path in checkpoints), *own_files([*blind, *told])]
-    check_outputs(json_file, markdown_file, inputs=[*read, Path(split) if split else None])
-    own_rows = own_methods(blind, told)
+    asked = AskedRows(methods, trained, own, own_told, tuned)
+    check_outputs(json_file, markdown_file, inputs=[weights, Path(split) if split else None, *asked.files])
     settings = settings_of(noise=noise, iterations=iterations, neighbours=neighbours)
-    check_tuned(tuned, asked, noise)
-    tuned_sha256 = file_sha256(tuned)
+    asked.read(noise)
     denoiser = chosen_denoiser(device, weights)
     paired, without = pair_masks(data, masks)
     train, test, groups = _parts(split, data, list(paired))
-    rows, skipped = build_rows(asked, checkpoints, own_rows, denoiser, settings, neighbours, "fast", tuned)
+    rows, skipped = asked.build(denoiser, settings, (neighbours,), "fast")
     if without:
         skipped = [f"{without} of {without + len(paired)} slices have no mask and are left out.", *skipped]
     lesions = {part: load_masks(data, paired, names) for part, names in (("train", train), ("test", test))}
@@ -105,7 +99,7 @@ def segmentation(
         )
     table = summarise(overlaps, groups)
     parts = f"{len(train)} training and {len(test)} test slices"
-    title = f"Segmentation of lesions, {noise}, {level_in_words(sigma)}, {parts}{tuned_words(tuned)}"
+    title = f"Segmentation of lesions, {noise}, {level_in_words(sigma)}, {parts}{asked.tuned_words}"
     terminal().print(to_terminal(table, title))
     for sentence in skipped:
         typer.echo(sentence, err=True)
@@ -122,7 +116,7 @@ def segmentation(
             "neighbours": neighbours,
             "device": denoiser.device,
             "weights_sha256": denoiser.weights_sha256,
-            "tuned_sha256": tuned_sha256,
+            **asked.facts(),
             "skipped": skipped,
             **run_facts(),
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,29 +51,6 @@ def name_and_checkpoint(text: str) -> tuple[str, Path]:
     return name.strip(), Path(path)
 
 
-def check_tuned(file: Path | None, asked: set[str], noise: str) -> None:
-    """Refuse a file of --tuned, if one is given, that no row could take its parameters from, before any work is done.
-
-    Raises
-    ------
-    CommandError
-        If it has no parameters for the noise type, or the rows that have such parameters are not asked for.
-    """
-    from ..benchmark.tuned import read_parameters
-
-    if file is None:
-        return
-    if "tuned" not in asked:
-        raise CommandError(f"No row takes parameters from '{file}': add tuned to --methods, or leave out --tuned.")
-    check_is_file("File of parameters", file, "give one that 'neural-diffusion tune' wrote")
-    read_parameters(noise, file)
-
-
-def tuned_words(file: Path | None) -> str:
-    """What the title of a table says of a file of --tuned; nothing if none is given."""
-    return "" if file is None else f", filters tuned by '{file.name}'"
-
-
 def file_sha256(path: Path | None) -> str | None:
     """SHA-256 of a file that parameters were taken from; ``None`` for that of the package.
 
@@ -87,51 +65,126 @@ def file_sha256(path: Path | None) -> str | None:
         raise CommandError(f"'{path}' cannot be read ({error.strerror}): give another file.") from error
 
 
-def build_rows(
-    asked: set[str],
-    checkpoints: list[tuple[str, Path]],
-    own: list[Method],
-    denoiser: Denoiser,
-    settings: DenoiseSettings,
-    neighbours: int | None,
-    precision: str,
-    tuned_file: Path | None,
-) -> tuple[list[Method], list[str]]:
-    """The rows that were asked for, in the order of the table, and why some of them are not there.
+class AskedRows:
+    """The rows of a table as options ask for them, from the first check to the methods.
 
-    The classical filters take their parameters from `tuned_file`, if one is given.
+    Parameters
+    ----------
+    methods
+        Kinds of rows, as for `asked_rows`.
+    trained
+        Checkpoints, each ``"NAME=CHECKPOINT"``.
+    own, own_told
+        Methods of whoever measures, as for `own_methods`; the latter are told the noise level.
+    tuned
+        File from which the classical filters take their parameters; that of the package if ``None``.
 
     Raises
     ------
     CommandError
-        If two rows share a name.
+        If a kind is not known, or a checkpoint is not there.
     """
-    from ..benchmark.evaluation import noisy_input
-    from ..benchmark.learned import TABLE_NEIGHBOURHOODS, ours
-    from ..benchmark.learned import trained as trained_row
-    from ..benchmark.methods import check_names
 
-    rows, skipped = [noisy_input()], []
-    if "published" in asked:
-        from ..benchmark.classical import as_published
+    def __init__(
+        self,
+        methods: str,
+        trained: list[str] | None,
+        own: list[str] | None,
+        own_told: list[str] | None,
+        tuned: Path | None,
+    ) -> None:
+        self.kinds = asked_rows(methods)
+        self.tuned = tuned
+        self._checkpoints = [name_and_checkpoint(text) for text in trained or []]
+        self._blind, self._told = own or [], own_told or []
+        self._own: list[Method] = []
+        self._tuned_sha256: str | None = None
 
-        rows += as_published()
-    if "tuned" in asked:
-        from ..benchmark.tuned import PARAMETERS, tuned
+    @property
+    def files(self) -> list[Path | None]:
+        """Every file that the rows come from: no output may replace one."""
+        from ..benchmark.own_methods import own_files
 
-        rows += tuned(settings.noise, tuned_file or PARAMETERS)
-    if "peers" in asked:
-        from ..benchmark.peers import peers
+        return [self.tuned, *(path for _, path in self._checkpoints), *own_files([*self._blind, *self._told])]
 
-        installed, skipped = peers(settings.noise)
-        rows += installed
-    rows += [trained_row(name, path, settings, denoiser.device, precision) for name, path in checkpoints]
-    rows += own
-    if "ours" in asked:
-        rows += ours(denoiser, settings, TABLE_NEIGHBOURHOODS if neighbours is None else (neighbours,))
-    if "levers" in asked:
-        from ..speed.levers import lever_rows
+    @property
+    def tuned_words(self) -> str:
+        """What the title of the table says of a file of parameters; nothing if none was given."""
+        return "" if self.tuned is None else f", filters tuned by '{self.tuned.name}'"
 
-        rows += lever_rows(denoiser, settings)
-    check_names([row.name for row in rows])
-    return rows, skipped
+    def facts(self) -> dict[str, str | None]:
+        """What a file of results tells of them, for JSON; known once they were read."""
+        return {"tuned_sha256": self._tuned_sha256}
+
+    def read(self, noise: str) -> None:
+        """Import the own methods and check the file of parameters, before anything takes time.
+
+        Raises
+        ------
+        CommandError
+            If an own method is not there, the file has no parameters for the noise type, or no row takes any.
+        """
+        from ..benchmark.own_methods import own_methods
+        from ..benchmark.tuned import read_parameters
+
+        self._own = own_methods(self._blind, self._told)
+        if self.tuned is None:
+            return
+        if "tuned" not in self.kinds:
+            raise CommandError(
+                f"No row takes parameters from '{self.tuned}': add tuned to --methods, or leave out --tuned."
+            )
+        check_is_file("File of parameters", self.tuned, "give one that 'neural-diffusion tune' wrote")
+        read_parameters(noise, self.tuned)
+        self._tuned_sha256 = file_sha256(self.tuned)
+
+    def build(
+        self, denoiser: Denoiser, settings: DenoiseSettings, neighbourhoods: Sequence[int], precision: str
+    ) -> tuple[list[Method], list[str]]:
+        """Make the methods, in the order of the table, and say why some of them are not there.
+
+        Parameters
+        ----------
+        denoiser
+            Of our rows, and where the networks compute.
+        settings
+            What they are told.
+        neighbourhoods
+            Of our rows, one each.
+        precision
+            Of the networks' passes.
+
+        Raises
+        ------
+        CommandError
+            If two rows share a name.
+        """
+        from ..benchmark.evaluation import noisy_input
+        from ..benchmark.learned import ours
+        from ..benchmark.learned import trained as trained_row
+        from ..benchmark.methods import check_names
+
+        rows, skipped = [noisy_input()], []
+        if "published" in self.kinds:
+            from ..benchmark.classical import as_published
+
+            rows += as_published()
+        if "tuned" in self.kinds:
+            from ..benchmark.tuned import PARAMETERS, tuned
+
+            rows += tuned(settings.noise, self.tuned or PARAMETERS)
+        if "peers" in self.kinds:
+            from ..benchmark.peers import peers
+
+            installed, skipped = peers(settings.noise)
+            rows += installed
+        rows += [trained_row(name, path, settings, denoiser.device, precision) for name, path in self._checkpoints]
+        rows += self._own
+        if "ours" in self.kinds:
+            rows += ours(denoiser, settings, neighbourhoods)
+        if "levers" in self.kinds:
+            from ..speed.levers import lever_rows
+
+            rows += lever_rows(denoiser, settings)
+        check_names([row.name for row in rows])
+        return rows, skipped
