@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -122,6 +123,31 @@ def test_it_can_be_cancelled(denoiser):
     answers = iter([False, True])
     with pytest.raises(DenoiseCancelled, match="after 2 of 2 slices"):
         denoiser(volume, DenoiseSettings(iterations=1, across_slices=True), cancelled=lambda: next(answers))
+
+
+@pytest.mark.parametrize("failing", [1, 2, 4])
+def test_where_the_memory_of_a_card_runs_out_it_continues_on_the_cpu_and_says_so(denoiser, monkeypatch, failing):
+    volume = np.abs(0.5 + noise(sigma=0.1)).astype(np.float32)
+    asked = DenoiseSettings(iterations=2, across_slices=True)
+    expected = denoiser(volume, asked).image
+    begun = []
+
+    def upload_to_a_small_card(images, device):
+        begun.append(device.type)
+        if len(begun) == failing:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return upload(images, CPU)
+
+    upload = across_slices.upload
+    monkeypatch.setattr(across_slices, "upload", upload_to_a_small_card)
+    monkeypatch.setattr(across_slices, "_PART_VOXELS", 1)
+    monkeypatch.setattr(torch.Tensor, "to", lambda tensor, *_, **__: tensor)
+    card = copy.copy(denoiser)
+    card._device = torch.device("meta")
+    result = card(volume, asked)
+    np.testing.assert_allclose(result.image, expected, atol=1e-3)
+    assert begun == ["meta"] * failing + ["cpu"] * (7 - failing)
+    assert result.notes == ("The memory of meta ran out in the step across slices, which continued on the CPU.",)
 
 
 def test_nonsense_is_refused():

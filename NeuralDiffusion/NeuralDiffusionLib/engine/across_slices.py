@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..network.noise_level import sliding_sum
+from .devices import out_of_memory
 from .scalar_types import cast_into
 from .slice_run import FARTHEST, SliceRun
 from .transfers import upload
@@ -23,7 +24,7 @@ _PART_VOXELS = 1_000_000
 @torch.inference_mode()
 def diffuse_across(
     images: np.ndarray, run: SliceRun, sigma: np.ndarray, device: torch.device, check: Callable[[], None]
-) -> None:
+) -> bool:
     """Let what two neighbouring slices have in common flow between them, in place.
 
     The noise of neighbouring slices is independent, so what is left of it is, too: views across the slices show it as
@@ -44,27 +45,46 @@ def diffuse_across(
         Where to compute.
     check
         Called before each part of the volume; it may raise, to cancel.
+
+    Returns
+    -------
+    bool
+        Whether the memory of the device sufficed: where it did not, the rest was computed on the CPU.
     """
     # There are no numbers of 64 bits on Apple's cards.
     device = torch.device("cpu") if device.type == "mps" else device
-    levels = torch.from_numpy(sigma.astype(np.float64) / run.sigma_unit).float().to(device)
-    squared = (levels[:-1] * levels[1:]).view(-1, 1, 1)
-    of_signal = run.settings.noise in ("speckle", "mixed")
     end, step = len(images) - 1, max(1, _PART_VOXELS // images[0].size)
-    lost: Tensor | float = 0.0
+    levels, sufficed = sigma.astype(np.float64) / run.sigma_unit, True
+    lost = torch.zeros(1)
     for first in range(0, end, step):
         check()
         last = min(first + step, end)
-        part = upload(images[first : last + 1], device).double()
-        unit = ((part - run.low) / run.scale).clamp_(-FARTHEST, FARTHEST).float()
-        flux = _flux(unit, squared[first:last], of_signal).double() * run.scale
-        part[0] -= lost
-        part[:-1] += flux
-        part[1:] -= flux
+        part, level = images[first : last + 1], levels[first : last + 1]
+        try:
+            stepped, lost = _stepped(part, run, level, lost, device)
+        except (RuntimeError, MemoryError) as error:
+            if device.type == "cpu" or not out_of_memory(error):
+                raise
+            device, sufficed = torch.device("cpu"), False
+            stepped, lost = _stepped(part, run, level, lost, device)
         # The last slice is still to receive from the next: it is written with the next part.
-        lost = flux[-1]
-        done = last - first + (last == end)
-        cast_into(images[first : first + done], part[:done].cpu().numpy())
+        done = len(part) if last == end else len(part) - 1
+        cast_into(part[:done], stepped[:done])
+    return sufficed
+
+
+def _stepped(
+    images: np.ndarray, run: SliceRun, levels: np.ndarray, lost: Tensor, device: torch.device
+) -> tuple[np.ndarray, Tensor]:
+    """Some slices after the step, the first less what it `lost` to the one before, and what the last one loses."""
+    exact = upload(images, device).double()
+    unit = ((exact - run.low) / run.scale).clamp_(-FARTHEST, FARTHEST).float()
+    squared = torch.from_numpy((levels[:-1] * levels[1:]).astype(np.float32)).to(device).view(-1, 1, 1)
+    flux = _flux(unit, squared, run.settings.noise in ("speckle", "mixed")).double() * run.scale
+    exact[0] -= lost.to(device)
+    exact[:-1] += flux
+    exact[1:] -= flux
+    return exact.cpu().numpy(), flux[-1]
 
 
 def _flux(slices: Tensor, squared_level: Tensor, of_signal: bool) -> Tensor:

@@ -188,7 +188,9 @@ class Denoiser:
         device, notes = self.each_batch(run, denoise, progress, cancelled)
         if settings.across_slices:
             check = partial(_check_cancelled, cancelled, len(image), len(image))
-            diffuse_across(image, run, sigma, torch.device(device), check)
+            if not diffuse_across(image, run, sigma, torch.device(device), check):
+                note = _("The memory of {device} ran out in the step across slices, which continued on the CPU.")
+                notes = (*notes, note.format(device=device))
         return DenoiseResult(
             image=run.in_place(image),
             conduction=None if gates is None else run.in_place(gates),
