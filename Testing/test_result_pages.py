@@ -414,8 +414,17 @@ def test_pages_say_what_becomes_of_faint_lesions(results, words):
     false = [of("false_lesions", "per_slice", name, radius_px=2, cnr=1) for name in (*names, "Noisy input")]
     assert "{:.0f} % is left ({:.0f} % by the plain U-Net, {:.0f} % by non-local means)".format(*left) in words
     assert "{:.2f} false blobs of that contrast a slice ({:.2f} and {:.2f}), but {:.2f} in".format(*false) in words
-    equation = of("false_lesions", "per_slice", f"{names[0]}, no refinement", radius_px=2, cnr=1)
-    assert f"The refinement makes more of them than the equation, {equation:.2f}" in words
+    peers = ("BM3D + VST, estimated sigma", "FFDNet + VST, estimated sigma")
+    kept = [100 * of("lesions", "recovered", name, radius_px=4, cnr=1) for name in peers]
+    assert "with an estimated level leave as much, {:.0f} and {:.0f} %".format(*kept) in words
+    fewer = []
+    for method in (*peers, f"{names[0]}, no refinement"):
+        row = next(
+            row for row in checks["false_lesions"] if (row["method"], row["radius_px"], row["cnr"]) == (method, 2, 1)
+        )["difference_per_slice"]
+        fewer += [-row["mean"], -row["high"], -row["low"]]
+    assert "by {:.2f} ({:.2f} to {:.2f}) and {:.2f} ({:.2f} to {:.2f}). So does".format(*fewer[:6]) in words
+    assert "So does the equation alone, by {:.2f} ({:.2f} to {:.2f})".format(*fewer[6:]) in words
 
 
 def test_pages_say_where_filters_in_3d_lead_ours_with_the_step_across_slices(results, words):
