@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ..speed.row_names import Axis, Group
+
 Noise = Literal["rician", "gaussian", "speckle", "mixed"]
 
 
@@ -17,6 +19,8 @@ class _Part(BaseModel):
 
 class _Mean(_Part):
     mean: float | None
+    # Only where slices that are equal to the clean one do not count.
+    mean_of_finite: float | None = None
 
 
 class _Interval(_Mean):
@@ -30,8 +34,10 @@ class _TableRow(_Part):
     sigma: str
     psnr_db: _Interval
     psnr_head_db: _Interval
+    psnr_background_db: _Interval
     ssim: _Interval
     edge_mse: _Interval
+    hfen: _Interval
     difference_psnr_db: _Interval | None
     parameters: int | None
     macs_per_pixel: float | None
@@ -52,6 +58,10 @@ class _Evaluation(_Slices):
     sigma: float | None
     iterations: int
     neighbours: int
+    weights_sha256: str
+    skipped: list[str] = []
+    # Older files lack it, and so do those of the benchmark's own draw.
+    draw: int = 0
 
 
 class _Quality(_Part):
@@ -90,6 +100,10 @@ class _Variant(_TableRow):
 class _Ablation(_Slices):
     rows: list[_Variant]
     epochs: int
+    # Older files lack these.
+    noise: Noise = "rician"
+    seed: int = 0
+    threads: int = 1
 
 
 class _AtRadius(_Part):
@@ -135,6 +149,7 @@ class _VolumeRow(_Part):
     ssim_head: float
     seconds: float
     below_noisy: bool
+    estimated_sigma: float | None = None
 
 
 class _Volumes(_Part):
@@ -160,7 +175,7 @@ class _Segmentation(_Part):
 
 class _Timed(_Part):
     method: str
-    group: Literal["ours", "lever", "network", "classical"]
+    group: Group
     seconds: list[float]
     median: float
     slices: int
@@ -172,6 +187,12 @@ class _Timed(_Part):
     above_ours_db: float | None
 
 
+class _Point(_Part):
+    value: float
+    seconds: float
+    voxels: int
+
+
 class _Bench(_Part):
     shape: list[int]
     volume: str
@@ -181,9 +202,9 @@ class _Bench(_Part):
     threads: int
     rows: list[_Timed]
     skipped: list[str]
-    scaling: dict[str, Any]
-    parts: dict[str, Any] | None
-    machine: dict[str, Any] | None
+    scaling: dict[Axis, list[_Point]]
+    parts: dict[str, float] | None
+    machine: dict[str, float] | None
     large: dict[str, Any] | None
     # Older files lack it.
     finished: bool = True

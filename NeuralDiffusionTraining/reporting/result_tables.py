@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 from NeuralDiffusionLib import NOISE_TYPES
@@ -253,7 +254,10 @@ def volume_tables(result: Result) -> str:
     from ..benchmark.volume_tables import to_markdown as volumes_to_markdown
     from ..benchmark.volumes import VolumeRow
 
-    return volumes_to_markdown([VolumeRow(**row) for row in result.content["rows"]]).strip()
+    # Whoever wrote the file may have put other keys beside.
+    known = {field.name for field in fields(VolumeRow)}
+    rows = [{name: value for name, value in row.items() if name in known} for row in result.content["rows"]]
+    return volumes_to_markdown([VolumeRow(**row) for row in rows]).strip()
 
 
 def checks_summary(results: Results) -> str:
