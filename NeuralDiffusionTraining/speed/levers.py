@@ -8,7 +8,9 @@ import numpy as np
 import torch
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
+from NeuralDiffusionLib.engine.across_slices import diffuse_across
 from NeuralDiffusionLib.engine.intensity import estimate_range
+from NeuralDiffusionLib.engine.slice_run import SliceRun
 from NeuralDiffusionLib.network.neural_diffusion import NeuralDiffusionNetwork
 
 from ..benchmark.learned import ours
@@ -27,23 +29,22 @@ _SLICES = 45
 
 
 def without_levers(usual: Denoiser, settings: DenoiseSettings) -> list[Subject]:
-    """Ours on some slices, without each lever, and the straightforward form: float32, gates every step, slice by slice.
+    """Ours on the middle slices, without each lever, and the straightforward form: float32, gates every step, slice by slice.
 
     Parameters
     ----------
     usual
         Ours, with the weights to measure.
     settings
-        What to do, but for the step across slices: some slices are not neighbours, and a single one has none.
+        What to do. A step across slices follows in every form, where slices are taken one at a time, too.
     """
-    settings = replace(settings, across_slices=False)
     float32 = usual.with_network(usual.network, "float32")
 
     def subject(name: str, denoiser: Denoiser, by_slice: bool = False, measured: bool = True) -> Subject:
         def run(noisy: np.ndarray) -> np.ndarray:
             return _slice_by_slice(denoiser, noisy, settings) if by_slice else denoiser(noisy, settings).image
 
-        return Subject(name, "lever", run, denoiser.device, _SLICES, measured=measured)
+        return Subject(name, "lever", run, denoiser.device, _SLICES, slab=True, measured=measured)
 
     usual_format = torch.contiguous_format
     return [
@@ -74,7 +75,7 @@ def without_levers(usual: Denoiser, settings: DenoiseSettings) -> list[Subject]:
 
 def compiled(usual: Denoiser, settings: DenoiseSettings) -> Subject:
     """Ours with what PyTorch's compiler takes of it: not in use, as Slicer has no compiler and it takes a minute."""
-    denoiser, settings = _with(usual, NeuralDiffusionNetwork), replace(settings, across_slices=False)
+    denoiser = _with(usual, NeuralDiffusionNetwork)
     for part in (denoiser.network.noise_level, denoiser.network.guidance, denoiser.network.refinement):
         part.compile()
     return Subject(
@@ -83,6 +84,7 @@ def compiled(usual: Denoiser, settings: DenoiseSettings) -> Subject:
         lambda noisy: denoiser(noisy, settings).image,
         denoiser.device,
         _SLICES,
+        slab=True,
     )
 
 
@@ -123,4 +125,10 @@ def _with(
 
 def _slice_by_slice(denoiser: Denoiser, noisy: np.ndarray, settings: DenoiseSettings) -> np.ndarray:
     settings = replace(settings, intensity_range=estimate_range(noisy))
-    return np.concatenate([denoiser(picture[None], settings).image for picture in noisy])
+    alone = replace(settings, across_slices=False)
+    results = [denoiser(picture[None], alone) for picture in noisy]
+    images = np.concatenate([result.image for result in results])
+    if settings.across_slices:
+        levels = np.concatenate([result.slice_sigma for result in results])
+        diffuse_across(images, SliceRun.of(noisy, settings), levels, torch.device(denoiser.device), lambda: None)
+    return images
