@@ -29,7 +29,7 @@ _SLICES = 45
 
 
 def without_levers(usual: Denoiser, settings: DenoiseSettings) -> list[Subject]:
-    """Ours on the middle slices, without each lever, and the straightforward form: float32, gates every step, slice by slice.
+    """Ours on the middle slices, without each lever, and straightforward: float32, gates every step, slice by slice.
 
     Parameters
     ----------
