@@ -45,7 +45,7 @@ def test_a_row_without_a_figure_of_the_table_is_refused_by_name(results, figure)
 
 def test_the_commands_refuse_such_a_row_with_a_sentence(results, tmp_path):
     rewrite(results / "rician.json", lambda content: content["rows"][1].pop("hfen"))
-    for asked in (("report", results, tmp_path / "page.html"), ("card", results)):
+    for asked in (("report", results, tmp_path / "page.html"), ("card", results, tmp_path / "card.md")):
         done = run_here(*asked)
         assert done.status == 2
         assert "lacks a sound 'rows.1.hfen'" in " ".join(done.err.split())
