@@ -79,15 +79,22 @@ def test_parameters_of_a_file_reach_the_filters_and_the_result_names_it(split, m
     assert changed[GAUSSIAN] == packaged[GAUSSIAN]
 
 
-@pytest.mark.parametrize("command", ["evaluate", "segmentation"])
-def test_the_title_of_the_table_says_that_a_file_was_given(split, masks, tmp_path, command):
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("evaluate", ", filters tuned by 'mine.json'"),
+        ("segmentation", ", filters tuned by 'mine.json'"),
+        ("fidelity", "Filters tuned by 'mine.json'."),
+    ],
+)
+def test_what_stands_above_the_tables_says_that_a_file_was_given(split, masks, tmp_path, command, words):
     mine = tuned_file(tmp_path / "mine.json")
     for more, said in (((), False), (("--tuned", mine), True)):
         done = run_here(*arguments(command, split, masks), *more, "--markdown", tmp_path / "table.md")
         assert done.status == 0, done.err
         title = (tmp_path / "table.md").read_text(encoding="utf-8").splitlines()[0]
         for text in (" ".join(done.out.split()), title):
-            assert (", filters tuned by 'mine.json'" in text) is said
+            assert (words in text) is said
 
 
 def test_a_count_that_is_written_as_a_decimal_is_that_count(split, masks, tmp_path):

@@ -23,9 +23,13 @@ _COMPARED_CNRS = (1.0, 3.0)
 """A faint lesion and a plain one: a difference with its interval is wide, and all of `CNRS` would fill two screens."""
 
 
-def to_markdown(tables: Tables) -> str:
-    """Three Markdown tables, each under its title, and the differences from ours after each if the rows have them."""
-    parts = [f"**{title}**\n\n{markdown_table(headings, lines)}" for title, headings, lines in _sheets(tables)]
+def to_markdown(tables: Tables, note: str = "") -> str:
+    """Three Markdown tables, each under its title, and the differences from ours after each if the rows have them.
+
+    `note` is a sentence that holds for all of them, above the first.
+    """
+    parts = [note] if note else []
+    parts += [f"**{title}**\n\n{markdown_table(headings, lines)}" for title, headings, lines in _sheets(tables)]
     return "\n\n".join(parts) + "\n"
 
 

@@ -94,6 +94,8 @@ def fidelity(
             lambda name, done: bar.update(task, advance=done, description=name),
         )
     console = terminal()
+    if asked.tuned_sentence:
+        console.print(asked.tuned_sentence, highlight=False)
     for table in fidelity_tables.to_terminal(tables):
         console.print(table)
     for sentence in skipped:
@@ -116,4 +118,4 @@ def fidelity(
         }
         write_json(json_file, content)
     if markdown_file is not None:
-        write_text(markdown_file, fidelity_tables.to_markdown(tables))
+        write_text(markdown_file, fidelity_tables.to_markdown(tables, asked.tuned_sentence))

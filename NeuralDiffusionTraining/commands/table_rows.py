@@ -112,6 +112,11 @@ class AskedRows:
         """What the title of the table says of a file of parameters; nothing if none was given."""
         return "" if self.tuned is None else f", filters tuned by '{self.tuned.name}'"
 
+    @property
+    def tuned_sentence(self) -> str:
+        """The same, for what stands above several tables."""
+        return "" if self.tuned is None else f"Filters tuned by '{self.tuned.name}'."
+
     def facts(self) -> dict[str, str | None]:
         """What a file of results tells of them, for JSON; known once they were read."""
         return {"tuned_sha256": self._tuned_sha256}
