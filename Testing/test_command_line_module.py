@@ -317,7 +317,9 @@ class TestRefusal:
         labels = nib.Nifti1Image(np.ascontiguousarray(head().T), np.eye(4))
         labels.header.set_intent(1002)
         nib.save(labels, tmp_path / "parts.nii.gz")
-        assert "parts.nii.gz is a label map by its header" in refused(tmp_path, "parts.nii.gz", "clean.nrrd")
+        nib.save(nib.Nifti1Pair(labels.dataobj, labels.affine, labels.header), tmp_path / "pair.img")
+        for name in ("parts.nii.gz", "pair.img"):
+            assert f"{name} is a label map by its header" in refused(tmp_path, name, "clean.nrrd")
 
     @pytest.mark.parametrize("name", ["clean.nii.gz", "clean.img"])
     def test_a_format_that_would_lose_the_shear_of_a_scan_is_refused(self, tmp_path, name):

@@ -7,14 +7,16 @@ import signal
 from pathlib import Path
 
 import pytest
+import slicer
 import test_command_line_module as module
 from shell import ROOT, write
 from shell_in_process import refused
 from typer.testing import CliRunner
 
-from NeuralDiffusionLib import Denoiser, DenoiseSettings, WeightsError
+from NeuralDiffusionLib import Denoiser, DenoiseSettings, InvalidVolumeError, WeightsError
 from NeuralDiffusionLib.file_names import WRITTEN_AS
-from NeuralDiffusionLib.image_headers import files_of, is_sound
+from NeuralDiffusionLib.image_headers import Fault, fault_of, files_of, is_sound
+from NeuralDiffusionLib.mrml.volume_files import read_volume_file
 from NeuralDiffusionTraining.cli import app
 from NeuralDiffusionTraining.cohort.record import Order
 from NeuralDiffusionTraining.cohort.scans import CohortScan
@@ -115,6 +117,50 @@ def test_the_command_line_module_refuses_a_pipe(tmp_path, name):
     pipe(tmp_path / name)
     said = module.refused(tmp_path, name, "clean.nrrd")
     assert said == f"{name} is no file but a pipe or a device: name a file.\n"
+
+
+@VOXELS
+def test_the_command_line_module_refuses_a_header_that_names_a_pipe(tmp_path, header, voxels):
+    scan = with_voxels_in_a_pipe(tmp_path, header, voxels)
+    said = module.refused(tmp_path, scan.name, "clean.nrrd")
+    assert said == (
+        f"{scan.name} names 'pipe1.raw' for its voxels, which is no file but a pipe or a device: put a file there.\n"
+    )
+
+
+@VOXELS
+def test_slicer_refuses_a_header_that_names_a_pipe(tmp_path, header, voxels):
+    scan = with_voxels_in_a_pipe(tmp_path, header, voxels)
+    with pytest.raises(
+        InvalidVolumeError, match=rf"^'{scan.name}' names 'pipe1\.raw' for its voxels, which is no file"
+    ):
+        read_volume_file(scan, slicer.vtkMRMLScene())
+
+
+def test_slicer_refuses_a_pipe(tmp_path):
+    with pytest.raises(InvalidVolumeError, match=r"^'scan\.nrrd' is no file but a pipe or a device: name a file\.$"):
+        read_volume_file(pipe(tmp_path / "scan.nrrd"), slicer.vtkMRMLScene())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ElementDataFile: pipe1.raw",
+        " ElementDataFile = pipe1.raw",
+        "ElementDataFile\t=\tpipe1.raw",
+        "ElementDataFile = pipe%i.raw 1 2 1",
+        "ElementDataFile = pipe%-.1ld.raw 1 2 1",
+        "ElementDataFile = pi%%pe%x.raw 1 2 1",
+        "Data File: pipe1.raw",
+        "data file: pipe%d.raw 2 1 -1 2",
+    ],
+)
+def test_every_way_in_which_a_reader_would_find_a_pipe_is_known(tmp_path, line):
+    header = META if "Element" in line else NRRD
+    scan = tmp_path / ("scan.mhd" if header is META else "scan.nhdr")
+    scan.write_text("\n".join([*header.splitlines()[:-1], line, ""]))
+    named = pipe(tmp_path / ("pi%pe1.raw" if "%%" in line else "pipe1.raw"))
+    assert fault_of(scan) == Fault("named pipe", named)
 
 
 def test_weights_that_are_a_pipe_are_refused(tmp_path):

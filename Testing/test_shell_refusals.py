@@ -82,10 +82,18 @@ def _nifti_labels(path: Path) -> None:
     nib.save(labels, path)
 
 
+def _pair_of_labels(path: Path) -> None:
+    labels = nib.Nifti1Pair(head(np.uint8), np.eye(4))
+    labels.header.set_intent("label")
+    nib.save(labels, path)
+
+
 @pytest.mark.parametrize(
     ("make", "name", "words"),
     [
         (_nifti_labels, "scan.nii.gz", "a label map by its header"),
+        (_pair_of_labels, "scan.hdr", "a label map by its header"),
+        (_pair_of_labels, "scan.img", "a label map by its header"),
         (write, "scan-label.nrrd", "a label map by its name"),
         (write, "sub-01_dseg.nii.gz", "a label map by its name"),
         (_nan, "scan.nrrd", "NaN"),

@@ -28,9 +28,15 @@ if TYPE_CHECKING:
 LIBRARY = "NeuralDiffusionLib"
 NAME = "Neural Diffusion"
 _PAIR = (".hdr", ".img")
-# How ITK passes on that a NIfTI file holds labels.
-_INTENT, _LABEL_INTENT = "intent_code", "1002"
 _WITHOUT_SHEAR = (".nii", ".nii.gz", *_PAIR)
+_FAULTS = {
+    "pipe": "{path} is no file but a pipe or a device: name a file.",
+    "named pipe": ("{path} names '{other}' for its voxels, which is no file but a pipe or a device: put a file there."),
+    "label name": "{path} is a label map by its name, whose labels would be blended: rename it if it is a scan.",
+    "label header": "{path} is a label map by its header, whose labels would be blended: name a scan.",
+    "taken for": "{path} would be read from {other} beside it: move one of the two into another folder.",
+    "damaged": "{path} cannot be read as an image: it is absent, damaged or of an unknown format.",
+}
 
 
 class RunError(Exception):
@@ -176,25 +182,21 @@ def _check_axes(image: sitk.Image, chosen: argparse.Namespace) -> None:
 def _read(path: Path) -> sitk.Image:
     import SimpleITK as sitk
 
-    from NeuralDiffusionLib.file_names import is_label_map_by_name, is_pipe
-    from NeuralDiffusionLib.image_headers import is_sound, taken_for
+    from NeuralDiffusionLib.file_names import shown
+    from NeuralDiffusionLib.image_headers import Fault, fault_of
 
-    if is_pipe(path):
-        raise RunError(f"{path} is no file but a pipe or a device: name a file.")
-    if is_label_map_by_name(path):
-        raise RunError(f"{path} is a label map by its name, whose labels would be blended: rename it if it is a scan.")
-    if (other := taken_for(path)) is not None:
-        raise RunError(f"{path} would be read from {other.name} beside it: move one of the two into another folder.")
+    def refused(fault: Fault) -> RunError:
+        other = "" if fault.other is None else shown(Path(fault.other.name))
+        return RunError(_FAULTS[fault.kind].format(path=path, other=other))
+
     # What ITK would print about an odd header counts as an error in Slicer.
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     try:
-        if not is_sound(path):
-            raise RuntimeError(path)
+        if (fault := fault_of(path)) is not None:
+            raise refused(fault)
         image = sitk.ReadImage(str(path))
     except (OSError, RuntimeError) as error:
-        raise RunError(f"{path} cannot be read as an image: it is absent, damaged or of an unknown format.") from error
-    if _INTENT in image.GetMetaDataKeys() and image.GetMetaData(_INTENT) == _LABEL_INTENT:
-        raise RunError(f"{path} is a label map by its header, whose labels would be blended: name a scan.")
+        raise refused(Fault("damaged")) from error
     components = image.GetNumberOfComponentsPerPixel()
     if image.GetDimension() != 3 or components > 1 or "complex" in image.GetPixelIDTypeAsString():
         raise RunError(

@@ -10,11 +10,11 @@ import struct
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal, NamedTuple
 
 import numpy as np
 
-from .file_names import check_no_pipe, is_nifti
+from .file_names import check_no_pipe, is_label_map_by_name, is_nifti, is_pipe
 
 _GZIP = b"\x1f\x8b"
 _DICOM_MARK = slice(128, 132)
@@ -25,11 +25,14 @@ _MOST_DEFLATED = 1100
 """Deflate makes nothing shorter than by a factor of 1032."""
 
 # How MetaImage and NRRD state their sizes, that voxels are not stored as they are, and the file that these are in.
-_SIZES = re.compile(rb"^(?:DimSize\s*=|sizes:)((?: +[0-9]{1,18})+)[ \r]*$", re.MULTILINE)
+_SIZES = re.compile(rb"^(?:\s*DimSize\s*[=:]|sizes:)((?: +[0-9]{1,18})+)[ \r]*$", re.MULTILINE)
 _COMPRESSED = re.compile(rb"^(?:CompressedData *= *True|encoding:(?! *raw\b))", re.MULTILINE | re.IGNORECASE)
-_VOXEL_FILE = re.compile(rb"^(?:ElementDataFile *=|data ?file:) *([^\r\n]*\S)", re.MULTILINE)
+_VOXEL_FILE = re.compile(rb"^(?:[ \t]*ElementDataFile[ \t]*[=:]|(?i:data ?file):)[ \t]*([^\r\n]*\S)", re.MULTILINE)
+# Both readers give the pattern to C's printf.
 _PATTERN = re.compile(
-    r"([^%\s]*%0?[0-9]{0,2}d[^%\s]*)(?:\s+([0-9]{1,9})\s+([0-9]{1,9})(?:\s+([1-9][0-9]{0,8}))?\b.*)?", re.ASCII
+    r"((?:[^%\s]|%%)*%[-+0]*[0-9]{0,2}(?:\.[0-9]{0,2})?[hlL]?[diuoxX](?:[^%\s]|%%)*)"
+    r"(?:\s+(-?[0-9]{1,9})\s+(-?[0-9]{1,9})(?:\s+(-?[1-9][0-9]{0,8}))?\b.*)?",
+    re.ASCII,
 )
 _MOST_FILES = 2**16
 _RIGHT_ANGLE = 1e-4
@@ -39,11 +42,63 @@ _NIFTI = {
     348: (344, b"n+1\0", "8h", 40, 70, "f", 108),
     540: (4, b"n+2\0", "8q", 16, 12, "q", 168),
 }
+# The content of a file by NIfTI's numbers, where that stands by the length that a header states, and its magic.
+_LABEL_INTENT = 1002
+_INTENT = {348: ("h", 68, 344, (b"n+1\0", b"ni1\0")), 540: ("i", 504, 4, (b"n+2\0", b"ni2\0"))}
+# How ITK passes it on when it writes another format.
+_INTENT_FIELD = re.compile(rb"^intent_code *:?= *([0-9]+)[ \r]*$", re.MULTILINE)
 # Bytes of a voxel by NIfTI's numbers of the types.
 _VOXEL_BYTES = {
     **{2: 1, 4: 2, 8: 4, 16: 4, 32: 8, 64: 8, 128: 3, 256: 1, 512: 2, 768: 4, 1024: 8, 1280: 8},
     **{1536: 16, 1792: 16, 2048: 32, 2304: 4},
 }
+
+
+class Fault(NamedTuple):
+    """Why a file is not read as a scan, and the other file that is the reason, where it is one."""
+
+    kind: Literal["pipe", "named pipe", "label name", "taken for", "damaged", "label header"]
+    other: Path | None = None
+
+
+def fault_of(path: Path, *, by_itk: bool = True, may_be_labels: bool = False) -> Fault | None:
+    """Find out why a file must not be read as a scan, before any reader opens it; nothing if it may be.
+
+    Parameters
+    ----------
+    path
+        The file.
+    by_itk
+        Whether ITK reads it, if it is NIfTI: see `taken_for`.
+    may_be_labels
+        Whether it may be a label map, by its name or its header.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    if (pipe := pipe_fault(path)) is not None:
+        return pipe
+    if is_label_map_by_name(path) and not may_be_labels:
+        return Fault("label name")
+    if by_itk and (other := taken_for(path)) is not None:
+        return Fault("taken for", other)
+    if not is_sound(path):
+        return Fault("damaged")
+    return None if may_be_labels or not _is_label_map_by_header(path) else Fault("label header")
+
+
+def pipe_fault(path: Path) -> Fault | None:
+    """Find out whether a file is a pipe or a device, or names one for its voxels: whoever reads it waits for ever."""
+    if is_pipe(path):
+        return Fault("pipe")
+    try:
+        named = _voxel_files_named_in(path)
+    except OSError:
+        # Whoever reads the file says why.
+        return None
+    return next((Fault("named pipe", one) for one in named if is_pipe(one)), None)
 
 
 def is_sound(path: Path) -> bool:
@@ -84,15 +139,19 @@ def files_of(path: Path) -> tuple[Path, ...]:
     OSError
         If the header cannot be read.
     """
-    name = path.name.lower()
-    if _PAIR_END.search(name) and _is_pair(path):
+    if _PAIR_END.search(path.name) and _is_pair(path):
         return _pair(path)
-    if not name.endswith(_TEXT_HEADERS):
-        return (path,)
+    return (path, *(one for one in _voxel_files_named_in(path) if one.is_file()))
+
+
+def _voxel_files_named_in(path: Path) -> Iterable[Path]:
+    """The files that a header of MetaImage or NRRD names for its voxels, whether they are there or not."""
+    if not path.name.lower().endswith(_TEXT_HEADERS):
+        return ()
     header = _text_header(path)
     found = _VOXEL_FILE.search(header)
     if found is None or found[1].upper() == b"LOCAL":
-        return (path,)
+        return ()
     named = os.fsdecode(found[1])
     names: Iterable[str] = [named]
     if named.startswith("LIST"):
@@ -102,9 +161,8 @@ def files_of(path: Path) -> tuple[Path, ...]:
         slices = _SIZES.search(header)
         last = slices[1].split()[-1] if slices else b"0"
         first, last, step = (int(one) for one in (pattern[2] or 1, pattern[3] or last, pattern[4] or 1))
-        names = (pattern[1] % number for number in range(first, last + 1, step)[:_MOST_FILES])
-    beside = (path.parent / name.strip() for name in names if name.strip() and "\0" not in name)
-    return (path, *(one for one in beside if one.is_file()))
+        names = (pattern[1] % number for number in range(first, last + (1 if step > 0 else -1), step)[:_MOST_FILES])
+    return (path.parent / name.strip() for name in names if name.strip() and "\0" not in name)
 
 
 def has_sheared_axes(path: Path) -> bool:
@@ -166,6 +224,25 @@ def _is_sound_pair(path: Path) -> bool:
         return False
 
 
+def _is_label_map_by_header(path: Path) -> bool:
+    name = path.name.lower()
+    if name.endswith(_TEXT_HEADERS):
+        found = _INTENT_FIELD.search(_text_header(path))
+        return found is not None and int(found[1]) == _LABEL_INTENT
+    if not is_nifti(path) and not (_PAIR_END.search(name) and _is_pair(path)):
+        return False
+    with _opened(path if is_nifti(path) else _pair(path)[0]) as file:
+        header = file.read(max(_NIFTI))
+    for order in "<>":
+        length = struct.unpack_from(f"{order}i", header)[0]
+        if length in _INTENT:
+            kind, at, place, magic = _INTENT[length]
+            intent = struct.unpack_from(order + kind, header, at)[0]
+            # Analyze, which has no magic, has no intent either.
+            return intent == _LABEL_INTENT and header[place : place + 4] in magic
+    return False
+
+
 def _open(path: Path) -> IO[bytes]:
     check_no_pipe(path)
     return path.open("rb")
@@ -207,7 +284,7 @@ def _stated_length(header: bytes, pair: bool = False) -> float | None:
 
 
 def _has_possible_size(header: bytes) -> bool:
-    stated = re.findall(rb"(NDims|DimSize)\s*=([^\r\n]*)", header)
+    stated = re.findall(rb"(NDims|DimSize)\s*[=:]([^\r\n]*)", header)
     possible = {b"NDims": rb"\s*[1-9]\s*", b"DimSize": rb"\s*[1-9][0-9]{0,8}(\s+[1-9][0-9]{0,8})*\s*"}
     return all(re.fullmatch(possible[name], text) for name, text in stated)
 

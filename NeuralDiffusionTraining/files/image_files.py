@@ -18,19 +18,25 @@ import SimpleITK as sitk
 
 from NeuralDiffusionLib.engine.scalar_types import cast_into, cast_to
 from NeuralDiffusionLib.engine.slice_planes import acquisition_axis
-from NeuralDiffusionLib.file_names import NIFTI_SUFFIXES, is_label_map_by_name, is_nifti, is_text, shown
-from NeuralDiffusionLib.image_headers import are_sheared, is_sound
+from NeuralDiffusionLib.file_names import NIFTI_SUFFIXES, is_nifti, is_text, shown
+from NeuralDiffusionLib.image_headers import are_sheared, fault_of
 
 from .command_error import CommandError
 from .dicom_frames import frames_in_place
-from .pipes import refuse_pipes
+from .pipes import PIPE_SENTENCES
 from .silent_libraries import silent_libraries
 
 _ITK_WRITERS = {".nrrd": "NrrdImageIO", ".mha": "MetaImageIO"}
 OUTPUT_SUFFIXES = (*NIFTI_SUFFIXES, *_ITK_WRITERS)
 
 _DICOM_READER = "GDCMImageIO"
-_LABEL_INTENT = 1002
+_FAULTS = {
+    **PIPE_SENTENCES,
+    "label name": "{scan} is a label map by its name, whose labels would be blended: rename it if it is a scan.",
+    "label header": "{scan} is a label map by its header, whose labels would be blended: name a scan.",
+    "damaged": "{scan} cannot be read as an image: it is damaged, incomplete or of an unknown format.",
+    "damaged NIfTI": "{scan} cannot be read as NIfTI: it is damaged or incomplete.",
+}
 # Millimetres in NIfTI's units of length, by their number.
 _MILLIMETRES = {1: 1e3, 3: 1e-3}
 _LONGEST_NIFTI_AXIS = 2**15 - 1
@@ -118,12 +124,14 @@ def read_scan(path: Path, may_be_labels: bool = False) -> Scan:
         If the file cannot be read, or is or names a pipe, or holds labels without leave, a series of volumes, colours,
         vectors or complex numbers.
     """
-    refuse_pipes(path)
-    if is_label_map_by_name(path) and not may_be_labels:
-        raise CommandError(
-            f"{path} is a label map by its name, whose labels would be blended: rename it if it is a scan."
-        )
-    return _read_nifti(path, may_be_labels) if is_nifti(path) else read_with_itk(path, [path])
+    try:
+        fault = fault_of(path, by_itk=False, may_be_labels=may_be_labels)
+    except OSError as error:
+        raise _not_readable(path, error) from error
+    if fault is not None:
+        kind = "damaged NIfTI" if fault.kind == "damaged" and is_nifti(path) else fault.kind
+        raise CommandError(_FAULTS[kind].format(scan=path, other=fault.other))
+    return _read_nifti(path) if is_nifti(path) else read_with_itk(path, [path])
 
 
 def read_with_itk(source: Path, files: Sequence[Path], as_float: bool = False) -> Scan:
@@ -148,16 +156,10 @@ def read_with_itk(source: Path, files: Sequence[Path], as_float: bool = False) -
     names = [str(file) for file in files]
     with silent_libraries:
         try:
-            if not is_sound(files[0]):
-                raise RuntimeError(files[0])
             pixel_type = sitk.sitkFloat32 if as_float else sitk.sitkUnknown
             image = sitk.ReadImage(names[0] if len(names) == 1 else names, pixel_type)
-        except OSError as error:
-            raise _not_readable(source, error) from error
         except RuntimeError as error:
-            raise CommandError(
-                f"{source} cannot be read as an image: it is damaged, incomplete or of an unknown format."
-            ) from error
+            raise CommandError(_FAULTS["damaged"].format(scan=source)) from error
         reader = sitk.ImageFileReader.GetImageIOFromFileName(names[0])
     if image.GetNumberOfComponentsPerPixel() > 1:
         raise _not_scalar(source, f"{image.GetNumberOfComponentsPerPixel()} values per voxel (colours or vectors)")
@@ -253,24 +255,19 @@ def write_map(path: Path, scan: Scan, values: np.ndarray, window: tuple[float, f
     _write(path, scan, values.astype(np.float32, copy=False), 1.0, 0.0, {}, window=window)
 
 
-def _read_nifti(path: Path, may_be_labels: bool) -> Scan:
+def _read_nifti(path: Path) -> Scan:
     try:
-        # Of a compressed file that was cut, or whose checksum is wrong, nibabel need not notice.
-        if not is_sound(path):
-            raise EOFError(path)
         # A file that is mapped cannot be replaced on Windows, and ends the process if it is cut meanwhile.
         nifti = nib.load(path, mmap=False)
         voxels = np.asanyarray(nifti.dataobj)
     except (FileNotFoundError, PermissionError) as error:
         raise _not_readable(path, error) from error
     except _DAMAGED_NIFTI as error:
-        raise CommandError(f"{path} cannot be read as NIfTI: it is damaged or incomplete.") from error
+        raise CommandError(_FAULTS["damaged NIfTI"].format(scan=path)) from error
     except MemoryError as error:
         raise CommandError(
             f"{path} cannot be read: its header is damaged, or it is larger than the memory of this computer."
         ) from error
-    if nifti.header.get_intent("code")[0] == _LABEL_INTENT and not may_be_labels:
-        raise CommandError(f"{path} is a label map by its header, whose labels would be blended: name a scan.")
     if voxels.dtype.names is not None:
         raise _not_scalar(path, f"{len(voxels.dtype.names)} values per voxel (colours)")
     if np.iscomplexobj(voxels):

@@ -9,8 +9,8 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..errors import InvalidVolumeError
-from ..file_names import is_label_map_by_name, is_nifti, is_text, shown, volume_suffix
-from ..image_headers import has_sheared_axes, is_sound, taken_for
+from ..file_names import is_nifti, is_text, shown, volume_suffix
+from ..image_headers import Fault, fault_of, has_sheared_axes, is_sound
 from ..whole_files import write_whole
 
 
@@ -47,39 +47,49 @@ def read_volume_file(path: Path, scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLSc
     Raises
     ------
     InvalidVolumeError
-        If the file does not hold one scalar volume, is a NIfTI file with sheared axes, is a label map by its name, or
-        has a path that is not UTF-8.
+        If the file does not hold one scalar volume, is a NIfTI file with sheared axes, is a label map by its name or
+        its header, has a path that is not UTF-8, or is or names a pipe.
     """
     check_name(path)
-    if is_label_map_by_name(path):
-        raise InvalidVolumeError(
-            _("'{name}' is a label map by its name, whose labels would be blended: rename it if it is a scan.").format(
-                name=path.name
-            )
-        )
-    if (other := taken_for(path)) is not None:
-        message = _("'{name}' would be read from '{other}' beside it: move one of the two into another folder.")
-        raise InvalidVolumeError(message.format(name=path.name, other=other.name))
     try:
-        sound = is_sound(path)
+        fault = fault_of(path)
     except OSError as error:
         message = _("'{name}' cannot be read ({reason}): ask for the permission to read it, or try again.")
         raise InvalidVolumeError(message.format(name=path.name, reason=error.strerror)) from error
+    if fault is not None:
+        raise InvalidVolumeError(_sentence(path, fault))
     volume = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", path.name)
     storage = scene.AddNewNodeByClass("vtkMRMLVolumeArchetypeStorageNode")
     storage.SetFileName(str(path))
-    if not sound or not storage.ReadData(volume) or volume.GetImageData() is None:
-        if sound and is_nifti(path) and has_sheared_axes(path):
+    if not storage.ReadData(volume) or volume.GetImageData() is None:
+        if is_nifti(path) and has_sheared_axes(path):
             message = _("'{name}' has sheared axes, which Slicer reads in no NIfTI file: convert it to NRRD first.")
             raise InvalidVolumeError(message.format(name=path.name))
-        raise InvalidVolumeError(
-            _(
-                "'{name}' cannot be read as one scalar volume: it is damaged or incomplete, or holds colours or a "
-                "time series."
-            ).format(name=path.name)
-        )
+        raise InvalidVolumeError(_sentence(path, Fault("damaged")))
     volume.SetAndObserveStorageNodeID(storage.GetID())
     return volume
+
+
+def _sentence(path: Path, fault: Fault) -> str:
+    sentences = {
+        "pipe": _("'{name}' is no file but a pipe or a device: name a file."),
+        "named pipe": _(
+            "'{name}' names '{other}' for its voxels, which is no file but a pipe or a device: put a file there."
+        ),
+        "label name": _(
+            "'{name}' is a label map by its name, whose labels would be blended: rename it if it is a scan."
+        ),
+        "label header": _(
+            "'{name}' is a label map by its header, whose labels would be blended: move it into another folder."
+        ),
+        "taken for": _("'{name}' would be read from '{other}' beside it: move one of the two into another folder."),
+        "damaged": _(
+            "'{name}' cannot be read as one scalar volume: it is damaged or incomplete, or holds colours or a time "
+            "series."
+        ),
+    }
+    other = "" if fault.other is None else shown(Path(fault.other.name))
+    return sentences[fault.kind].format(name=path.name, other=other)
 
 
 def check_name(path: Path) -> None:
