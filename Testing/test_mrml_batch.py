@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import types
 
+import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -17,7 +18,7 @@ from NeuralDiffusionLib.mrml import batch as mrml_batch
 
 QUICK = DenoiseSettings(iterations=2)
 FORMATS = (".nrrd", ".nii", ".nii.gz", ".mha")
-COLUMNS = ["Name", "Slices", "Estimated noise level", "Device", "Seconds", "Status"]
+COLUMNS = ["Name", "Slices", "Noise level", "Device", "Seconds", "Status"]
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ class TestNodes:
             result = logic.process(volume, alone, None, QUICK, device="cpu")
             np.testing.assert_array_equal(slicer.util.arrayFromVolume(output), slicer.util.arrayFromVolume(alone))
             assert (row["Slices"], row["Device"], row["Status"]) == ("3", "cpu", "Denoised.")
-            assert float(row["Estimated noise level"]) == pytest.approx(result.sigma)
+            assert float(row["Noise level"]) == pytest.approx(result.sigma)
             assert float(row["Seconds"]) > 0
 
     def test_a_bad_volume_is_named_and_stops_no_other(self, run, scene, add_volume):
@@ -88,7 +89,7 @@ class TestNodes:
         assert "no image data" in found["Empty"]
         assert found["Good"] == "Denoised."
         assert [row["Slices"] for row in table_rows] == ["0", "0", "0", "0", "3"]
-        assert math.isnan(float(table_rows[0]["Estimated noise level"]))
+        assert math.isnan(float(table_rows[0]["Noise level"]))
         added = [node.GetName() for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode", scene)]
         assert [name for name in added if "denoised" in name] == ["Good denoised"]
 
@@ -158,11 +159,16 @@ class TestFolder:
         write(source / "scan-label.nrrd", np.ones((2, 8, 8), np.uint8))
         write(source / "scan.nrrd")
         (source / "notes.txt").write_text("no scan")
+        labels = nib.Nifti1Image(np.ones((8, 8, 2), np.uint8), np.eye(4))
+        labels.header.set_intent("label")
+        nib.save(labels, source / "parcellation.nii.gz")
         found = statuses(run(source, target))
-        assert list(found) == ["broken.nrrd", "colours.nrrd", "cut.nrrd", "scan-label.nrrd", "scan.nrrd"]
+        names = ["broken.nrrd", "colours.nrrd", "cut.nrrd", "parcellation.nii.gz", "scan-label.nrrd", "scan.nrrd"]
+        assert list(found) == names
         for name in ("broken.nrrd", "colours.nrrd", "cut.nrrd"):
             assert found[name].startswith(f"'{name}' cannot be read as one scalar volume")
         assert "is a label map by its name" in found["scan-label.nrrd"]
+        assert "is a label map by its header" in found["parcellation.nii.gz"]
         assert found["scan.nrrd"] == "Denoised."
         assert [path.name for path in target.iterdir()] == ["scan.nrrd"]
 

@@ -84,7 +84,7 @@ def folder_tasks(
 ) -> list[Task]:
     """Return one task for each image file of a folder; it writes a file of the same name into the output folder.
 
-    Each file is read into a scene of its own, which is gone afterwards. A label map is refused by its name.
+    Each file is read into a scene of its own, which is gone afterwards. A label map is refused by its name or header.
 
     Raises
     ------
@@ -192,7 +192,7 @@ def add_summary(scene: slicer.vtkMRMLScene, rows: Sequence[BatchRow]) -> slicer.
     columns = (
         (_("Name"), str, [row.name for row in rows]),
         (_("Slices"), int, [row.slices for row in rows]),
-        (_("Estimated noise level"), float, [row.noise_level for row in rows]),
+        (_("Noise level"), float, [row.noise_level for row in rows]),
         (_("Device"), str, [row.device for row in rows]),
         (_("Seconds"), float, [row.seconds for row in rows]),
         (_("Status"), str, [row.status for row in rows]),
