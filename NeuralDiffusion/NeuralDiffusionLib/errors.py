@@ -4,11 +4,11 @@ from __future__ import annotations
 
 
 class InvalidVolumeError(ValueError):
-    """The volume cannot be denoised as it is: wrong shape, type or values."""
+    """What a run or a view was given does not serve as it is: a volume, its file or folder, an output, or a mask."""
 
 
 class DeviceError(ValueError):
-    """The device that was asked for is unknown or absent."""
+    """The device that was asked for is unknown or absent, or does not work."""
 
 
 class WeightsError(Exception):
