@@ -237,7 +237,7 @@ class TestASecondTime:
     def test_a_volume_that_a_run_has_written_to_is_left_alone(self, add_volume):
         volume = add_volume()
         taken = compare(volume).filtered[Filter.DIFFUSION]
-        taken.SetAttribute(f"{PREFIX}InputVolume", "Scan")
+        taken.SetAttribute(f"{PREFIX}WeightsSHA256", "0123")
         before = taken.GetImageData().GetMTime()
         filtered = compare(volume).filtered
         assert taken not in filtered.values()

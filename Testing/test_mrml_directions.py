@@ -7,10 +7,11 @@ import pytest
 import slicer
 from mrml_geometries import GEOMETRIES, ijk_to_ras, place, put_into_study
 
-from NeuralDiffusionLib import Denoiser, InvalidVolumeError
+from NeuralDiffusionLib import Denoiser, DenoiseSettings, InvalidVolumeError
 from NeuralDiffusionLib.engine.direction_maps import DIRECTIONS, direction_maps
 from NeuralDiffusionLib.mrml.directions import add_direction_volumes, direction_volumes
 from NeuralDiffusionLib.mrml.overlay import DEFAULT_COLOUR_TABLE
+from NeuralDiffusionLib.mrml.provenance import is_result, may_be_of
 
 
 @pytest.fixture
@@ -27,6 +28,19 @@ def test_each_direction_of_a_real_run_becomes_a_volume_named_after_it(add_volume
         stored = slicer.util.arrayFromVolume(one)
         assert stored.dtype == np.float32
         np.testing.assert_array_equal(stored, maps[name])
+
+
+def test_they_are_no_results_of_a_run_which_what_a_run_has_written_is(logic, scene, add_volume, maps):
+    volume, other = add_volume(), add_volume(name="Other")
+    output, conduction = (scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode") for _ in range(2))
+    logic.process(volume, output, conduction, DenoiseSettings(iterations=1), device="cpu")
+    for node in (output, conduction):
+        assert is_result(node)
+        assert may_be_of(node, volume)
+        assert not may_be_of(node, other)
+    for node in (volume, *add_direction_volumes(volume, maps).values()):
+        assert not is_result(node)
+        assert may_be_of(node, other)
 
 
 def test_they_compare_in_the_colours_of_the_conduction_map_over_a_fixed_window(add_volume, maps):

@@ -62,7 +62,7 @@ class TestAnotherTable:
 
     def test_a_map_whose_window_the_user_has_set_keeps_it(self, conduction):
         style_conduction(conduction)
-        write_provenance(conduction, {"Noise": "rician"})
+        write_provenance(conduction, {"WeightsSHA256": "0123"})
         conduction.GetDisplayNode().SetWindowLevel(0.2, 0.9)
         recolour_conduction(conduction, "Magma")
         display = conduction.GetDisplayNode()

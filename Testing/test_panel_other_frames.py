@@ -17,7 +17,8 @@ from NeuralDiffusionLib import InvalidVolumeError
 from NeuralDiffusionLib.mrml import removed_volumes
 from NeuralDiffusionLib.mrml.parameters import Frames
 from NeuralDiffusionLib.mrml.provenance import read_provenance
-from NeuralDiffusionLib.mrml.removed import check_pair, make_removed
+from NeuralDiffusionLib.mrml.removed import make_removed
+from NeuralDiffusionLib.mrml.run_checks import check_input_with_result
 from NeuralDiffusionLib.mrml.sequences import frame_shown_in
 
 pytest_plugins = ["panel_host.fixtures", "panel_scenes", "sequence_scenes"]
@@ -88,7 +89,7 @@ def test_the_result_of_all_frames_is_compared_at_each(cine, proxy, browser):
     for number in range(FRAMES):
         show(browser, number)
         assert "Frame" not in read_provenance(output)
-        check_pair(proxy, output)
+        check_input_with_result(proxy, output)
         assert cine.ui.removedButton.enabled
 
 

@@ -11,7 +11,7 @@ from NeuralDiffusionLib.mrml.comparison import Compared, Comparison, Stored
 from NeuralDiffusionLib.mrml.filtered import Filter, are_current, find_filtered
 from NeuralDiffusionLib.mrml.input_voxels import CurrentVoxels
 from NeuralDiffusionLib.mrml.parameters import NoiseType
-from NeuralDiffusionLib.mrml.removed import check_pair
+from NeuralDiffusionLib.mrml.run_checks import check_input_with_result
 from NeuralDiffusionLib.mrml.side_by_side import SideBySide, views_in_layout, was_replaced
 from NeuralDiffusionLib.mrml.volumes import check_input
 
@@ -121,7 +121,7 @@ class ComparisonSection(Section):
         """Return why the output volume is none of the input volume as it is now, or nothing."""
         pair = self.parameterNode.inputVolume, self.parameterNode.outputVolume
         try:
-            check_pair(*pair)
+            check_input_with_result(*pair)
         except InvalidVolumeError as error:
             return str(error)
         return self._current.why_not_of(*pair)

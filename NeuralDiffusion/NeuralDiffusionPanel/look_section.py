@@ -14,8 +14,8 @@ from NeuralDiffusionLib.mrml.input_voxels import CurrentVoxels
 from NeuralDiffusionLib.mrml.layers import BACKGROUND, was_replaced
 from NeuralDiffusionLib.mrml.node_watch import NodeWatch
 from NeuralDiffusionLib.mrml.parameters import BeforeAfter
-from NeuralDiffusionLib.mrml.removed import check_pair
 from NeuralDiffusionLib.mrml.removed_volumes import RemovedVolumes, state_of
+from NeuralDiffusionLib.mrml.run_checks import check_input_with_result
 
 from .section import Panel, Section
 from .slice_view_watch import SliceViewWatch
@@ -226,7 +226,7 @@ class LookSection(Section):
         if node.inputVolume is not None and (node.outputVolume is None or node.outputVolume.GetImageData() is None):
             return _("There is no denoised volume yet: press Apply.")
         try:
-            check_pair(node.inputVolume, node.outputVolume)
+            check_input_with_result(node.inputVolume, node.outputVolume)
         except InvalidVolumeError as error:
             return str(error)
         return ""

@@ -9,7 +9,7 @@ from NeuralDiffusionLib import InvalidVolumeError
 from NeuralDiffusionLib.mrml.directions import direction_volumes
 from NeuralDiffusionLib.mrml.layers import FOREGROUND, was_replaced
 from NeuralDiffusionLib.mrml.overlay import hide_legend, recolour_conduction, show_legend, style_conduction
-from NeuralDiffusionLib.mrml.removed import check_pair
+from NeuralDiffusionLib.mrml.run_checks import check_input_with_result
 
 from .section import Panel, Section
 from .slice_view_watch import SliceViewWatch
@@ -117,7 +117,7 @@ class OverlaySection(Section):
         if node.inputVolume is not None and (conduction is None or conduction.GetImageData() is None):
             return _("There is no conduction map yet: choose a volume for it under Outputs, then press Apply.")
         try:
-            check_pair(node.inputVolume, conduction)
+            check_input_with_result(node.inputVolume, conduction)
         except InvalidVolumeError as error:
             return str(error)
         return ""

@@ -15,7 +15,7 @@ from slicer.i18n import tr as _
 from .geometry import lie_voxel_on_voxel
 from .input_voxels import CurrentVoxels, checksum
 from .new_volume import add_volume_beside
-from .provenance import read_provenance
+from .provenance import is_result
 from .scene_nodes import nodes_of_class
 from .sequences import frame_shown_in
 from .volumes import copy_display, copy_units, write_volume
@@ -64,7 +64,7 @@ def find_filtered(input_volume: slicer.vtkMRMLScalarVolumeNode) -> Filtered:
     """
     found = {}
     for node in nodes_of_class(input_volume.GetScene(), "vtkMRMLScalarVolumeNode"):
-        if node.GetNodeReferenceID(_INPUT_ROLE) == input_volume.GetID() and not read_provenance(node):
+        if node.GetNodeReferenceID(_INPUT_ROLE) == input_volume.GetID() and not is_result(node):
             found.setdefault(node.GetAttribute(_FILTER), node)
     return {each: found[each.value] for each in Filter if each.value in found}
 

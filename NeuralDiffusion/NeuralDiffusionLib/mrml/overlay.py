@@ -5,7 +5,7 @@ from __future__ import annotations
 import slicer
 from slicer.i18n import tr as _
 
-from .provenance import read_provenance
+from .provenance import is_result
 from .volumes import known_display_of, show_in_colours
 
 COLOUR_TABLES = ("Viridis", "Inferno", "Magma", "Plasma", "Cividis")
@@ -62,7 +62,7 @@ def recolour_conduction(conduction: slicer.vtkMRMLScalarVolumeNode, colour_table
     shown = None if display is None else display.GetColorNodeID()
     if shown == _node_id(colour_table) or shown not in [_node_id(table) for table in COLOUR_TABLES]:
         return
-    if read_provenance(conduction) or (display.GetWindow(), display.GetLevel()) == _WINDOW_AND_LEVEL:
+    if is_result(conduction) or (display.GetWindow(), display.GetLevel()) == _WINDOW_AND_LEVEL:
         display.SetAndObserveColorNodeID(_node_id(colour_table))
 
 

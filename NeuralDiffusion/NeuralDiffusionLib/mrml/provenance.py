@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 PREFIX = "NeuralDiffusion."
 _INPUT_ROLE = "NeuralDiffusionDenoisedFrom"
+_WEIGHTS = "WeightsSHA256"
 
 
 def provenance(
@@ -50,7 +51,7 @@ def provenance(
         "SigmaSource": "estimated" if settings.sigma is None else "given",
         "Device": result.device,
         "SoftwareVersion": __version__,
-        "WeightsSHA256": weights_sha256,
+        _WEIGHTS: weights_sha256,
         "Notes": " ".join(result.notes) or None,
     }
 
@@ -66,9 +67,18 @@ def write_provenance(node: slicer.vtkMRMLScalarVolumeNode, attributes: Mapping[s
 
 
 def read_provenance(node: slicer.vtkMRMLScalarVolumeNode) -> dict[str, str]:
-    """Return the attributes that `write_provenance` wrote, by name without the prefix; empty when there are none."""
+    """Return the attributes named ``NeuralDiffusion.*``, by name without the prefix.
+
+    They are those that `write_provenance` wrote, and also what other volumes of the module say of themselves, such as
+    maps of a direction: see `is_result`.
+    """
     names = [name for name in node.GetAttributeNames() if name.startswith(PREFIX)]
     return {name.removeprefix(PREFIX): node.GetAttribute(name) for name in names}
+
+
+def is_result(node: slicer.vtkMRMLScalarVolumeNode) -> bool:
+    """Return whether a run has written to a volume: a denoised volume, or a conduction map."""
+    return node.GetAttribute(PREFIX + _WEIGHTS) is not None
 
 
 def frame_of(result: slicer.vtkMRMLScalarVolumeNode) -> str | None:
@@ -88,7 +98,7 @@ def set_input_of(result: slicer.vtkMRMLScalarVolumeNode, input_volume: slicer.vt
 
 def may_be_of(result: slicer.vtkMRMLScalarVolumeNode, input_volume: slicer.vtkMRMLScalarVolumeNode) -> bool:
     """Return whether a volume is no result of a run, or that of this input; others may have left the scene."""
-    return not read_provenance(result) or input_of(result) is input_volume
+    return not is_result(result) or input_of(result) is input_volume
 
 
 def input_of(result: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLScalarVolumeNode | None:

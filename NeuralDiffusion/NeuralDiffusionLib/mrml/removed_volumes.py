@@ -6,8 +6,9 @@ import slicer
 from slicer.i18n import tr as _
 
 from .new_volume import unused_name
-from .provenance import PREFIX, read_provenance
-from .removed import check_pair, make_removed
+from .provenance import PREFIX, is_result
+from .removed import make_removed
+from .run_checks import check_input_with_result
 
 _ROLE = PREFIX + "RemovedVolume"
 _INPUT_NAME = PREFIX + "InputVolume"
@@ -33,7 +34,7 @@ class RemovedVolumes:
         A volume that a run of the network has written to since is none of it.
         """
         removed = denoised.GetNodeReference(_ROLE)
-        return None if removed is None or "WeightsSHA256" in read_provenance(removed) else removed
+        return None if removed is None or is_result(removed) else removed
 
     def up_to_date(
         self, input_volume: slicer.vtkMRMLScalarVolumeNode, denoised: slicer.vtkMRMLScalarVolumeNode
@@ -47,7 +48,7 @@ class RemovedVolumes:
         InvalidVolumeError
             As from `make_removed`; the scene is as before then.
         """
-        check_pair(input_volume, denoised)
+        check_input_with_result(input_volume, denoised)
         removed = self.find(denoised)
         if removed is not None and self._made_from.get(removed.GetID()) == state_of(input_volume, denoised):
             return removed

@@ -1,4 +1,7 @@
-"""What a run is asked to do, checked as far as that is known without reading voxels: cheap enough for a tooltip."""
+"""What a run is asked to do, and whether a volume is its result, as far as that is known without reading voxels.
+
+That is cheap enough for a tooltip.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,9 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..errors import InvalidVolumeError
-from .sequences import browser_and_sequence_of, read_frames
+from .geometry import check_same_transform, lie_voxel_on_voxel
+from .provenance import frame_of, input_of
+from .sequences import browser_and_sequence_of, frame_shown_in, read_frames
 from .volumes import check_input, check_outputs
 
 
@@ -48,6 +53,39 @@ def check_run(
         _check_mask(mask)
 
 
+def check_input_with_result(
+    input_volume: slicer.vtkMRMLScalarVolumeNode | None, denoised: slicer.vtkMRMLScalarVolumeNode | None
+) -> None:
+    """Check that two volumes show the same voxels before and after a run, as far as that is known without reading any.
+
+    Raises
+    ------
+    InvalidVolumeError
+        If one is missing or has no image, both are the same, they do not lie voxel on voxel or are under different
+        transforms, or the second is known to be the result of another volume of the scene, or of another frame than the
+        first one shows.
+    """
+    check_input(input_volume)
+    check_outputs([denoised], input_volume)
+    check_input(denoised)
+    if not lie_voxel_on_voxel(input_volume, denoised):
+        raise InvalidVolumeError(
+            _("'{denoised}' does not lie voxel on voxel over '{name}': choose the result of that volume.").format(
+                denoised=denoised.GetName(), name=input_volume.GetName()
+            )
+        )
+    check_same_transform(denoised, input_volume)
+    other = input_of(denoised)
+    if other not in (None, input_volume):
+        raise InvalidVolumeError(
+            _("'{denoised}' was made of '{other}', not of '{name}': choose the result of that volume.").format(
+                denoised=denoised.GetName(), other=other.GetName(), name=input_volume.GetName()
+            )
+        )
+    if other is input_volume:
+        _check_frame(input_volume, denoised)
+
+
 def _check_mask(mask: slicer.vtkMRMLSegmentationNode) -> None:
     if not mask.IsA("vtkMRMLSegmentationNode"):
         raise InvalidVolumeError(
@@ -57,3 +95,21 @@ def _check_mask(mask: slicer.vtkMRMLSegmentationNode) -> None:
         raise InvalidVolumeError(
             _("The mask '{name}' has no segments: draw one, or choose no mask.").format(name=mask.GetName())
         )
+
+
+def _check_frame(input_volume: slicer.vtkMRMLScalarVolumeNode, denoised: slicer.vtkMRMLScalarVolumeNode) -> None:
+    made_of, shown = frame_of(denoised), frame_shown_in(input_volume)
+    if made_of is None or shown in (None, made_of):
+        return
+    unit = browser_and_sequence_of(input_volume)[1].GetIndexUnit() or ""
+    raise InvalidVolumeError(
+        _(
+            "'{denoised}' was made of the frame at {made_of} of '{name}', which shows the one at {shown}: go back to "
+            "that frame, or denoise this one."
+        ).format(
+            denoised=denoised.GetName(),
+            made_of=f"{made_of} {unit}".strip(),
+            name=input_volume.GetName(),
+            shown=f"{shown} {unit}".strip(),
+        )
+    )
