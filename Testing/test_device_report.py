@@ -86,7 +86,7 @@ def test_a_gpu_needs_one_batch_and_the_cpu_the_volumes_as_well(gpus, main_memory
     shape, batch = (100, 256, 256), 256 * 256 * 800
     on_cpu, on_gpu = memory_need("cpu", shape), memory_need("cuda:0", shape)
     assert (on_gpu.device, on_gpu.needed, on_gpu.free) == ("cuda:0", 32 * batch, 8 * GIGABYTE)
-    assert (on_cpu.device, on_cpu.needed, on_cpu.free) == ("cpu", 4 * batch + 100 * 256 * 256 * 16, 20 * GIGABYTE)
+    assert (on_cpu.device, on_cpu.needed, on_cpu.free) == ("cpu", 4 * batch + 100 * 256 * 256 * 12, 20 * GIGABYTE)
     assert memory_need("auto", shape) == on_gpu
     assert memory_need("cuda", shape) == on_gpu
 
@@ -97,7 +97,17 @@ def test_three_planes_take_the_largest_batch_and_sums(gpus, main_memory):
     shape = (4, 8, 40)
     assert memory_need("cuda:0", shape, three_planes=True).needed == 4 * 8 * 40 * 800
     plain, three = memory_need("cpu", shape), memory_need("cpu", shape, three_planes=True)
-    assert three.needed - plain.needed == 4 * 8 * 40 * 16
+    assert three.needed - plain.needed == 4 * 8 * 40 * 8
+
+
+def test_a_conduction_map_takes_its_bytes_and_its_sums(gpus, main_memory):
+    gpus("Card")
+    main_memory(20 * GIGABYTE)
+    shape = (4, 8, 40)
+    for planes, more in ((False, 4), (True, 12)):
+        without, kept = (memory_need("cpu", shape, three_planes=planes, conduction=map_) for map_ in (False, True))
+        assert kept.needed - without.needed == 4 * 8 * 40 * more
+    assert memory_need("cuda:0", shape, conduction=True) == memory_need("cuda:0", shape)
 
 
 def test_all_frames_are_held_until_the_last_is_done(gpus, main_memory):

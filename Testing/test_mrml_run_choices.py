@@ -56,6 +56,27 @@ class TestMask:
         np.testing.assert_array_equal(masked.conduction[ball()], whole.conduction[ball()])
         assert masked.sigma == whole.sigma
 
+    @pytest.mark.parametrize("three_planes", [False, True])
+    def test_without_a_node_for_it_no_map_is_computed_or_masked(
+        self, logic, volume, output, conduction, monkeypatch, three_planes
+    ):
+        kept = []
+        denoise = Denoiser.denoise
+
+        def spy(self, run, progress, cancelled, scalar_type, conduction):
+            kept.append(conduction)
+            return denoise(self, run, progress, cancelled, scalar_type, conduction)
+
+        monkeypatch.setattr(Denoiser, "denoise", spy)
+        choices = {"mask": add_mask_over(volume, ball()), "threePlanes": three_planes}
+        without = logic.process(volume, output, None, QUICK, **choices)
+        assert without.conduction is None
+        assert not any(kept)
+        kept.clear()
+        asked = logic.process(volume, output, conduction, QUICK, **choices)
+        np.testing.assert_array_equal(asked.image, without.image)
+        assert all(kept)
+
     def test_the_mask_may_leave_the_scene_during_the_run(self, logic, scene, volume, output):
         mask = add_mask_over(volume, ball())
         run = logic.start(volume, output, None, QUICK, mask=mask)

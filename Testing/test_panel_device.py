@@ -164,7 +164,7 @@ def test_memory_follows_the_input_and_the_device(scan, unfold, two_gpus, add_vol
     assert "choose a scalar volume" in notes(widget)[0]
 
 
-def test_memory_follows_planes_and_frames(scan, unfold, proxy, monkeypatch):
+def test_memory_follows_planes_frames_and_the_map(scan, unfold, proxy, scene, monkeypatch):
     from NeuralDiffusionLib.engine import device_report
 
     asked = []
@@ -173,9 +173,12 @@ def test_memory_follows_planes_and_frames(scan, unfold, proxy, monkeypatch):
     widget = unfold()
     parameters(widget).inputVolume = proxy
     parameters(widget).slicesAlong = SlicesAlong.THREE_PLANES
-    assert asked[-1] == {"three_planes": True, "frames": 1}
+    assert asked[-1] == {"three_planes": True, "frames": 1, "conduction": False}
+    parameters(widget).conductionVolume = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Map")
+    assert asked[-1] == {"three_planes": True, "frames": 1, "conduction": True}
+    parameters(widget).conductionVolume = None
     parameters(widget).frames = Frames.ALL
-    assert asked[-1] == {"three_planes": True, "frames": FRAMES}
+    assert asked[-1] == {"three_planes": True, "frames": FRAMES, "conduction": False}
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,11 @@ class TestThreePlanes:
         assert result.image.dtype == result.conduction.dtype == np.float32
         assert result.image.shape == result.conduction.shape == noisy.shape
 
+    def test_a_map_that_is_not_to_be_kept_is_not(self, denoiser, noisy):
+        result = denoise_three_planes(denoiser, noisy, QUICK, conduction=False)
+        assert result.conduction is None
+        np.testing.assert_array_equal(result.image, denoise_three_planes(denoiser, noisy, QUICK).image)
+
     def test_without_noise_the_volume_comes_back_as_it_was(self, denoiser, noisy):
         result = denoise_three_planes(denoiser, noisy, replace(QUICK, sigma=0.0))
         np.testing.assert_array_equal(result.image, noisy)

@@ -53,6 +53,13 @@ def test_sampling_leaves_no_trace(denoiser):
     np.testing.assert_array_equal(denoiser(scan).image, before)
 
 
+def test_the_map_of_the_run_without_dropout_is_kept_if_wanted(denoiser):
+    kept, without = (sample_uncertainty(denoiser, head(), samples=2, conduction=wanted) for wanted in (True, False))
+    assert kept.result.conduction.shape == head().shape
+    assert without.result.conduction is None
+    np.testing.assert_array_equal(kept.deviation, without.deviation)
+
+
 def test_the_same_samples_are_drawn_every_time(denoiser):
     first, second = (sample_uncertainty(denoiser, head(), samples=2).deviation for _ in range(2))
     np.testing.assert_array_equal(first, second)

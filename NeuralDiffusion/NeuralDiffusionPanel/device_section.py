@@ -159,9 +159,15 @@ class DeviceSection(Section):
             check_input(node.inputVolume)
             shape = node.inputVolume.GetImageData().GetDimensions()[::-1]
             axis, frames = node.settings().slice_axis, frames_of(node.inputVolume) if node.takesAllFrames() else 1
-            return _memoryText(
-                memory_need(node.device, shape, axis, three_planes=node.takesThreePlanes(), frames=frames)
+            need = memory_need(
+                node.device,
+                shape,
+                axis,
+                three_planes=node.takesThreePlanes(),
+                frames=frames,
+                conduction=node.conductionVolume is not None,
             )
+            return _memoryText(need)
         except (DeviceError, InvalidVolumeError) as error:
             return str(error)
 

@@ -89,7 +89,10 @@ class MapsSection(Section):
         ) -> np.ndarray:
             from NeuralDiffusionLib.engine.uncertainty import sample_uncertainty
 
-            return sample_uncertainty(denoiser, voxels, settings, progress=report, cancelled=cancelled).deviation
+            sampled = sample_uncertainty(
+                denoiser, voxels, settings, progress=report, cancelled=cancelled, conduction=False
+            )
+            return sampled.deviation
 
         def store(deviation: np.ndarray) -> str:
             return _("Added '{name}', in the units of the input: show it in the Data module.").format(

@@ -13,11 +13,13 @@ from .devices import batch_bytes, free_memory, full_batch, resolve_device
 
 _ = translator(__name__)
 
-_BYTES_PER_VOXEL = 16
-"""Of main memory: the copy of the input, the result and the conduction, and the result in the scene, 4 bytes each."""
+_BYTES_PER_VOXEL = 12
+"""Of main memory: the copy of the input, the result, and the result in the scene, 4 bytes each."""
 
-_BYTES_PER_VOXEL_OF_SUMS = 16
-"""Over three planes result and conduction are added up, 8 bytes each."""
+_BYTES_PER_VOXEL_OF_CONDUCTION = 4
+
+_BYTES_PER_VOXEL_OF_SUMS = 8
+"""Over three planes the results are added up, and so are the conduction maps."""
 
 _BYTES_PER_VOXEL_OF_FRAME = 8
 """A frame that is done, or is yet to come, is held beside the present one: its copy and its result, 4 bytes each."""
@@ -69,7 +71,13 @@ def list_devices() -> list[Device]:
 
 
 def memory_need(
-    device: str, shape: Sequence[int], slice_axis: int = 0, *, three_planes: bool = False, frames: int = 1
+    device: str,
+    shape: Sequence[int],
+    slice_axis: int = 0,
+    *,
+    three_planes: bool = False,
+    frames: int = 1,
+    conduction: bool = False,
 ) -> MemoryNeed:
     """Estimate the memory that a run needs.
 
@@ -85,6 +93,8 @@ def memory_need(
         Whether the slices across all three axes are denoised and averaged.
     frames
         Number of volumes of this shape that are denoised in one run.
+    conduction
+        Whether the conduction map is kept.
 
     Raises
     ------
@@ -96,7 +106,8 @@ def memory_need(
     axes = range(3) if three_planes else (slice_axis,)
     pixels = max(voxels // shape[axis] for axis in axes)
     batch = max(_largest_batch(place, shape[axis], voxels // shape[axis]) for axis in axes)
-    per_voxel = _BYTES_PER_VOXEL + three_planes * _BYTES_PER_VOXEL_OF_SUMS + (frames - 1) * _BYTES_PER_VOXEL_OF_FRAME
+    per_voxel = _BYTES_PER_VOXEL + conduction * _BYTES_PER_VOXEL_OF_CONDUCTION
+    per_voxel += three_planes * (1 + conduction) * _BYTES_PER_VOXEL_OF_SUMS + (frames - 1) * _BYTES_PER_VOXEL_OF_FRAME
     host = voxels * per_voxel if place.type == "cpu" else 0
     free = free_memory(place)
     # Batches take half of what is free, and a slice that lot or less.

@@ -69,6 +69,7 @@ def sample_uncertainty(
     samples: int = DEFAULT_SAMPLES,
     progress: Callable[[int, int], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
+    conduction: bool = True,
 ) -> UncertainResult:
     """Denoise a volume several times with dropout switched on (Gal and Ghahramani, ICML 2016).
 
@@ -81,6 +82,8 @@ def sample_uncertainty(
     samples
         Number of runs with dropout, 2 or more. The same samples are drawn every time, in batches of any size and
         whatever else runs; only where the memory runs out in mid-run are some drawn anew.
+    conduction
+        Whether to keep the conduction map of the run without dropout; of the samples none is kept.
 
     Raises
     ------
@@ -106,7 +109,7 @@ def sample_uncertainty(
         return None if progress is None else lambda done, total: progress(number * total + done, runs * total)
 
     scalar_type = exact_float(np.asarray(volume).dtype)
-    result = denoiser(volume, settings, part(0), cancelled, scalar_type)
+    result = denoiser(volume, settings, part(0), cancelled, scalar_type, conduction)
     # A copy: somebody else may be denoising with the original, which must not lose any channel.
     sampler = denoiser.with_network(copy.deepcopy(denoiser.network))
     dropout = sampler.network.guidance.dropout = _Dropout(denoiser.network.architecture.dropout)
@@ -114,7 +117,7 @@ def sample_uncertainty(
     squares = np.zeros(result.image.shape, np.float64)
     for number in range(1, runs):
         dropout.start(number)
-        image = sampler(volume, settings, part(number), cancelled, scalar_type).image
+        image = sampler(volume, settings, part(number), cancelled, scalar_type, conduction=False).image
         # Welford's update: the difference of two large sums would lose the small deviations.
         change = image - mean
         mean += change / number

@@ -82,7 +82,8 @@ class NeuralDiffusionLogic(ScriptedLoadableModuleLogic):
         outputVolume
             Node for the denoised volume.
         conductionVolume
-            Node for the conduction map, float from 0 (held) to 1 (smoothed freely).
+            Node for the conduction map, float from 0 (held) to 1 (smoothed freely). Without one no map is kept, and
+            that of the result is ``None``.
         settings
             What to do; the defaults of `DenoiseSettings` if left out. Without a slice axis the slices are those that
             were acquired: see `slice_planes.acquisition_axis`.

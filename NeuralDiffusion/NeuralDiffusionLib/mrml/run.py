@@ -94,7 +94,7 @@ class VolumeRun:
         check_run(input_volume, output, conduction, mask)
         inside = None if mask is None else mask_of_segmentation(mask, input_volume)
         name = None if mask is None else mask.GetName()
-        self._task = VolumeTask.of(input_volume, settings, three_planes, inside, name)
+        self._task = VolumeTask.of(input_volume, settings, three_planes, inside, name, conduction is not None)
         self._place = VolumePlace.of(input_volume)
 
     @property

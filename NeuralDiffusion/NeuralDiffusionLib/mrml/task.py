@@ -47,6 +47,8 @@ class VolumeTask:
         Whether to average over all three slice axes.
     mask
         Where to denoise, bool, shape of the voxels; ``None`` is everywhere.
+    conduction
+        Whether the conduction map is kept.
     """
 
     name: str
@@ -58,6 +60,7 @@ class VolumeTask:
     mask: np.ndarray | None
     mask_name: str | None
     frame: str | None
+    conduction: bool
 
     @classmethod
     def of(
@@ -67,6 +70,7 @@ class VolumeTask:
         three_planes: bool = False,
         mask: np.ndarray | None = None,
         mask_name: str | None = None,
+        conduction: bool = False,
     ) -> VolumeTask:
         """Read a volume; what the settings leave open about its slices is decided, see `slice_planes.for_scan`.
 
@@ -80,7 +84,8 @@ class VolumeTask:
         settings = replace(settings, across_slices=False) if three_planes else settings
         settings = for_scan(settings, spacing, voxels.shape)
         name, frame = volume.GetName() or "", frame_shown_in(volume)
-        return cls(name, voxels, checksum(voxels), spacing, settings, three_planes, mask, mask_name, frame)
+        read = name, voxels, checksum(voxels), spacing
+        return cls(*read, settings, three_planes, mask, mask_name, frame, conduction)
 
     @property
     def axes(self) -> tuple[int, ...]:
@@ -104,7 +109,7 @@ class VolumeTask:
         training is said in the notes.
         """
         run = partial(denoise_three_planes, denoiser) if self.three_planes else denoiser
-        result = run(self.voxels, self.settings, progress, cancelled, exact_float(self.voxels.dtype))
+        result = run(self.voxels, self.settings, progress, cancelled, exact_float(self.voxels.dtype), self.conduction)
         notes = [*result.notes]
         for axis in self.axes:
             notes += [warning for warning in self._warnings(result, axis) if warning not in notes]
@@ -114,7 +119,7 @@ class VolumeTask:
         return replace(
             result,
             image=inside_mask(result.image, self.voxels, self.mask),
-            conduction=np.where(self.mask, result.conduction, np.float32(0)),
+            conduction=np.where(self.mask, result.conduction, np.float32(0)) if self.conduction else None,
         )
 
     def attributes(self, result: DenoiseResult, weights_sha256: str) -> dict[str, str | None]:
