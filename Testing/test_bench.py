@@ -26,6 +26,7 @@ from NeuralDiffusionTraining.speed.bench_volume import add_noise, clean_volume, 
 from NeuralDiffusionTraining.speed.large_volume import large_volume
 from NeuralDiffusionTraining.speed.levers import lever_rows, without_levers
 from NeuralDiffusionTraining.speed.machine_share import machine_share
+from NeuralDiffusionTraining.speed.row_names import STRAIGHTFORWARD, STRAIGHTFORWARD_FULL_RESOLUTION, one_changed
 from NeuralDiffusionTraining.speed.scaling import scaling
 from NeuralDiffusionTraining.speed.subjects import Subject, classical, network, ours
 from NeuralDiffusionTraining.speed.tables import summary, to_markdown
@@ -349,10 +350,10 @@ def test_what_was_missed_stands_beside_what_was_reached():
 
     rows = [
         row("Ours", "ours", 1.0, 35.0, 30.0),
-        row("Good lever: off instead", "lever", 1.5, 35.04, 30.0, 0.04),
-        row("Bad lever: off instead", "lever", 1.5, 35.1, 30.0, 0.1),
-        row("Straightforward form: without them", "lever", 3.3, 35.1, 30.0, 0.1),
-        row("The same with guidance at full resolution", "lever", 8.0, None, None, None),
+        row(one_changed("Good lever", "off"), "lever", 1.5, 35.04, 30.0, 0.04),
+        row(one_changed("Bad lever", "off"), "lever", 1.5, 35.1, 30.0, 0.1),
+        row(STRAIGHTFORWARD, "lever", 3.3, 35.1, 30.0, 0.1),
+        row(STRAIGHTFORWARD_FULL_RESOLUTION, "lever", 8.0, None, None, None),
         row("Quick", "classical", 0.5, 20.0, 28.0),
         row("Slow", "classical", 2.0, 21.0, 30.5),
         row("Far", "classical", 0.1, 15.0, 20.0),

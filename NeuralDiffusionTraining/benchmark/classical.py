@@ -10,6 +10,10 @@ from skimage.restoration import denoise_bilateral, denoise_nl_means, denoise_tv_
 
 from .methods import PUBLISHED_GROUP, Method
 
+NON_LOCAL_MEANS = "Non-local means"
+PERONA_MALIK = "Classical Perona-Malik"
+"""Names of two filters, as published and tuned, that the example of the report shows."""
+
 _STEPS = 16
 _STEP_SIZE = 0.05
 _KAPPA = 0.1
@@ -28,11 +32,11 @@ def as_published() -> list[Method]:
         _row("Gaussian smoothing", lambda picture: gaussian_filter(picture, 1)),
         _row("Median", lambda picture: median_filter(picture, 3)),
         _row("Bilateral", lambda picture: denoise_bilateral(picture, sigma_color=0.08, sigma_spatial=3)),
-        _row("Non-local means", _non_local_means, published_noise_level),
+        _row(NON_LOCAL_MEANS, _non_local_means, published_noise_level),
         _row("Wavelet", _wavelet, published_noise_level),
         _row("TV (Chambolle)", lambda picture: denoise_tv_chambolle(picture, weight=0.1)),
         _row("Curvature flow", curvature_flow),
-        _row("Classical Perona-Malik", perona_malik),
+        _row(PERONA_MALIK, perona_malik),
     ]
 
 

@@ -14,7 +14,7 @@ from NeuralDiffusionLib.engine.devices import precision_on, resolve_device
 
 from ..networks.checkpoints import load_trained
 from .cost import count_parameters, macs_per_pixel
-from .methods import OUR_GROUP, TRAINED_GROUP, Method
+from .methods import NO_REFINEMENT, OUR_GROUP, TRAINED_GROUP, Method
 from .network_pass import NetworkPass
 
 UNIT_RANGE = (0.0, 1.0)
@@ -109,7 +109,7 @@ def trained(
 
 def _our_row(denoiser: Denoiser, settings: DenoiseSettings, estimate: Callable[[np.ndarray], np.ndarray]) -> Method:
     return Method(
-        f"Neural Diffusion, {settings.neighbours} neighbours{'' if settings.refine else ', no refinement'}",
+        f"Neural Diffusion, {settings.neighbours} neighbours{'' if settings.refine else NO_REFINEMENT}",
         OUR_GROUP,
         "estimated",
         lambda noisy, _: denoiser(noisy, settings).image,

@@ -21,6 +21,15 @@ TRAINED_GROUP = "trained here"
 OWN_GROUP = "own"
 OUR_GROUP = "ours"
 
+NO_REFINEMENT = ", no refinement"
+"""How the name of a row of ours ends that leaves the refinement out."""
+
+OUR_RUNS = "Ours"
+"""How the name of a network of ours begins among those trained here, as measure.sh in Resources/Results has them."""
+
+TRUE_SIGMA = ", true sigma"
+"""How the name of a row ends that is told the noise level, where another one of the same method is not."""
+
 GROUPS = (INPUT_GROUP, PUBLISHED_GROUP, TUNED_GROUP, PEER_GROUP, TRAINED_GROUP, OWN_GROUP, OUR_GROUP)
 """Kinds of rows, in the order of the table."""
 
@@ -86,6 +95,19 @@ def reference_of(methods: Sequence[Method], measured: Sequence[AnyRow]) -> AnyRo
         What was measured of each.
     """
     return next((one for method, one in zip(methods, measured, strict=True) if method.group == OUR_GROUP), None)
+
+
+def told_in_name(name: str, told: str) -> str:
+    """The name of a row for tables without a column for the noise level: it says so if the row is told the true one.
+
+    Parameters
+    ----------
+    name
+        Of the row.
+    told
+        One of `TOLD`.
+    """
+    return f"{name}{TRUE_SIGMA}" if told == "true" and not name.endswith(TRUE_SIGMA) else name
 
 
 def check_names(names: Sequence[str]) -> None:

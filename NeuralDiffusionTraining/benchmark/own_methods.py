@@ -17,7 +17,7 @@ import numpy as np
 
 from ..files.command_error import CommandError
 from ..files.result_files import check_is_file
-from .methods import OWN_GROUP, Method
+from .methods import OWN_GROUP, Method, told_in_name
 from .own_folder import OwnFolder
 from .volume_methods import NoisyVolume, VolumeMethod
 
@@ -63,9 +63,7 @@ def own_methods(blind: list[str], told: list[str]) -> list[Method]:
 
 def with_told_in_name(methods: Iterable[Method]) -> list[Method]:
     """The methods under names that say so if they are told the noise level, for tables that say it nowhere else."""
-    return [
-        replace(method, name=f"{method.name}, true sigma") if method.told == "true" else method for method in methods
-    ]
+    return [replace(method, name=told_in_name(method.name, method.told)) for method in methods]
 
 
 def own_files(rows: Iterable[str]) -> list[Path]:

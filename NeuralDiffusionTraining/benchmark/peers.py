@@ -19,7 +19,7 @@ from torch import nn
 from NeuralDiffusionLib.network.noise_model import PURE_TYPES
 
 from .classical import each_slice
-from .methods import PEER_GROUP, Method
+from .methods import PEER_GROUP, TRUE_SIGMA, Method
 from .slice_noise import SliceNoise, judge_noise
 from .slicer_diffusion import slicer_gradient_diffusion, why_missing
 from .stabilisation import stabilise
@@ -149,7 +149,7 @@ def _both_levels(
 
     title = f"{name} + {PREPARATION[noise]}"
     return [
-        Method(f"{title}, true sigma", PEER_GROUP, "true", told, parameters, macs_per_pixel),
+        Method(f"{title}{TRUE_SIGMA}", PEER_GROUP, "true", told, parameters, macs_per_pixel),
         Method(
             f"{title}, estimated sigma",
             PEER_GROUP,

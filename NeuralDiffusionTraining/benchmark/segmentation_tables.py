@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..files.markdown import markdown_table
 from .figure_text import interval_text, mean_text
+from .methods import told_in_name
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -24,9 +25,11 @@ def to_terminal(table: Sequence[dict[str, Any]], title: str) -> Table:
     for heading in ("Dice (95 % CI)", "IoU", "False alarms"):
         drawn.add_column(heading, justify="right", no_wrap=True)
     for row in table:
-        told = " (true sigma)" if row["sigma"] == "true" else ""
         drawn.add_row(
-            row["method"] + told, interval_text(row["dice"], _DECIMALS), mean_text(row["iou"], _DECIMALS), _alarms(row)
+            told_in_name(row["method"], row["sigma"]),
+            interval_text(row["dice"], _DECIMALS),
+            mean_text(row["iou"], _DECIMALS),
+            _alarms(row),
         )
     return drawn
 

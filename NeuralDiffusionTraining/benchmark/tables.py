@@ -19,6 +19,7 @@ from .figure_text import (
     interval_text,
     with_star,
 )
+from .methods import told_in_name
 from .metrics import FIGURES
 
 if TYPE_CHECKING:
@@ -95,10 +96,9 @@ def to_terminal(table: list[dict[str, Any]], title: str) -> Table:
         drawn.add_column(heading, justify="right")
     for number, row in enumerate(table):
         last_of_group = number + 1 == len(table) or table[number + 1]["group"] != row["group"]
-        told = row["sigma"] == "true" and "true sigma" not in row["method"]
         cells = [figure_text(row[name], name) for name in _HEADINGS]
         drawn.add_row(
-            f"{row['method']}, true sigma" if told else row["method"],
+            told_in_name(row["method"], row["sigma"]),
             *cells,
             _difference(row),
             _milliseconds(row),

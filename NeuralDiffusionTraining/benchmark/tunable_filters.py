@@ -20,6 +20,8 @@ from skimage.restoration import (
     denoise_wavelet,
 )
 
+from .classical import NON_LOCAL_MEANS, PERONA_MALIK
+
 Parameters = dict[str, float | int | str]
 
 _REFERENCE_SIGMA = 0.1
@@ -167,7 +169,7 @@ FILTERS: dict[str, TunableFilter] = {
             "width": (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0),
         },
     ),
-    "Non-local means": TunableFilter(
+    NON_LOCAL_MEANS: TunableFilter(
         non_local_means,
         {
             "strength": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
@@ -192,7 +194,7 @@ FILTERS: dict[str, TunableFilter] = {
         total_variation, {"weight": (0.05, 0.1, 0.15, 0.25, 0.35, 0.5, 0.6, 0.75, 1.0, 1.25, 1.5, 2.0)}
     ),
     "Curvature flow": TunableFilter(curvature_flow, {"time": _TIMES, "power": _POWERS}, _FIXED),
-    "Classical Perona-Malik": TunableFilter(
+    PERONA_MALIK: TunableFilter(
         perona_malik,
         {
             "kappa": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..files.csv_text import csv_text
 from ..files.markdown import markdown_table
-from .methods import NOISY_INPUT
+from .methods import NOISY_INPUT, told_in_name
 from .volume_methods import OURS, OURS_ACROSS, OURS_THREE_PLANES
 from .volumes import VolumeRow
 
@@ -39,8 +39,9 @@ def to_terminal(rows: Sequence[VolumeRow], chosen_by: str | None = None) -> list
         for sigma in sigmas:
             table.add_column(_percent(sigma), justify="right", no_wrap=True)
         for method, own in lines:
-            told = " (true sigma)" if own[0].noise_level == "true" else ""
-            table.add_row(method + told, *(_cell(row, f"{row.psnr_head_db:.2f}") for row in own))
+            table.add_row(
+                told_in_name(method, own[0].noise_level), *(_cell(row, f"{row.psnr_head_db:.2f}") for row in own)
+            )
         tables.append(table)
     return tables
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
 
-from ..benchmark.classical import as_published
+from ..benchmark.classical import NON_LOCAL_MEANS, PERONA_MALIK, as_published
 from ..benchmark.head import HEAD_THRESHOLD, head_mask
 from ..benchmark.methods import Method
 from ..benchmark.metrics import measure
@@ -27,7 +27,8 @@ SIGMA = 0.09
 SEED = 42
 _SMALLEST = 32
 _MARGIN = 6
-_COMPARED = ("Non-local means", "Perona-Malik")
+_COMPARED = {NON_LOCAL_MEANS: "Non-local means", PERONA_MALIK: "Perona-Malik"}
+"""Filters that are shown, and what they are called above a picture."""
 
 
 @dataclass(frozen=True)
@@ -61,15 +62,14 @@ def example(scan: Path | None, denoiser: Denoiser, trained: Sequence[Method] = (
     noisy = rician(clean, SIGMA, np.random.default_rng(SEED))
     stack, levels = noisy[None], np.full(1, np.nan)
     classical = [
-        (method, label)
+        (method, _COMPARED[wanted], label)
         for label, methods in (("as published", as_published()), ("tuned", tuned("rician")))
         for wanted in _COMPARED
         for method in methods
-        if wanted in method.name and (wanted == _COMPARED[0] or label != "as published")
+        if method.name.startswith(wanted) and (wanted == NON_LOCAL_MEANS or label != "as published")
     ]
     pictures = []
-    for method, label in classical:
-        short = next(wanted for wanted in _COMPARED if wanted in method.name)
+    for method, short, label in classical:
         pictures.append((short, label, method.denoise(stack, levels)[0]))
     pictures += [(method.name, "trained here", method.denoise(stack, levels)[0]) for method in trained]
     settings = DenoiseSettings(noise="rician", intensity_range=(0.0, 1.0))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from NeuralDiffusionLib.engine.weights import load_weights
 
+from ..benchmark.methods import OUR_RUNS
 from ..files.command_error import CommandError
 from .near_copies import what_flatters
 from .result_tables import (
@@ -67,8 +68,8 @@ def model_card(weights: Path, folder: Path) -> str:
         "\n".join([*entries, f"- SHA-256 of `{weights.name}`: `{loaded.sha256}`"]),
         *(made[key] for key in ("note", FIGURES) if made.get(key)),
         "Every figure of Neural Diffusion below is of this one file, blind: the network is told the noise type (or, "
-        "for mixed, nothing) and never the level. Rows that begin with *Ours* are the same network, trained otherwise. "
-        "`Resources/Results/measure.sh` measures them all and writes this page.",
+        f"for mixed, nothing) and never the level. Rows that begin with *{OUR_RUNS}* are the same network, trained "
+        "otherwise. `Resources/Results/measure.sh` measures them all and writes this page.",
         "## Benchmark slices",
         *([flattered] if (flattered := what_flatters(made.get("split_sha256", ""))) else []),
         noise_table(results),

@@ -18,9 +18,10 @@ from NeuralDiffusionLib import NOISE_TYPES, __version__
 from NeuralDiffusionLib.engine.denoiser import Denoiser
 
 from ..benchmark.figure_text import figure_text
-from ..benchmark.methods import CLASSICAL_GROUPS, NOISY_INPUT, PEER_GROUP, TRAINED_GROUP, Method
+from ..benchmark.methods import CLASSICAL_GROUPS, NOISY_INPUT, OUR_RUNS, PEER_GROUP, TRAINED_GROUP, Method
 from ..benchmark.volume_methods import OURS
 from ..data.corruption import BENCHMARK_SIGMAS
+from ..training.variant_names import DROPOUT, SINGLE_SCALE
 from . import result_tables as tables
 from .example_slices import example
 from .near_copies import what_flatters
@@ -141,9 +142,9 @@ def further(results: Results) -> str:
     )
     lines = [
         f"**Mixed noise** (each slice one of three types, not told which): {mixed_figure}.",
-        f"**Multi-scale diffusion** (later stages reach over several pixels): {_variant(results, 'scale')}.",
+        f"**Multi-scale diffusion** (later stages reach over several pixels): {_variant(results, SINGLE_SCALE)}.",
         "**Monte Carlo dropout** (uncertainty maps: `denoise --uncertainty`, with weights trained with dropout): cost "
-        f"of the dropout: {_variant(results, 'dropout')}.",
+        f"of the dropout: {_variant(results, DROPOUT)}.",
         f"**Blind-spot training** (`adapt`, for scans without a clean counterpart): {_adapted(results)}.",
     ]
     return "\n".join(f"- {line}" for line in lines)
@@ -164,7 +165,7 @@ def _comparison_in_words(rows: Sequence[dict]) -> str:
         return "no row of ours."
     full = ours[0]
     # Short runs of ours stand among the networks trained here.
-    others = [row for row in rows if not row["method"].startswith("Ours")]
+    others = [row for row in rows if not row["method"].startswith(OUR_RUNS)]
     figures = ", ".join(
         f"{name} {figure_text(full[key], key)}"
         for name, key in (("PSNR in dB", "psnr_db"), ("inside the head", "psnr_head_db"), ("SSIM", "ssim"),
@@ -185,13 +186,13 @@ def _comparison_in_words(rows: Sequence[dict]) -> str:
     return " ".join(words)
 
 
-def _variant(results: Results, part_of_name: str) -> str:
+def _variant(results: Results, name: str) -> str:
     for one in results.of("ablation"):
         for row in one.content["rows"]:
-            if part_of_name in row["variant"].lower() and row["refined"] and row["difference_psnr_db"]:
+            if row["variant"] == name and row["refined"] and row["difference_psnr_db"]:
                 difference = row["difference_psnr_db"]["mean"]
                 return (
-                    f"{row['variant'].lower()}, {figure_text(row['psnr_db'], 'psnr_db')} dB, {difference:+.2f} dB "
+                    f"{name.lower()}, {figure_text(row['psnr_db'], 'psnr_db')} dB, {difference:+.2f} dB "
                     f"against the full network on the same {one.content['epochs']} epochs"
                 )
     return "not measured"

@@ -18,7 +18,7 @@ from ..benchmark.figure_text import (
     number_text,
     with_star,
 )
-from ..benchmark.methods import CLASSICAL_GROUPS, PEER_GROUP, PUBLISHED_GROUP
+from ..benchmark.methods import CLASSICAL_GROUPS, NO_REFINEMENT, PEER_GROUP, PUBLISHED_GROUP
 from ..benchmark.published import ORIGINAL_PSNR_DB, ORIGINAL_ROWS
 from ..benchmark.tables import to_markdown
 from ..data.corruption import level_in_words
@@ -59,7 +59,7 @@ def noise_table(results: Results) -> str:
                 _three(noisy_row(rows)),
                 _three(best_row(rows, *CLASSICAL_GROUPS), named=True),
                 _three(best_row(rows, PEER_GROUP, sigma="estimated"), named=True),
-                _three(next((row for row in ours if "no refinement" in row["method"]), None)),
+                _three(next((row for row in ours if row["method"].endswith(NO_REFINEMENT)), None)),
                 _three(ours[0] if ours else None),
             ]
             lines.append([_TITLES[noise], split, f"{content['slices']}", *cells])

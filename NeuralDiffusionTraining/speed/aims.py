@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from .row_names import FORMS, has_one_changed
+
 _NEAR_DB = 3.0
 _FORM_RATIO = 5.0
 _LEVER_DB = 0.05
-_FORMS = ("Straightforward form", "The same with guidance")
 
 Row = dict[str, Any]
 
@@ -30,7 +31,7 @@ def aims(content: dict[str, Any]) -> list[tuple[str, str]]:
             ("Better PSNR than every classical filter", _best(ours, classical)),
             (f"Faster than every classical filter within {_NEAR_DB:g} dB of ours", _near(ours, classical)),
         ]
-    forms = [row["ratio"] for row in rows if row["method"].startswith(_FORMS)]
+    forms = [row["ratio"] for row in rows if row["method"] in FORMS]
     if forms:
         words = f"{forms[0]:.2f} times"
         if forms[1:]:
@@ -76,5 +77,5 @@ def _near(ours: Row, classical: list[Row]) -> str:
 
 
 def _costly(levers: list[Row]) -> str:
-    alone = [row for row in levers if row["method"].endswith(" instead") and row["above_ours_db"] > _LEVER_DB]
+    alone = [row for row in levers if has_one_changed(row["method"]) and row["above_ours_db"] > _LEVER_DB]
     return "; ".join(f"{row['method']}, {row['above_ours_db']:+.2f} dB" for row in alone) or "none does"

@@ -15,6 +15,7 @@ from NeuralDiffusionLib.network.neural_diffusion import NeuralDiffusionNetwork
 
 from ..benchmark.learned import ours
 from ..benchmark.methods import Method
+from .row_names import STRAIGHTFORWARD, STRAIGHTFORWARD_FULL_RESOLUTION, one_changed
 from .slow_forms import (
     FullResolutionGuidance,
     GatesEveryStep,
@@ -49,23 +50,25 @@ def without_levers(usual: Denoiser, settings: DenoiseSettings) -> list[Subject]:
     usual_format = torch.contiguous_format
     return [
         subject("Nothing changed", usual),
-        subject("Half precision: float32 instead", float32),
-        subject("channels_last: PyTorch's usual format instead", _with(usual, NeuralDiffusionNetwork, usual_format)),
-        subject("Held gates: predicted in every step instead", _with(usual, GatesEveryStep)),
-        subject("Steps on edges: on pixels instead", _with(usual, StepsPerPixel)),
-        subject("In-place buffers: convolutions into new ones instead", _with(usual, NewBuffers)),
-        subject("Batches: one slice at a time instead", usual, by_slice=True),
+        subject(one_changed("Half precision", "float32"), float32),
+        subject(
+            one_changed("channels_last", "PyTorch's usual format"), _with(usual, NeuralDiffusionNetwork, usual_format)
+        ),
+        subject(one_changed("Held gates", "predicted in every step"), _with(usual, GatesEveryStep)),
+        subject(one_changed("Steps on edges", "on pixels"), _with(usual, StepsPerPixel)),
+        subject(one_changed("In-place buffers", "convolutions into new ones"), _with(usual, NewBuffers)),
+        subject(one_changed("Batches", "one slice at a time"), usual, by_slice=True),
         subject(
             "Half-resolution guidance: full instead, untrained", _with(usual, FullResolutionGuidance), measured=False
         ),
         subject("float32, gates in every step, one slice at a time", _with(float32, GatesEveryStep), by_slice=True),
         subject(
-            "Straightforward form: that, in the usual format, on pixels",
+            STRAIGHTFORWARD,
             _with(float32, Straightforward, usual_format),
             by_slice=True,
         ),
         subject(
-            "The same with guidance at full resolution, untrained",
+            STRAIGHTFORWARD_FULL_RESOLUTION,
             _with(float32, StraightforwardFullResolution, usual_format),
             by_slice=True,
             measured=False,

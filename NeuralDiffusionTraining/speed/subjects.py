@@ -18,6 +18,7 @@ from NeuralDiffusionLib.classical_filters import CONDUCTANCE, ITERATIONS, TIME_S
 from ..benchmark.methods import Method
 from ..benchmark.own_methods import with_told_in_name
 from .bench_volume import SIGMA
+from .row_names import Group
 
 _LONG = 16
 _BM3D_SLICES = 4
@@ -33,8 +34,7 @@ class Subject:
     name
         What the table calls it.
     group
-        ``"ours"``, ``"lever"`` (ours without something), ``"network"``, ``"own"`` (of whoever measures) or
-        ``"classical"``.
+        One of `row_names.Group`.
     run
         Takes (slices, rows, columns), float32 about [0, 1], and gives an image of that shape.
     device
@@ -51,7 +51,7 @@ class Subject:
     """
 
     name: str
-    group: str
+    group: Group
     run: Callable[[np.ndarray], np.ndarray]
     device: str = "cpu"
     slices: int = 0

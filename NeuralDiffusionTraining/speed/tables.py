@@ -6,15 +6,16 @@ from typing import Any
 
 from ..files.markdown import markdown_table
 from .aims import aims, is_finished
+from .row_names import Axis, Group
 
-_GROUPS = {
+_GROUPS: dict[Group, str] = {
     "ours": "Ours",
     "lever": "Ours with one lever changed",
     "network": "Networks in the same engine",
     "own": "Methods of one's own",
     "classical": "Classical filters",
 }
-_AXES = {
+_AXES: dict[Axis, str] = {
     "slices": "Slices",
     "side": "Side of a slice",
     "iterations": "Iterations",

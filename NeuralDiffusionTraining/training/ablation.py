@@ -18,6 +18,7 @@ from ..data.loaded_part import load_part
 from ..files.command_error import CommandError
 from .config import TrainingConfig, read_config
 from .run import RunSite, run_training
+from .variant_names import DROPOUT, SINGLE_SCALE
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ ABLATED = (
     Variant("Per-pixel gates", {"network": "per-pixel-gates"}),
     Variant("No shrinkage at the noise floor", {"network": "no-floor"}),
     Variant("No bias treatment", {"network": "no-inversion"}),
-    Variant("Single scale", {"network": "single-scale"}),
-    Variant("Dropout", {"network": "dropout"}),
+    Variant(SINGLE_SCALE, {"network": "single-scale"}),
+    Variant(DROPOUT, {"network": "dropout"}),
     Variant("AdamW instead of Muon", {"optimiser.name": "adamw", "optimiser.learning_rate": 2e-3}),
     Variant("Loss without the PSNR", {"loss.psnr": 0}),
     Variant("Loss of the result alone", {"loss.diffused": 0}),
