@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
-from NeuralDiffusionLib.network.neural_diffusion import NetworkOutput
+from .other_networks import BlindNetwork
 
 _DEPTH = 17
 _WIDTH = 32
 
 
-class DnCNN(nn.Module):
+class DnCNN(BlindNetwork):
     """Stack of 3 x 3 convolutions at full resolution that predicts the noise (K. Zhang et al., IEEE TIP 26, 2017).
 
     The first layer has ReLU, those between batch normalisation and ReLU, the last neither; the prediction is
     subtracted from the slice. 17 layers see 35 x 35 pixels, as in the paper; half of its 64 channels bring the training
     within reach of a CPU: 139,809 parameters, 2.27 GMAC a slice of 128 x 128 (the paper's: 556 k, 9.1 GMAC).
 
-    It is blind, as the paper's DnCNN-B: of the arguments of `forward` only `slices` counts. The output's conduction is
-    0, as nothing diffuses, and its noise level is NaN, as none is used.
+    It is blind, as the paper's DnCNN-B.
     """
 
     def __init__(self) -> None:
@@ -33,16 +31,5 @@ class DnCNN(nn.Module):
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
 
-    def forward(
-        self,
-        slices: Tensor,
-        noise: str | Tensor = "rician",
-        iterations: int = 16,
-        neighbours: int = 8,
-        refine: bool = True,
-        sigma: Tensor | None = None,
-        clipped: Tensor | None = None,
-    ) -> NetworkOutput:
-        """Denoise slices, (batch, 1, rows, columns), float32, any size; the arguments of every network here."""
-        image = slices - self.layers(slices).float()
-        return NetworkOutput(image, image, torch.zeros_like(slices), slices.new_full((len(slices),), torch.nan))
+    def restore(self, slices: Tensor) -> Tensor:
+        return slices - self.layers(slices).float()

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from NeuralDiffusionLib.network.neural_diffusion import NetworkOutput
 from NeuralDiffusionLib.network.padding import pad_to_multiple
 
+from .other_networks import unknown_level
+
 _FEATURES = 8
 _STEP = 0.05
 _DIAGONAL = 0.707
@@ -92,9 +94,7 @@ class OriginalNetwork(nn.Module):
             state = state + _STEP * (gates * differences).sum(dim=1, keepdim=True)
             open_sum = open_sum + gates.detach().mean(dim=1, keepdim=True)
         image = state + self.refinement(state).float() if refine else state
-        return NetworkOutput(
-            image.clamp(0, 1), state, open_sum / iterations, slices.new_full((len(slices),), torch.nan)
-        )
+        return NetworkOutput(image.clamp(0, 1), state, open_sum / iterations, unknown_level(slices))
 
 
 def _differences(image: Tensor) -> Tensor:

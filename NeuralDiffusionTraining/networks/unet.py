@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from NeuralDiffusionLib.network.neural_diffusion import NetworkOutput
 from NeuralDiffusionLib.network.padding import pad_to_multiple
+
+from .other_networks import BlindNetwork
 
 _WIDTH = 32
 
@@ -48,30 +49,15 @@ class ResidualUNet(nn.Module):
         return correction[..., :rows, :columns].float()
 
 
-class PlainUNet(nn.Module):
-    """The U-Net as the original has it: blind, told neither noise level nor type; nothing inverts the bias.
-
-    Of the arguments of `forward` only `slices` counts. The output's conduction is 0, as nothing diffuses, and its
-    noise level is NaN, as none is used.
-    """
+class PlainUNet(BlindNetwork):
+    """The U-Net as the original has it: blind, told neither noise level nor type; nothing inverts the bias."""
 
     def __init__(self) -> None:
         super().__init__()
         self.unet = ResidualUNet()
 
-    def forward(
-        self,
-        slices: Tensor,
-        noise: str | Tensor = "rician",
-        iterations: int = 16,
-        neighbours: int = 8,
-        refine: bool = True,
-        sigma: Tensor | None = None,
-        clipped: Tensor | None = None,
-    ) -> NetworkOutput:
-        """Denoise slices, (batch, 1, rows, columns), float32, any size; the arguments of every network here."""
-        image = slices + self.unet(slices)
-        return NetworkOutput(image, image, torch.zeros_like(slices), slices.new_full((len(slices),), torch.nan))
+    def restore(self, slices: Tensor) -> Tensor:
+        return slices + self.unet(slices)
 
 
 def _double(inputs: int, hidden: int, outputs: int) -> nn.Sequential:

@@ -10,6 +10,7 @@ from NeuralDiffusionLib.network.noise_floor import NoiseFloorShrinkage, share_wi
 from NeuralDiffusionLib.network.noise_level import NoiseLevelEstimator, noise_of
 from NeuralDiffusionLib.network.noise_model import PURE_TYPES, BiasInversion
 
+from .other_networks import undiffused
 from .unet import ResidualUNet
 
 _FULL_STRENGTH_SIGMA = 0.1
@@ -52,4 +53,4 @@ class UNetControl(nn.Module):
         mean = slices + strength.view(-1, 1, 1, 1) * self.unet(torch.cat([slices, told], dim=1))
         inverted = self.inversion(mean, sigma, types, clipped)
         image = self.floor(inverted, sigma, share_with_floor(types, clipped))
-        return NetworkOutput(image, image, torch.zeros_like(slices), sigma)
+        return undiffused(image, sigma)
