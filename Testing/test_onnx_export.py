@@ -20,7 +20,6 @@ from NeuralDiffusionLib.network import diffusion
 from NeuralDiffusionLib.network.neural_diffusion import NeuralDiffusionNetwork
 from NeuralDiffusionTraining.cli import app
 from NeuralDiffusionTraining.files.command_error import CommandError
-from NeuralDiffusionTraining.files.result_files import write_file
 from NeuralDiffusionTraining.networks.checkpoints import load_trained
 from NeuralDiffusionTraining.reporting import onnx_export
 from NeuralDiffusionTraining.reporting.model_card import model_card
@@ -120,13 +119,14 @@ def test_an_onnx_file_that_fails_leaves_the_weights_as_they_were(tmp_path, monke
     def fail(*_, **__):
         raise RuntimeError("no such operator")
 
-    def fill_disk(_):
+    def fill_disk(*given):
+        given[-1].write_bytes(b"half")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(torch.export, "export", fail)
     with pytest.raises(RuntimeError, match="no such operator"):
         run_here(*arguments)
-    monkeypatch.setattr(onnx_export, "export_onnx", lambda *given: write_file(given[-1], fill_disk))
+    monkeypatch.setattr(onnx_export, "export_onnx", fill_disk)
     done = run_here(*arguments)
     assert (done.status, done.out) == (2, "")
     names = f"{tmp_path / 'w.pt'} and {tmp_path / 'n.onnx'}"

@@ -92,15 +92,8 @@ def export(
         made |= measured
         content = _file_of(trained.network, made)
 
-    def write_onnx(unfinished: Path) -> None:
-        try:
-            export_onnx(trained.network, settings, made, unfinished)
-        except CommandError as error:
-            # Its sentence names the unfinished file.
-            raise error.__cause__ or error from None
-
     weights = (output, partial(Path.write_bytes, data=content))
-    write_files([weights] if onnx is None else [weights, (onnx, write_onnx)])
+    write_files([weights] if onnx is None else [weights, (onnx, partial(export_onnx, trained.network, settings, made))])
     epochs = trained.provenance["epochs_done"]
     typer.echo(f"Weights of epoch {epochs} written to {output}.")
     if onnx is not None:

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from NeuralDiffusionLib import DenoiseSettings
 
 from ..files.command_error import CommandError
-from ..files.result_files import write_file
 
 INPUT = "slices"
 OUTPUTS = ("image", "conduction", "sigma")
@@ -85,8 +84,8 @@ def export_onnx(network: nn.Module, settings: DenoiseSettings, metadata: dict[st
 
     Raises
     ------
-    CommandError
-        If it cannot be written.
+    OSError
+        If it cannot be written, which may leave part of it.
     """
     import onnx_ir
 
@@ -125,7 +124,7 @@ def export_onnx(network: nn.Module, settings: DenoiseSettings, metadata: dict[st
     model.graph.outputs[2].shape = onnx_ir.Shape([_AXES[0]])
     model.metadata_props.update(metadata)
     model.metadata_props.update({name: str(value) for name, value in vars(fixed).items()})
-    write_file(path, lambda unfinished: program.save(unfinished))
+    program.save(path)
 
 
 def _drop_assertions(traced: torch.export.ExportedProgram) -> None:
