@@ -15,7 +15,7 @@ from NeuralDiffusionLib.mrml.volumes import make_image
 
 pytestmark = pytest.mark.filterwarnings("error")
 
-QUICK = DenoiseSettings(iterations=1)
+QUICK = DenoiseSettings(iterations=1, across_slices=False)
 SCALAR_TYPES = {
     "i1": vtk.VTK_SIGNED_CHAR,
     "u1": vtk.VTK_UNSIGNED_CHAR,
