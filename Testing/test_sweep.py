@@ -23,7 +23,8 @@ from NeuralDiffusionTraining.benchmark.metrics import measure
 from NeuralDiffusionTraining.benchmark.network_pass import NetworkPass
 from NeuralDiffusionTraining.benchmark.sweep_tables import to_csv, to_terminal
 from NeuralDiffusionTraining.files.result_files import write_json
-from NeuralDiffusionTraining.reporting.sweep_plots import plot_sweep
+from NeuralDiffusionTraining.reporting.plots import as_png
+from NeuralDiffusionTraining.reporting.sweep_plots import SWEEP_DPI, sweep_figures
 
 
 @pytest.fixture(scope="module")
@@ -155,20 +156,23 @@ def test_network_gives_both_pictures_as_the_engine_does(clean):
     assert np.abs(pictures.sigma - levels).max() < 0.05
 
 
+def drawn(cells, split):
+    return [as_png(figure, SWEEP_DPI) for figure in sweep_figures(cells, split).values()]
+
+
 def test_plots_are_drawn_from_the_cells_and_from_the_file(cells, tmp_path):
     write_json(tmp_path / "sweep.json", {"cells": cells})
-    files = plot_sweep(cells, "original", tmp_path / "plots")
-    again = plot_sweep(json.loads((tmp_path / "sweep.json").read_text())["cells"], "original", tmp_path / "again")
-    for first, second in zip(files, again, strict=True):
-        with Image.open(first) as one, Image.open(second) as other:
+    again = drawn(json.loads((tmp_path / "sweep.json").read_text())["cells"], "original")
+    for first, second in zip(drawn(cells, "original"), again, strict=True):
+        with Image.open(io.BytesIO(first)) as one, Image.open(io.BytesIO(second)) as other:
             assert one.width > one.height > 500
             np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
 
 
-def test_what_was_published_is_drawn_beside_the_original_split_only(cells, tmp_path):
-    original, own = (plot_sweep(cells, split, tmp_path / split) for split in ("original", "own original"))
+def test_what_was_published_is_drawn_beside_the_original_split_only(cells):
+    original, own = (drawn(cells, split) for split in ("original", "own original"))
     # By noise level, where the crosses stand; by iterations there are none.
-    assert [one.read_bytes() == other.read_bytes() for one, other in zip(original, own, strict=True)] == [False, True]
+    assert [one == other for one, other in zip(original, own, strict=True)] == [False, True]
 
 
 def test_command_sweeps_what_is_asked_for(tmp_path):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..files.result_files import check_distinct, check_folder_to_make, check_outputs, write_json, write_text
+from ..files.command_error import CommandError
+from ..files.result_files import check_distinct, check_folder_to_make, check_outputs, write_file, write_json, write_text
 from .engine import chosen_denoiser, settings_of
 from .options import (
     LARGEST_SIGMA,
@@ -123,6 +125,12 @@ def sweep(
     if csv_file is not None:
         write_text(csv_file, sweep_tables.to_csv(cells))
     if plots is not None:
-        from ..reporting.sweep_plots import plot_sweep
+        from ..reporting.plots import as_png
+        from ..reporting.sweep_plots import SWEEP_DPI, sweep_figures
 
-        plot_sweep(cells, slices.split, plots)
+        try:
+            plots.mkdir(exist_ok=True)
+        except OSError as error:
+            raise CommandError(f"Folder '{plots}' cannot be made ({error.strerror}): name another place.") from error
+        for name, figure in sweep_figures(cells, slices.split).items():
+            write_file(plots / f"{name}.png", partial(Path.write_bytes, data=as_png(figure, SWEEP_DPI)))

@@ -135,10 +135,10 @@ def grid_figure(rows: Sequence[Sequence[Panel]]) -> Figure:
     return figure
 
 
-def as_png(figure: Figure) -> bytes:
+def as_png(figure: Figure, dpi: int = _DPI) -> bytes:
     """The figure on white."""
     written = io.BytesIO()
-    figure.savefig(written, format="png", dpi=_DPI, facecolor="white")
+    figure.savefig(written, format="png", dpi=dpi, facecolor="white")
     return written.getvalue()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -28,7 +27,7 @@ from .near_copies import what_flatters
 from .plots import as_png, as_svg, bars_figure, curves_figure
 from .readme_figures import speed_tables
 from .results import DEFAULTS, Result, Results, best_row, is_default, names_of, noisy_row, our_rows
-from .sweep_plots import plot_sweep
+from .sweep_plots import SWEEP_DPI, sweep_figures
 
 _TEMPLATE = "report_template.html"
 
@@ -262,9 +261,8 @@ def _sweep(results: Results) -> tuple[Markup, ...]:
         parts += [_text(tables.sweep_title(content)), _text(tables.sweep_table(content))]
         # Measured at the default settings alone, nothing is drawn over them.
         if len({cell["iterations"] for cell in content["cells"]}) > 1:
-            with tempfile.TemporaryDirectory() as folder:
-                plots = plot_sweep(content["cells"], content["split"], Path(folder))
-                parts += [_png(path.read_bytes(), "Quality over the settings of the sweep") for path in plots]
+            drawn = sweep_figures(content["cells"], content["split"]).values()
+            parts += [_png(as_png(one, SWEEP_DPI), "Quality over the settings of the sweep") for one in drawn]
     return tuple(parts)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,8 +10,6 @@ from matplotlib.figure import Figure
 from ..benchmark.published import ORIGINAL_PSNR_DB
 from ..benchmark.sweep import SWEPT_FIGURES
 from ..benchmark.sweep_tables import usual_iterations
-from ..files.command_error import CommandError
-from ..files.result_files import write_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,13 +18,13 @@ _LABELS = {"psnr_db": "PSNR (dB)", "ssim": "SSIM", "edge_mse": "Edge MSE"}
 _PICTURES = {"full": ("with refinement", "#1f5fa8"), "diffused": ("without refinement", "#d07a1f")}
 _DASHES = {8: "-", 4: "--"}
 _PANEL_INCHES = (3.1, 2.5)
-_DPI = 110
+SWEEP_DPI = 110
 _HIGHEST_PSNR_DB = 55
 """Above this nobody sees a difference; all but untouched slices are left out, or they would squeeze the others."""
 
 
-def plot_sweep(cells: list[dict[str, Any]], split: str, folder: Path) -> list[Path]:
-    """Write "sweep_sigma.png" and "sweep_iterations.png".
+def sweep_figures(cells: list[dict[str, Any]], split: str) -> dict[str, Figure]:
+    """Draw the sweep against the noise level and against the iterations.
 
     Parameters
     ----------
@@ -35,27 +32,13 @@ def plot_sweep(cells: list[dict[str, Any]], split: str, folder: Path) -> list[Pa
         As `benchmark.sweep.sweep` returns them, or as read back from its JSON.
     split
         Name of the slices' split; beside "original" stands what the original project published.
-    folder
-        Made if it does not exist.
 
     Returns
     -------
-    list of Path
-        The files.
-
-    Raises
-    ------
-    CommandError
-        If the folder or a file cannot be written.
+    dict
+        The figures, by the names "sweep_sigma" and "sweep_iterations".
     """
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise CommandError(f"Folder '{folder}' cannot be made ({error.strerror}): name another place.") from error
-    drawn = {"sweep_sigma.png": _against_sigma(cells, split), "sweep_iterations.png": _against_iterations(cells)}
-    for name, figure in drawn.items():
-        write_file(folder / name, lambda unfinished, figure=figure: figure.savefig(unfinished, dpi=_DPI))
-    return [folder / name for name in drawn]
+    return {"sweep_sigma": _against_sigma(cells, split), "sweep_iterations": _against_iterations(cells)}
 
 
 def _against_sigma(cells: list[dict[str, Any]], split: str) -> Figure:
