@@ -106,7 +106,7 @@ def curvature_flow(picture: np.ndarray) -> np.ndarray:
 
 def each_slice(function: Callable[..., np.ndarray], noisy: np.ndarray, *per_slice: np.ndarray) -> np.ndarray:
     """Apply a function of one slice, and of its own entry of every further array, to all; float32."""
-    return np.stack([function(*one) for one in zip(noisy, *per_slice, strict=True)]).astype(np.float32)
+    return np.stack([np.asarray(function(*one), np.float32) for one in zip(noisy, *per_slice, strict=True)])
 
 
 def _row(

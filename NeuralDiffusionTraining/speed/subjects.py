@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import find_spec
 
 import numpy as np
@@ -15,8 +16,10 @@ from torch import nn
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
 from NeuralDiffusionLib.classical_filters import CONDUCTANCE, ITERATIONS, TIME_STEP
 
+from ..benchmark.classical import each_slice
 from ..benchmark.methods import Method
 from ..benchmark.own_methods import with_told_in_name
+from ..benchmark.peers import curvature_anisotropic_diffusion
 from .bench_volume import SIGMA
 from .row_names import Group
 
@@ -97,11 +100,19 @@ def classical() -> tuple[list[Subject], list[str]]:
     """
     subjects = [
         Subject("Gradient anisotropic diffusion, Slicer's defaults", "classical", gradient_diffusion),
-        Subject(f"Gradient anisotropic diffusion, {_LONG} iterations", "classical", _gradient_long),
-        Subject("Curvature anisotropic diffusion, SimpleITK's defaults", "classical", curvature_diffusion),
-        Subject(f"Curvature anisotropic diffusion, {_LONG} iterations", "classical", _curvature_long),
-        Subject("Non-local means (scikit-image), slice by slice", "classical", _each_slice(non_local_means)),
-        Subject("TV (scikit-image), slice by slice", "classical", _each_slice(denoise_tv_chambolle)),
+        Subject(
+            f"Gradient anisotropic diffusion, {_LONG} iterations",
+            "classical",
+            partial(gradient_diffusion, iterations=_LONG),
+        ),
+        Subject("Curvature anisotropic diffusion, SimpleITK's defaults", "classical", curvature_anisotropic_diffusion),
+        Subject(
+            f"Curvature anisotropic diffusion, {_LONG} iterations",
+            "classical",
+            partial(curvature_anisotropic_diffusion, iterations=_LONG),
+        ),
+        Subject("Non-local means (scikit-image), slice by slice", "classical", partial(each_slice, non_local_means)),
+        Subject("TV (scikit-image), slice by slice", "classical", partial(each_slice, denoise_tv_chambolle)),
     ]
     skipped = []
     optional = (
@@ -110,8 +121,12 @@ def classical() -> tuple[list[Subject], list[str]]:
             "antspyx",
             Subject("DenoiseImage (ANTs), Rician", "classical", ants_denoise_image, slices=_ANTS_SLICES, slab=True),
         ),
-        ("cv2", "opencv-python-headless", Subject("fastNlMeansDenoising (OpenCV)", "classical", _each_slice(opencv))),
-        ("bm3d", "bm3d", Subject("BM3D, slice by slice", "classical", _each_slice(bm3d), slices=_BM3D_SLICES)),
+        (
+            "cv2",
+            "opencv-python-headless",
+            Subject("fastNlMeansDenoising (OpenCV)", "classical", partial(each_slice, opencv)),
+        ),
+        ("bm3d", "bm3d", Subject("BM3D, slice by slice", "classical", partial(each_slice, bm3d), slices=_BM3D_SLICES)),
     )
     for module, package, subject in optional:
         if find_spec(module) is None:
@@ -126,12 +141,6 @@ def gradient_diffusion(noisy: np.ndarray, iterations: int = ITERATIONS) -> np.nd
     image = sitk.GetImageFromArray(noisy)
     smooth = sitk.GradientAnisotropicDiffusion(image, TIME_STEP, CONDUCTANCE, 1, iterations)
     return sitk.GetArrayFromImage(smooth)
-
-
-def curvature_diffusion(noisy: np.ndarray, iterations: int = 5) -> np.ndarray:
-    """SimpleITK's curvature anisotropic diffusion with its default conductance and time step."""
-    image = sitk.GetImageFromArray(noisy)
-    return sitk.GetArrayFromImage(sitk.CurvatureAnisotropicDiffusion(image, numberOfIterations=iterations))
 
 
 def non_local_means(picture: np.ndarray) -> np.ndarray:
@@ -160,19 +169,5 @@ def bm3d(picture: np.ndarray) -> np.ndarray:
     """BM3D (Dabov et al., IEEE TIP 16, 2007), its default profile, at the level that scikit-image estimates."""
     import bm3d as package
 
+    # On all threads, as a user runs it: only figures have to be the same in every run.
     return package.bm3d(picture, float(estimate_sigma(picture)))
-
-
-def _gradient_long(noisy: np.ndarray) -> np.ndarray:
-    return gradient_diffusion(noisy, _LONG)
-
-
-def _curvature_long(noisy: np.ndarray) -> np.ndarray:
-    return curvature_diffusion(noisy, _LONG)
-
-
-def _each_slice(denoise: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
-    def run(noisy: Sequence[np.ndarray]) -> np.ndarray:
-        return np.stack([np.asarray(denoise(picture), np.float32) for picture in noisy])
-
-    return run
