@@ -11,11 +11,25 @@ from NeuralDiffusionTraining.reporting.results import Results, read_results
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "Resources" / "Results"
 SPLITS = ROOT / "NeuralDiffusionTraining" / "data" / "splits"
+README = ROOT / "README.md"
+PAGES = (README, RESULTS / "quality.md", RESULTS / "speed.md")
 
 
 @pytest.fixture(scope="module")
 def results() -> Results:
     return read_results(RESULTS)
+
+
+@pytest.fixture(scope="module")
+def words() -> str:
+    """The pages in one line."""
+    return " ".join(" ".join(page.read_text(encoding="utf-8") for page in PAGES).split())
+
+
+@pytest.fixture(scope="module")
+def readme() -> str:
+    """The README in one line."""
+    return " ".join(README.read_text(encoding="utf-8").split())
 
 
 def table(results: Results, name: str) -> dict:

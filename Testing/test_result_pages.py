@@ -1,4 +1,4 @@
-"""What the README and the pages of Resources/Results say was measured is what was measured."""
+"""What the README and the pages of Resources/Results say of the quality on slices is what was measured."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 
 import pytest
 import torch
-from committed_results import RESULTS, ROOT, SPLITS, psnr, table
+from committed_results import PAGES, RESULTS, ROOT, SPLITS, psnr, table
 from torch.utils.flop_counter import FlopCounterMode
 
 from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS, load_weights
@@ -16,20 +16,6 @@ from NeuralDiffusionTraining.reporting.readme_figures import BLOCKS, with_figure
 from NeuralDiffusionTraining.reporting.results import our_rows
 
 pytest_plugins = ["committed_results"]
-
-README = ROOT / "README.md"
-PAGES = (README, RESULTS / "quality.md", RESULTS / "speed.md")
-
-
-@pytest.fixture(scope="module")
-def words() -> str:
-    """The pages in one line."""
-    return " ".join(" ".join(page.read_text(encoding="utf-8") for page in PAGES).split())
-
-
-@pytest.fixture(scope="module")
-def readme() -> str:
-    return " ".join(README.read_text(encoding="utf-8").split())
 
 
 def test_every_kind_of_table_stands_on_a_page(words):
@@ -216,22 +202,6 @@ def test_pages_say_what_other_optimisers_bring(results, words):
     assert f"brings ours to {adamw['psnr_db']['mean']:.2f} dB at 0.001" in words
 
 
-def test_pages_say_by_how_much_bm4d_leads(results, words):
-    figures = {
-        (row["volume"], row["sigma"], row["method"]): row["psnr_head_db"] for row in table(results, "volumes")["rows"]
-    }
-    leads = {
-        place: value - figures[(*place, "Neural Diffusion, three planes")]
-        for (*place, method), value in figures.items()
-        if method.startswith("BM4D")
-        for place in [tuple(place)]
-    }
-    template = [lead for (volume, _), lead in leads.items() if "template" in volume]
-    scans = [lead for (volume, _), lead in leads.items() if "template" not in volume]
-    assert f"by {min(scans):.2f} to {max(scans):.2f} dB on the three scans" in words
-    assert f"by {min(template):.2f} to {max(template):.2f} dB on the template" in words
-
-
 def test_pages_say_how_far_what_was_learned_flatters_ours(results, words):
     original, grouped = (read_split(SPLITS / f"{name}.json") for name in ("original", "grouped"))
     known = [split.related(split.test, original.train) for split in (original, grouped)]
@@ -294,56 +264,11 @@ def test_pages_say_how_much_depends_on_the_draw_of_the_noise(results, words):
     assert all(one > other for one, other in zip(psnrs, ffdnet, strict=True))
 
 
-def test_pages_say_how_fast_a_cpu_without_bfloat16_is(results, words):
-    content = table(results, "bench_avx2")
-    rows = {row["method"]: row for row in content["rows"]}
-    assert "AVX2" in content["hardware"]
-    assert f"the same volume took {rows['Neural Diffusion']['median']:.1f} s" in words
-    usual = next(row["median"] for name, row in rows.items() if name == "Nothing changed")
-    plain, full = (
-        next(row["median"] for name, row in rows.items() if name.startswith(start)) / usual
-        for start in ("Straightforward form", "The same with guidance at full resolution")
-    )
-    assert f"{plain:.2f} times as fast as the straightforward form ({full:.2f} with guidance" in words
-    curvature = rows["Curvature anisotropic diffusion, SimpleITK's defaults"]["ratio"]
-    assert f"was faster, with {curvature:.2f} of our time" in words
-
-
 def test_pages_say_how_near_ffdnet_comes_that_is_told_the_noise_level(results, words):
     rows = table(results, "rician")["rows"]
     gap = next(row for row in rows if row["method"] == "FFDNet + VST, true sigma")["difference_psnr_db"]
     stated = "{:.2f} dB behind ours over the whole slice (95 % interval of the difference: {:.2f} to {:+.2f})"
     assert stated.format(-gap["mean"], gap["low"], gap["high"]) in words
-
-
-def test_pages_say_where_filters_in_3d_lead_the_three_planes(results, words):
-    figures = {
-        (row["volume"], row["sigma"], row["method"]): row["psnr_head_db"] for row in table(results, "volumes")["rows"]
-    }
-
-    def leads(method: str, sigma: float) -> dict[str, float]:
-        return {
-            volume: value - figures[volume, sigma, "Neural Diffusion, three planes"]
-            for (volume, level, name), value in figures.items()
-            if (level, name) == (sigma, method)
-        }
-
-    gradient = leads("Gradient anisotropic diffusion 3-D + inversion", 0.01)
-    template = next(volume for volume in gradient if "template" in volume)
-    scans = [lead for volume, lead in gradient.items() if volume != template]
-    assert min(scans) > 0
-    three = f"by {min(scans):.2f} to {max(scans):.2f} dB on three and by {gradient[template]:.2f} dB on the template"
-    assert three in words
-    for method in ("Non-local means 3-D + inversion", "Non-local means 3-D, Rician (DIPY)"):
-        assert sum(leads(method, 0.01).values()) > 0
-    assert sum(leads("Curvature anisotropic diffusion 3-D + inversion", 0.01).values()) < 0
-    best = "Non-local means 3-D, Rician (DIPY), best for this scan"
-    assert "by {:.2f} and {:.2f} dB".format(*(leads(best, sigma)[template] for sigma in (0.03, 0.05))) in words
-    # The filters whose parameters come from other scans lead the three planes nowhere else.
-    others = [method for _, _, method in figures if "3-D" in method and "best for" not in method]
-    assert all(
-        lead < 0 for method in others for sigma in (0.03, 0.05, 0.09, 0.15) for lead in leads(method, sigma).values()
-    )
 
 
 def test_pages_say_how_many_groups_the_intervals_rest_on(results, words):
@@ -374,22 +299,6 @@ def test_pages_say_where_ffdnet_is_ahead(results, words):
         row for row in table(results, "rician_grouped_long")["rows"] if row["method"].startswith("Ours, trained like")
     )["difference_psnr_db"]
     assert f"95 % interval of the difference: {-lost['high']:.2f} to {-lost['low']:.2f} dB" in words
-
-
-def test_pages_say_where_the_refinement_harms(results, words, readme):
-    figures = {
-        (row["volume"], row["sigma"], row["method"]): row["psnr_head_db"] for row in table(results, "volumes")["rows"]
-    }
-    cost = {
-        (volume, sigma): figures[volume, sigma, "Neural Diffusion (no refinement)"] - value
-        for (volume, sigma, method), value in figures.items()
-        if method == "Neural Diffusion"
-    }
-    head = [value for (volume, _), value in cost.items() if volume.startswith("MRHead")]
-    others = [value for (volume, _), value in cost.items() if not volume.startswith("MRHead")]
-    assert "it costs {:.2f}, {:.2f}, {:.2f}, {:.2f} and {:.2f} dB at 1, 3, 5, 9".format(*head) in words
-    assert f"it costs up to {max(others):.2f} dB or gains up to {-min(others):.2f} dB" in words
-    assert f"by up to {max(head):.2f} dB on MRHead" in readme
 
 
 def test_pages_say_what_becomes_of_faint_rician_noise(results, words):
@@ -425,67 +334,3 @@ def test_pages_say_what_becomes_of_faint_lesions(results, words):
         fewer += [-row["mean"], -row["high"], -row["low"]]
     assert "by {:.2f} ({:.2f} to {:.2f}) and {:.2f} ({:.2f} to {:.2f}). So does".format(*fewer[:6]) in words
     assert "So does the equation alone, by {:.2f} ({:.2f} to {:.2f})".format(*fewer[6:]) in words
-
-
-def test_pages_say_where_filters_in_3d_lead_ours_with_the_step_across_slices(results, words):
-    step = {
-        (row["volume"], row["sigma"]): row["psnr_head_db"]
-        for row in table(results, "volumes_across")["rows"]
-        if row["method"] == "Neural Diffusion, step across slices"
-    }
-    leads = {
-        (row["method"], row["volume"], row["sigma"]): row["psnr_head_db"] - step[row["volume"], row["sigma"]]
-        for row in table(results, "volumes")["rows"]
-        if "3-D" in row["method"] and "best for this scan" not in row["method"]
-    }
-    ahead = {place: lead for place, lead in leads.items() if lead > 0 and place[2] > 0.01}
-    on_head = {place[2]: lead for place, lead in ahead.items() if "MRHead" in place[1]}
-    assert sorted(on_head) == [0.03, 0.05, 0.09]
-    largest = max(lead for place, lead in ahead.items() if "MRHead" in place[1])
-    assert f"are ahead on MRHead at 3, 5 and 9 %, by up to {largest:.2f} dB" in words
-    elsewhere = max(lead for place, lead in ahead.items() if "MRHead" not in place[1])
-    assert f"from 3 % on nowhere by more than {math.ceil(100 * elsewhere) / 100:.2f} dB" in words
-    faint = {}
-    for (method, _, sigma), lead in leads.items():
-        faint[method] = faint.get(method, 0) + lead * (sigma == 0.01)
-    behind = [method for method, lead in faint.items() if lead < 0]
-    assert behind == ["Curvature anisotropic diffusion 3-D + inversion"]
-    whole = {
-        (row["method"], row["volume"], row["sigma"]): row["psnr_head_db"]
-        for row in table(results, "volumes_whole")["rows"]
-    }
-    assert all(
-        whole["Neural Diffusion, step across slices", volume, sigma] > value
-        for (method, volume, sigma), value in whole.items()
-        if "3-D" in method and "best for this scan" not in method and "MRHead" not in volume
-    )
-    assert "ours is ahead of every one of them on all but MRHead" in words
-
-
-def test_pages_say_by_how_much_three_planes_lead_on_whole_scans(results, words):
-    figures = {
-        (row["method"], row["volume"], row["sigma"]): row["psnr_head_db"]
-        for row in table(results, "volumes_whole")["rows"]
-    }
-    leads = [
-        figures["Neural Diffusion, three planes", volume, sigma] - value
-        for (method, volume, sigma), value in figures.items()
-        if "3-D" in method and "best for this scan" not in method
-    ]
-    assert len({volume for _, volume, _ in figures}) == 4
-    assert f"on each of the four scans, by {math.floor(100 * min(leads)) / 100:.2f} dB or more" in words
-
-
-def test_pages_say_what_blind_spot_training_brought(results, words):
-    before, after = (
-        {(row["volume"], row["sigma"], row["method"]): row["psnr_head_db"] for row in table(results, name)["rows"]}
-        for name in ("volumes", "volumes_adapted")
-    )
-    lost = {place[1:]: before[place] - value for place, value in after.items()}
-    alone, planes = (
-        {sigma: value for (sigma, method), value in lost.items() if method == name}
-        for name in ("Neural Diffusion", "Neural Diffusion, three planes")
-    )
-    assert max(alone, key=alone.get) == max(planes, key=planes.get) == 0.05
-    assert f"{alone[0.09]:.2f} dB less than before at that level, and {alone[0.05]:.2f} dB less at 5 %" in words
-    assert f"three planes {-planes[0.09]:.2f} dB more at that level, and {planes[0.05]:.2f} dB less at 5 %" in words
