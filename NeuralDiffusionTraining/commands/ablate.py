@@ -9,7 +9,7 @@ import typer
 
 from ..files.command_error import CommandError
 from ..files.result_files import check_outputs, write_json, write_text
-from .options import Data, Device, JsonFile, MarkdownFile, Noise
+from .benchmark_options import Data, Device, JsonFile, MarkdownFile, Noise
 
 
 def ablate(

@@ -13,7 +13,7 @@ from ..files.command_error import CommandError
 from ..files.result_files import check_outputs, check_weights_file, write_file
 from ..files.words import counted
 from ..training.limits import LARGEST_RATE, LARGEST_SEED
-from .options import Device, Noise
+from .benchmark_options import Device, Noise
 
 _SMALLEST = 16
 

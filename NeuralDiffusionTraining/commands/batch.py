@@ -15,7 +15,7 @@ import typer
 from NeuralDiffusionLib import DenoiseSettings
 
 from ..files.command_error import CommandError
-from .denoise_options import (
+from .scan_options import (
     AsFloat,
     Device,
     IntensityRange,

@@ -11,8 +11,8 @@ from NeuralDiffusionLib import DenoiseSettings
 
 from ..files.command_error import CommandError
 from ..files.result_files import check_outputs, write_json, write_text
-from .engine import chosen_denoiser
-from .options import Device, JsonFile, MarkdownFile, Own, OwnTold, Weights
+from .benchmark_options import Device, JsonFile, MarkdownFile, Own, OwnTold, Weights
+from .chosen import chosen_denoiser
 from .table_rows import name_and_checkpoint
 
 _PICTURES = (".png", ".svg", ".pdf")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..files.result_files import check_outputs, write_text
-from .options import ResultFiles, Weights
+from .benchmark_options import ResultFiles, Weights
 
 
 def card(

@@ -16,7 +16,9 @@ from NeuralDiffusionLib import DenoiseSettings
 
 from ..files.command_error import CommandError
 from ..files.words import counted
-from .denoise_options import (
+from .chosen import chosen_denoiser
+from .option_words import was_given
+from .scan_options import (
     FILES,
     FLAG,
     METHOD,
@@ -33,8 +35,6 @@ from .denoise_options import (
     Weights,
     chosen_settings,
 )
-from .engine import chosen_denoiser
-from .options import was_given
 
 if TYPE_CHECKING:
     import numpy as np

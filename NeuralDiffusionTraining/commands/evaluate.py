@@ -10,9 +10,9 @@ import typer
 from NeuralDiffusionLib import DenoiseSettings
 
 from ..files.result_files import check_outputs, write_json, write_text
-from .engine import chosen_denoiser, settings_of
-from .options import (
+from .benchmark_options import (
     NEIGHBOURS_HELP,
+    AddedSigma,
     CsvFile,
     Data,
     Device,
@@ -26,12 +26,12 @@ from .options import (
     Part,
     Precision,
     Rows,
-    Sigma,
     SplitName,
     Trained,
     Tuned,
     Weights,
 )
+from .chosen import chosen_denoiser, settings_of
 from .table_rows import AskedRows
 
 
@@ -40,7 +40,7 @@ def evaluate(
     split: SplitName = "original",
     part: Part = "test",
     noise: Noise = "rician",
-    sigma: Sigma = None,
+    sigma: AddedSigma = None,
     iterations: Iterations = DenoiseSettings.iterations,
     neighbours: Annotated[
         int | None, typer.Option(help=f"{NEIGHBOURS_HELP} A row of ours for each if left out.")

@@ -12,8 +12,7 @@ from NeuralDiffusionLib import DenoiseSettings
 from ..files.command_error import CommandError
 from ..files.result_files import check_is_file, check_outputs, write_json, write_text
 from ..files.words import counted
-from .engine import chosen_denoiser, settings_of
-from .options import (
+from .benchmark_options import (
     LARGEST_SIGMA,
     SMALLEST_SIGMA,
     CleanScans,
@@ -28,6 +27,7 @@ from .options import (
     Template,
     Weights,
 )
+from .chosen import chosen_denoiser, settings_of
 from .table_rows import file_sha256
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from NeuralDiffusionLib import DenoiseSettings
 
 from ..files.command_error import CommandError
 from ..files.result_files import check_outputs, check_weights_file, write_files
-from .engine import settings_of
-from .options import ITERATIONS_HELP, NEIGHBOURS_HELP, NOISE_HELP, was_given
+from .chosen import settings_of
+from .option_words import ITERATIONS_HELP, NEIGHBOURS_HELP, NOISE_HELP, was_given
 
 if TYPE_CHECKING:
     from NeuralDiffusionLib.network.neural_diffusion import NeuralDiffusionNetwork

@@ -11,9 +11,9 @@ from NeuralDiffusionLib import DenoiseSettings
 
 from ..files.command_error import CommandError
 from ..files.result_files import check_outputs, write_json, write_text
-from .engine import chosen_denoiser, settings_of
-from .options import (
+from .benchmark_options import (
     SMALLEST_SIGMA,
+    AddedSigma,
     Data,
     Device,
     Iterations,
@@ -24,12 +24,12 @@ from .options import (
     Part,
     Precision,
     Rows,
-    Sigma,
     SplitName,
     Trained,
     Tuned,
     Weights,
 )
+from .chosen import chosen_denoiser, settings_of
 from .table_rows import AskedRows
 
 
@@ -38,7 +38,7 @@ def fidelity(
     split: SplitName = "original",
     part: Part = "test",
     noise: Annotated[Literal["rician", "gaussian"], typer.Option(help="Noise that is added.")] = "rician",
-    sigma: Sigma = None,
+    sigma: AddedSigma = None,
     iterations: Iterations = DenoiseSettings.iterations,
     neighbours: Neighbours = DenoiseSettings.neighbours,
     limit: Limit = 0,

@@ -9,8 +9,8 @@ import typer
 
 from ..files.command_error import CommandError
 from ..files.result_files import check_is_file, check_outputs, write_text
-from .engine import chosen_denoiser
-from .options import ResultFiles, Weights
+from .benchmark_options import ResultFiles, Weights
+from .chosen import chosen_denoiser
 from .table_rows import name_and_checkpoint
 
 

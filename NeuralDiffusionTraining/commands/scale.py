@@ -9,7 +9,7 @@ import typer
 from typer.models import OptionInfo
 
 from ..files.result_files import check_outputs, write_text
-from .options import MarkdownFile
+from .benchmark_options import MarkdownFile
 
 _INSTEAD = "Instead of what is measured or assumed"
 # 256 x 256 x 180 voxels in 0.15 s.

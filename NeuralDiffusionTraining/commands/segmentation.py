@@ -11,8 +11,8 @@ from NeuralDiffusionLib import DenoiseSettings
 
 from ..files.command_error import CommandError
 from ..files.result_files import check_outputs, write_json, write_text
-from .engine import chosen_denoiser, settings_of
-from .options import (
+from .benchmark_options import (
+    AddedSigma,
     Device,
     Iterations,
     JsonFile,
@@ -22,11 +22,11 @@ from .options import (
     Own,
     OwnTold,
     Rows,
-    Sigma,
     Trained,
     Tuned,
     Weights,
 )
+from .chosen import chosen_denoiser, settings_of
 from .table_rows import AskedRows
 
 
@@ -40,7 +40,7 @@ def segmentation(
         typer.Option(help="original, grouped or a split file; 70 % to train and 30 % to test, by chance, if left out."),
     ] = None,
     noise: Noise = "rician",
-    sigma: Sigma = None,
+    sigma: AddedSigma = None,
     iterations: Iterations = DenoiseSettings.iterations,
     neighbours: Neighbours = DenoiseSettings.neighbours,
     methods: Rows = "ours",

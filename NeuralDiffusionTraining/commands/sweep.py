@@ -10,8 +10,7 @@ import typer
 
 from ..files.command_error import CommandError
 from ..files.result_files import check_distinct, check_folder_to_make, check_outputs, write_file, write_json, write_text
-from .engine import chosen_denoiser, settings_of
-from .options import (
+from .benchmark_options import (
     LARGEST_SIGMA,
     CsvFile,
     Data,
@@ -26,6 +25,7 @@ from .options import (
     SplitName,
     Weights,
 )
+from .chosen import chosen_denoiser, settings_of
 
 
 def sweep(

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from .options import Data, Device
+from .benchmark_options import Data, Device
 
 _OF_CONFIG = "the configuration's value if left out"
 

@@ -9,7 +9,7 @@ import typer
 
 from ..files.command_error import CommandError
 from ..files.result_files import check_outputs, write_json
-from .options import Data, Noises, SplitName
+from .benchmark_options import Data, Noises, SplitName
 
 
 def tune(

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..files.result_files import check_outputs, write_json
-from .options import CleanScans, Template
+from .benchmark_options import CleanScans, Template
 
 
 def tune_volumes(

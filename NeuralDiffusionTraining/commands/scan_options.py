@@ -10,8 +10,8 @@ import typer
 from NeuralDiffusionLib import DenoiseSettings
 
 from ..files.command_error import CommandError
-from .engine import settings_of
-from .options import DEVICE_HELP, ITERATIONS_HELP, NEIGHBOURS_HELP, NOISE_HELP, WEIGHTS_HELP
+from .chosen import settings_of
+from .option_words import DEVICE_HELP, ITERATIONS_HELP, NEIGHBOURS_HELP, NOISE_HELP, WEIGHTS_HELP
 
 FILES = "Files"
 METHOD = "Method"

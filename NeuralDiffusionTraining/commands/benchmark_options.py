@@ -1,4 +1,4 @@
-"""Options that several commands have, and their words, which those that denoise scans group and order otherwise."""
+"""Options of the commands that train, measure and report."""
 
 from __future__ import annotations
 
@@ -7,29 +7,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from NeuralDiffusionLib import MAX_ITERATIONS, NEIGHBOURHOODS, NOISE_TYPES
+from NeuralDiffusionLib import NOISE_TYPES
 
-NOISE_HELP = (
-    f"Kind of noise: {', '.join(NOISE_TYPES)}. Rician is that of usual (magnitude) MR scans, speckle grows with the "
-    "signal, mixed is for not knowing."
-)
-ITERATIONS_HELP = f"Diffusion steps, 1 to {MAX_ITERATIONS}; more steps smooth more."
-NEIGHBOURS_HELP = (
-    f"Neighbours of a pixel within its slice, {' or '.join(map(str, NEIGHBOURHOODS))}: 8 counts the diagonal ones."
-)
-DEVICE_HELP = "Where to compute: cpu, cuda, cuda:1, mps or auto, which takes a graphics card if there is one."
-WEIGHTS_HELP = "Weights that 'neural-diffusion export' or 'adapt' wrote; the bundled ones if left out."
+from .option_words import DEVICE_HELP, ITERATIONS_HELP, NEIGHBOURS_HELP, NOISE_HELP, WEIGHTS_HELP
 
 # An upper bound is needed, as `min=` alone lets infinity through.
 LARGEST_SIGMA = 1.0
 SMALLEST_SIGMA = 1e-4
 """Of what is measured relative to the noise: far below a grey level, where 32-bit floats round it away."""
-
-
-def was_given(context: typer.Context, option: str) -> bool:
-    """Whether an option stands on the command line, by the name of its parameter."""
-    source = context.get_parameter_source(option)
-    return source is not None and source.name == "COMMANDLINE"
 
 
 Data = Annotated[Path, typer.Option(help="Folder that holds the Br35H classes 'no' and 'yes'.")]
@@ -40,7 +25,7 @@ Noise = Annotated[str, typer.Option(help=NOISE_HELP)]
 Noises = Annotated[
     list[str] | None, typer.Option(help=f"Kind of noise: {', '.join(NOISE_TYPES)}; repeat for more. Default: all.")
 ]
-Sigma = Annotated[
+AddedSigma = Annotated[
     float | None,
     typer.Option(min=0, max=LARGEST_SIGMA, help="Noise level that is added; drawn from 0.05-0.20 if left out."),
 ]
