@@ -10,8 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
+from NeuralDiffusionLib.rician_noise import add_rician_noise
 from NeuralDiffusionTraining.benchmark.metrics import measure
-from NeuralDiffusionTraining.data.corruption import benchmark_corruption, corrupt
+from NeuralDiffusionTraining.data.corruption import benchmark_corruption, corrupt, rician
 from NeuralDiffusionTraining.data.slices import list_slices, load_slices
 from NeuralDiffusionTraining.files.command_error import CommandError
 from NeuralDiffusionTraining.training.config import LossConfig
@@ -71,6 +72,14 @@ def test_benchmark_noise_is_fixed_by_the_position(noise):
     assert first.min() >= 0
     assert first.max() <= 1
     assert 0.05 <= level <= 0.20
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_rician_noise_is_that_of_the_library_bit_for_bit(kind):
+    clean = np.random.default_rng(0).random((3, 20, 24)).astype(kind)
+    np.testing.assert_array_equal(
+        rician(clean, 0.09, np.random.default_rng(42)), add_rician_noise(clean, 0.09), strict=True
+    )
 
 
 def test_a_stated_level_replaces_the_drawn_one():
