@@ -326,11 +326,19 @@ def test_pages_say_what_becomes_of_faint_lesions(results, words):
     peers = ("BM3D + VST, estimated sigma", "FFDNet + VST, estimated sigma")
     kept = [100 * of("lesions", "recovered", name, radius_px=4, cnr=1) for name in peers]
     assert "with an estimated level leave as much, {:.0f} and {:.0f} %".format(*kept) in words
+
+    def difference(checks: dict[str, list[dict]], method: str) -> dict[str, float]:
+        where = (method, 2, 1)
+        rows = checks["false_lesions"]
+        row = next(row for row in rows if (row["method"], row["radius_px"], row["cnr"]) == where)
+        return row["difference_per_slice"]
+
     fewer = []
     for method in (*peers, f"{names[0]}, no refinement"):
-        row = next(
-            row for row in checks["false_lesions"] if (row["method"], row["radius_px"], row["cnr"]) == (method, 2, 1)
-        )["difference_per_slice"]
-        fewer += [-row["mean"], -row["high"], -row["low"]]
-    assert "by {:.2f} ({:.2f} to {:.2f}) and {:.2f} ({:.2f} to {:.2f}). So does".format(*fewer[:6]) in words
+        found = difference(checks, method)
+        fewer += [-found["mean"], -found["high"], -found["low"]]
+    assert "by {:.2f} ({:.2f} to {:.2f}) and {:.2f} ({:.2f} to {:.2f}; on".format(*fewer[:6]) in words
+    there = [difference(table(results, "checks_grouped"), method) for method in peers]
+    assert there[0]["high"] > 0 > there[1]["high"]
+    assert f"on the grouped split FFDNet alone, by {-there[1]['mean']:.2f})" in words
     assert "So does the equation alone, by {:.2f} ({:.2f} to {:.2f})".format(*fewer[6:]) in words
