@@ -87,7 +87,9 @@ def test_parameters_of_a_file_reach_the_filters_and_the_result_names_it(split, m
         ("fidelity", "Filters tuned by 'mine.json'."),
     ],
 )
-def test_what_stands_above_the_tables_says_that_a_file_was_given(split, masks, tmp_path, command, words):
+def test_what_stands_above_the_tables_says_that_a_file_was_given(split, masks, tmp_path, monkeypatch, command, words):
+    # A table that is wider than the terminal is cut with its title.
+    monkeypatch.setenv("COLUMNS", "200")
     mine = tuned_file(tmp_path / "mine.json")
     for more, said in (((), False), (("--tuned", mine), True)):
         done = run_here(*arguments(command, split, masks), *more, "--markdown", tmp_path / "table.md")
