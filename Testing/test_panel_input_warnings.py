@@ -74,7 +74,7 @@ class TestTheVolume:
 
     def test_while_its_voxels_change_again_and_again_they_are_not_read(self, scan, open_panel, monkeypatch):
         widget, read = open_panel(), []
-        for name in ("estimate_range", "below_zero_warnings"):
+        for name in ("estimate_range", "intensity_warnings"):
             real = getattr(input_warnings, name)
             monkeypatch.setattr(input_warnings, name, lambda *arguments, real=real: read.append(1) or real(*arguments))
         decimals = widget.ui.sigmaSpinBox.decimals

@@ -78,8 +78,7 @@ def domain_warnings(
     slices = np.moveaxis(voxels, axis, 0)
     slices = slices[:: -(-len(slices) // _SAMPLED_SLICES)]
     found = shape_warnings(voxels.shape, spacing_kji, axis)
-    lowest = float(voxels.min())
-    found += below_zero_warnings(slices, lowest, high - low) + offset_warnings(lowest, high)
+    found += intensity_warnings(slices, float(voxels.min()), low, high)
     if sigma is not None:
         found += sigma_warnings(sigma, low, high, relative_sigma, sigma_is_given)
     return found
@@ -119,8 +118,8 @@ def pixel_sides(spacing_kji: Sequence[float], axis: int) -> tuple[float, float]:
     return short, long
 
 
-def below_zero_warnings(slices: np.ndarray, lowest: float, scale: float) -> list[str]:
-    """Find whether magnitude images never look like this.
+def intensity_warnings(slices: np.ndarray, lowest: float, low: float, high: float) -> list[str]:
+    """Find whether magnitude images never look like this: far below zero, or all of it far above.
 
     Parameters
     ----------
@@ -128,52 +127,16 @@ def below_zero_warnings(slices: np.ndarray, lowest: float, scale: float) -> list
         Some slices of the volume, (slices, rows, columns).
     lowest
         Lowest intensity of the volume.
-    scale
-        Distance of the intensities that count as 0 and 1.
+    low, high
+        Intensities that count as 0 and 1.
 
     Returns
     -------
     list of str
         A sentence, or nothing.
     """
-    if lowest >= 0:
-        return []
-    rows, columns = (min(_BLOCK, size) for size in slices.shape[1:])
-    whole = slices[:, : slices.shape[1] // rows * rows, : slices.shape[2] // columns * columns]
-    blocks = whole.reshape(len(whole), -1, rows, whole.shape[2] // columns, columns).mean(axis=(2, 4), dtype=np.float64)
-    share = float(np.mean(blocks < _FAR_BELOW * scale))
-    if share <= _NOTICEABLE_SHARE:
-        return []
-    sentence = _(
-        "About {share:.0%} of the volume lies far below zero, down to {lowest}, as in CT, phase or difference images: "
-        "the network was trained on magnitude MR images, whose air is dark and never negative, so choose a magnitude "
-        "image, or Gaussian noise and compare the result with the input."
-    )
-    return [sentence.format(share=share, lowest=_number(lowest))]
-
-
-def offset_warnings(lowest: float, high: float) -> list[str]:
-    """Find whether all voxels lie so far above zero that their noise is too small a share of the range to be found.
-
-    Parameters
-    ----------
-    lowest
-        Lowest intensity of the volume.
-    high
-        Intensity that counts as 1.
-
-    Returns
-    -------
-    list of str
-        A sentence, or nothing.
-    """
-    if not _FAR_ABOVE * high < lowest < high:
-        return []
-    sentence = _(
-        "All voxels lie far above zero, from {lowest} to about {high}: the network was trained on images whose darkest "
-        "voxels are near zero and may find no noise in these, so subtract the offset first."
-    )
-    return [sentence.format(lowest=_number(lowest), high=_number(high))]
+    found = [_far_below_zero(slices, lowest, high - low), _far_above_zero(lowest, high)]
+    return [sentence for sentence in found if sentence is not None]
 
 
 def sigma_warnings(
@@ -204,6 +167,34 @@ def sigma_warnings(
     else:
         return []
     return [sentence.format(sigma=_number(sigma), lowest=_number(lowest), highest=_number(highest), where=where)]
+
+
+def _far_below_zero(slices: np.ndarray, lowest: float, scale: float) -> str | None:
+    if lowest >= 0:
+        return None
+    rows, columns = (min(_BLOCK, size) for size in slices.shape[1:])
+    whole = slices[:, : slices.shape[1] // rows * rows, : slices.shape[2] // columns * columns]
+    blocks = whole.reshape(len(whole), -1, rows, whole.shape[2] // columns, columns).mean(axis=(2, 4), dtype=np.float64)
+    share = float(np.mean(blocks < _FAR_BELOW * scale))
+    if share <= _NOTICEABLE_SHARE:
+        return None
+    sentence = _(
+        "About {share:.0%} of the volume lies far below zero, down to {lowest}, as in CT, phase or difference images: "
+        "the network was trained on magnitude MR images, whose air is dark and never negative, so choose a magnitude "
+        "image, or Gaussian noise and compare the result with the input."
+    )
+    return sentence.format(share=share, lowest=_number(lowest))
+
+
+def _far_above_zero(lowest: float, high: float) -> str | None:
+    """Where the noise is too small a share of the intensity range to be found."""
+    if not _FAR_ABOVE * high < lowest < high:
+        return None
+    sentence = _(
+        "All voxels lie far above zero, from {lowest} to about {high}: the network was trained on images whose darkest "
+        "voxels are near zero and may find no noise in these, so subtract the offset first."
+    )
+    return sentence.format(lowest=_number(lowest), high=_number(high))
 
 
 def _few_voxels(count: int) -> str | None:

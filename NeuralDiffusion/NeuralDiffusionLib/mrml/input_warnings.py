@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import slicer
 
-from ..engine.domain_checks import below_zero_warnings, offset_warnings, shape_warnings, sigma_warnings
+from ..engine.domain_checks import intensity_warnings, shape_warnings, sigma_warnings
 from ..engine.intensity import estimate_range
 from ..engine.settings import DenoiseSettings
 from ..errors import InvalidVolumeError
@@ -94,4 +94,4 @@ def _intensities(slices: np.ndarray, lowest: float) -> _Intensities:
         low, high = estimate_range(slices)
     except InvalidVolumeError:
         return _Intensities(None, [])
-    return _Intensities((low, high), below_zero_warnings(slices, lowest, high - low) + offset_warnings(lowest, high))
+    return _Intensities((low, high), intensity_warnings(slices, lowest, low, high))
