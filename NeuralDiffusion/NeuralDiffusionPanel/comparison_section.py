@@ -9,7 +9,6 @@ from NeuralDiffusionLib import InvalidVolumeError
 from NeuralDiffusionLib.background import Job
 from NeuralDiffusionLib.mrml.comparison import Compared, Comparison, Stored
 from NeuralDiffusionLib.mrml.filtered import Filter, are_current, find_filtered
-from NeuralDiffusionLib.mrml.input_voxels import CurrentVoxels
 from NeuralDiffusionLib.mrml.parameters import NoiseType
 from NeuralDiffusionLib.mrml.run_checks import check_input_with_result
 from NeuralDiffusionLib.mrml.side_by_side import SideBySide, views_in_layout, was_replaced
@@ -25,7 +24,6 @@ class ComparisonSection(Section):
         super().__init__(panel)
         self._sideBySide = SideBySide(self._showWhetherSideBySide)
         self._shown: list[slicer.vtkMRMLScalarVolumeNode] = []
-        self._current = CurrentVoxels()
         self._tips = {each: each.toolTip for each in (self.ui.compareButton, self.ui.sideBySideCheckBox)}
         self.ui.compareButton.connect("clicked(bool)", self.onCompareButton)
         self.ui.sideBySideCheckBox.connect("toggled(bool)", self.onSideBySideToggled)
@@ -124,7 +122,7 @@ class ComparisonSection(Section):
             check_input_with_result(*pair)
         except InvalidVolumeError as error:
             return str(error)
-        return self._current.why_not_of(*pair)
+        return self.logic.currentVoxels.why_not_of(*pair)
 
     def _whyLeftOut(self) -> list[str]:
         """Return why the output volume will not stand in the table, if it would be expected there."""
@@ -140,7 +138,9 @@ class ComparisonSection(Section):
         """Return the denoised volume and those of the filters, or nothing if one is missing or of other voxels."""
         denoised = self._denoised()
         filtered = find_filtered(self.parameterNode.inputVolume) if denoised else {}
-        areAll = len(filtered) == len(Filter) and are_current(filtered, self.parameterNode.inputVolume, self._current)
+        areAll = len(filtered) == len(Filter) and are_current(
+            filtered, self.parameterNode.inputVolume, self.logic.currentVoxels
+        )
         return [denoised, *filtered.values()] if areAll else []
 
     def _whyNotSideBySide(self) -> str:

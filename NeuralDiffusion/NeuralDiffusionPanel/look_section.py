@@ -10,7 +10,6 @@ import vtk
 from slicer.i18n import tr as _
 
 from NeuralDiffusionLib import InvalidVolumeError
-from NeuralDiffusionLib.mrml.input_voxels import CurrentVoxels
 from NeuralDiffusionLib.mrml.layers import BACKGROUND, was_replaced
 from NeuralDiffusionLib.mrml.node_watch import NodeWatch
 from NeuralDiffusionLib.mrml.parameters import BeforeAfter
@@ -38,7 +37,6 @@ class LookSection(Section):
         self._beneath: str | None = None
         # What the difference is of, as `state_of`.
         self._state: tuple | None = None
-        self._current = CurrentVoxels()
         self._tips = {button: button.toolTip for button in (self.ui.beforeAfterButton, self.ui.removedButton)}
         self._watch = SliceViewWatch(self.onViewsChanged)
         events = (vtk.vtkCommand.ModifiedEvent, slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent)
@@ -183,7 +181,7 @@ class LookSection(Section):
     def _showNote(self) -> None:
         """Say that the result is of former voxels, in which before and after differ as well."""
         node = self.parameterNode
-        note = "" if self._whyNot() else self._current.why_not_of(node.inputVolume, node.outputVolume)
+        note = "" if self._whyNot() else self.logic.currentVoxels.why_not_of(node.inputVolume, node.outputVolume)
         self.ui.lookNoteLabel.text = note
         self.ui.lookNoteLabel.visible = bool(note)
 

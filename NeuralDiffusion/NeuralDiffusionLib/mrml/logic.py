@@ -16,6 +16,7 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 from ..background import Job, Work, Worker
 from ..engine.settings import DenoiseSettings
 from .batch import add_summary, common_scene, folder_tasks, run_batch, volume_tasks
+from .input_voxels import CurrentVoxels
 from .looks import Looks
 from .parameters import NeuralDiffusionParameterNode, remove_unknown
 from .run import BackgroundRun, VolumeRun, add_output_volume
@@ -33,7 +34,8 @@ T = TypeVar("T")
 class NeuralDiffusionLogic(ScriptedLoadableModuleLogic):
     """Denoises volumes of a scene. Knows MRML but no Qt: it works in scripts and batches as well.
 
-    Weights are read once for each device and kept. `looks` is what the slice views show for the module.
+    Weights are read once for each device and kept. `looks` is what the slice views show for the module,
+    `currentVoxels` what the input holds, read once for all that ask.
     """
 
     def __init__(self) -> None:
@@ -42,6 +44,7 @@ class NeuralDiffusionLogic(ScriptedLoadableModuleLogic):
         self._loading = Lock()
         self._worker = Worker()
         self.looks = Looks()
+        self.currentVoxels = CurrentVoxels()
 
     def getParameterNode(self) -> NeuralDiffusionParameterNode:
         """Return what the user chose in this scene; values of another version are replaced as by `replaceUnknown`."""
