@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,6 +32,12 @@ pytest.register_assert_rewrite(
 import slicer_host  # noqa: E402 - found through the paths above
 
 slicer_host.install()
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported out of later collections of garbage, which take most of a second each with it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
