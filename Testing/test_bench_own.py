@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from NeuralDiffusionLib import Denoiser, DenoiseSettings
 from NeuralDiffusionLib.engine.weights import save_weights
 from NeuralDiffusionLib.network.neural_diffusion import STAGES, Architecture, NeuralDiffusionNetwork
 from NeuralDiffusionTraining.benchmark.own_methods import own_methods
+from NeuralDiffusionTraining.speed import machine_share
 from NeuralDiffusionTraining.speed.bench import bench
 from NeuralDiffusionTraining.speed.bench_volume import SIGMA, add_noise, clean_volume
 from NeuralDiffusionTraining.speed.large_volume import large_volume
@@ -56,24 +58,44 @@ def test_a_method_of_ones_own_gets_the_whole_volume_in_each_call_and_its_one_lev
     assert subject.run(noisy).shape == SHAPE
 
 
-def test_the_command_times_and_judges_a_method_and_weights_of_ones_own(tmp_path, monkeypatch):
-    network = NeuralDiffusionNetwork(Architecture(reach=(1,) * STAGES))
-    save_weights(tmp_path / "mine.pt", network, {})
-    (tmp_path / "mine.py").write_text(OWN + "\ndef flat(noisy):\n    assert len(noisy) == 3\n    return noisy\n")
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory) -> Path:
+    """The folder where the command measured a method and weights of one's own beside the others."""
+    folder = tmp_path_factory.mktemp("measured")
+    save_weights(folder / "mine.pt", NeuralDiffusionNetwork(Architecture(reach=(1,) * STAGES)), {})
+    (folder / "mine.py").write_text(OWN + "\ndef flat(noisy):\n    assert len(noisy) == 3\n    return noisy\n")
     small = ("--device", "cpu", "--slices", 3, "--side", 16, "--repeats", 1, "--patience", 0, "--no-scaling")
-    done = run_here(
-        "bench", *small, "--no-large", "--weights", "mine.pt", "--own", "Mine=mine.py:flat", "--json", "bench.json",
-        "--markdown", "bench.md",
-    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        # The matrices of the machine's peaks: small ones show as much.
+        patch.setitem(machine_share._SIDES, "cpu", 256)
+        done = run_here(
+            "bench", *small, "--no-large", "--weights", "mine.pt", "--own", "Mine=mine.py:flat", "--json", "bench.json",
+            "--markdown", "bench.md",
+        )  # fmt: skip
     assert done.status == 0, done.err
-    assert "| *Methods of one's own* |" in (tmp_path / "bench.md").read_text(encoding="utf-8")
-    content = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))
-    assert content["weights_sha256"] == hashlib.sha256((tmp_path / "mine.pt").read_bytes()).hexdigest()
+    return folder
+
+
+def test_the_command_writes_what_it_prints(measured):
+    content = json.loads((measured / "bench.json").read_text(encoding="utf-8"))
+    assert content["shape"] == [3, 16, 16]
+    assert content["rows"][0]["method"] == "Neural Diffusion"
+    assert content["finished"]
+    assert content["machine"]["share_of_operations"] > 0
+    text = (measured / "bench.md").read_text(encoding="utf-8")
+    assert "16 x 16 x 3 voxels" in text
+    assert all(row["method"] in text for row in content["rows"])
+
+
+def test_the_command_times_and_judges_a_method_and_weights_of_ones_own(measured):
+    assert "| *Methods of one's own* |" in (measured / "bench.md").read_text(encoding="utf-8")
+    content = json.loads((measured / "bench.json").read_text(encoding="utf-8"))
+    assert content["weights_sha256"] == hashlib.sha256((measured / "mine.pt").read_bytes()).hexdigest()
     rows = {row["method"]: row for row in content["rows"]}
     assert rows["Mine"]["group"] == "own"
     clean = clean_volume((3, 16, 16))
-    denoiser = Denoiser("cpu", tmp_path / "mine.pt")
+    denoiser = Denoiser("cpu", measured / "mine.pt")
     # The levers are those of the same weights, with the step across slices.
     for name, across in (("Neural Diffusion, no step across slices", False), ("Nothing changed", True)):
         image = denoiser(add_noise(clean.voxels), DenoiseSettings(across_slices=across)).image
