@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -64,19 +66,52 @@ def measured(content: dict) -> dict[str, list]:
     return found
 
 
+@dataclass(frozen=True)
+class Tables:
+    """What a command printed and wrote."""
+
+    printed: str
+    content: dict
+    markdown: str
+
+
+def tables(folder: Path, *arguments: object) -> Tables:
+    """Run a command that must succeed."""
+    made = [folder / f"table.{name}" for name in ("json", "md")]
+    with pytest.MonkeyPatch.context() as patch:
+        # A table that is wider than the terminal is cut with its title.
+        patch.setenv("COLUMNS", "200")
+        done = run_here(*arguments, "--json", made[0], "--markdown", made[1])
+    assert done.status == 0, done.err
+    content, markdown = (path.read_text(encoding="utf-8") for path in made)
+    return Tables(" ".join(done.out.split()), json.loads(content), markdown)
+
+
+@pytest.fixture(scope="module")
+def mine(tmp_path_factory) -> Path:
+    return tuned_file(tmp_path_factory.mktemp("mine") / "mine.json")
+
+
+@pytest.fixture(scope="module")
+def with_either(split, masks, mine, tmp_path_factory) -> Callable[[str], tuple[Tables, Tables]]:
+    """What a command says with the parameters of the package and with those of a file."""
+
+    @cache
+    def run(command: str) -> tuple[Tables, Tables]:
+        folder, asked = tmp_path_factory.mktemp(command), arguments(command, split, masks)
+        return tables(folder, *asked), tables(folder, *asked, "--tuned", mine)
+
+    return run
+
+
 @pytest.mark.parametrize("command", ["evaluate", "fidelity", "segmentation"])
-def test_parameters_of_a_file_reach_the_filters_and_the_result_names_it(split, masks, tmp_path, command):
-    mine = tuned_file(tmp_path / "mine.json")
-    written = {}
-    for name, more in (("packaged", ()), ("mine", ("--tuned", mine))):
-        done = run_here(*arguments(command, split, masks), *more, "--json", tmp_path / f"{name}-table.json")
-        assert done.status == 0, done.err
-        written[name] = json.loads((tmp_path / f"{name}-table.json").read_text(encoding="utf-8"))
-    assert written["packaged"]["tuned_sha256"] is None
-    assert written["mine"]["tuned_sha256"] == hashlib.sha256(mine.read_bytes()).hexdigest()
-    packaged, changed = (measured(written[name]) for name in ("packaged", "mine"))
-    assert changed[MEDIAN] != packaged[MEDIAN]
-    assert changed[GAUSSIAN] == packaged[GAUSSIAN]
+def test_parameters_of_a_file_reach_the_filters_and_the_result_names_it(with_either, mine, command):
+    packaged, changed = (one.content for one in with_either(command))
+    assert packaged["tuned_sha256"] is None
+    assert changed["tuned_sha256"] == hashlib.sha256(mine.read_bytes()).hexdigest()
+    before, after = measured(packaged), measured(changed)
+    assert after[MEDIAN] != before[MEDIAN]
+    assert after[GAUSSIAN] == before[GAUSSIAN]
 
 
 @pytest.mark.parametrize(
@@ -87,15 +122,9 @@ def test_parameters_of_a_file_reach_the_filters_and_the_result_names_it(split, m
         ("fidelity", "Filters tuned by 'mine.json'."),
     ],
 )
-def test_what_stands_above_the_tables_says_that_a_file_was_given(split, masks, tmp_path, monkeypatch, command, words):
-    # A table that is wider than the terminal is cut with its title.
-    monkeypatch.setenv("COLUMNS", "200")
-    mine = tuned_file(tmp_path / "mine.json")
-    for more, said in (((), False), (("--tuned", mine), True)):
-        done = run_here(*arguments(command, split, masks), *more, "--markdown", tmp_path / "table.md")
-        assert done.status == 0, done.err
-        title = (tmp_path / "table.md").read_text(encoding="utf-8").splitlines()[0]
-        for text in (" ".join(done.out.split()), title):
+def test_what_stands_above_the_tables_says_that_a_file_was_given(with_either, command, words):
+    for made, said in zip(with_either(command), (False, True), strict=True):
+        for text in (made.printed, made.markdown.splitlines()[0]):
             assert (words in text) is said
 
 
@@ -160,30 +189,31 @@ def grid_file(path: Path, peer: str, best: int) -> Path:
     return path
 
 
-def test_parameters_of_a_file_reach_the_3d_filters_and_the_result_names_it(scan, tmp_path):
-    name = PEERS[0].name
-    mine = grid_file(tmp_path / "mine.json", name, best=0)
-    written = {}
-    for table, more in (("packaged", ()), ("mine", ("--peers-tuned", mine))):
-        done = run_here(*of_volumes(scan, *more, "--json", tmp_path / f"{table}-table.json"))
-        assert done.status == 0, done.err
-        written[table] = json.loads((tmp_path / f"{table}-table.json").read_text(encoding="utf-8"))
-    assert written["packaged"]["peers_tuned_sha256"] is None
-    assert written["mine"]["peers_tuned_sha256"] == hashlib.sha256(mine.read_bytes()).hexdigest()
-    packaged, changed = (
-        {row["method"]: row["psnr_head_db"] for row in written[table]["rows"]} for table in ("packaged", "mine")
-    )
-    assert changed.pop(name) != packaged.pop(name)
-    assert changed == packaged
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory) -> Path:
+    return grid_file(tmp_path_factory.mktemp("grid") / "mine.json", PEERS[0].name, best=0)
 
 
-def test_the_tables_of_scans_say_by_which_file_the_3d_filters_were_chosen(scan, tmp_path):
-    mine = grid_file(tmp_path / "mine.json", PEERS[0].name, best=0)
-    for more, said in (((), False), (("--peers-tuned", mine), True)):
-        done = run_here(*of_volumes(scan, *more, "--markdown", tmp_path / "table.md"))
-        assert done.status == 0, done.err
-        assert ("; parameters of the 3-D filters by 'mine.json'" in " ".join(done.out.split())) is said
-        note = (tmp_path / "table.md").read_text(encoding="utf-8").splitlines()[0]
+@pytest.fixture(scope="module")
+def of_scan_with_either(scan, grid, tmp_path_factory) -> tuple[Tables, Tables]:
+    """What is said of a scan with the parameters of the package and with those of a file."""
+    folder = tmp_path_factory.mktemp("volumes")
+    return tables(folder, *of_volumes(scan)), tables(folder, *of_volumes(scan, "--peers-tuned", grid))
+
+
+def test_parameters_of_a_file_reach_the_3d_filters_and_the_result_names_it(of_scan_with_either, grid):
+    packaged, changed = (one.content for one in of_scan_with_either)
+    assert packaged["peers_tuned_sha256"] is None
+    assert changed["peers_tuned_sha256"] == hashlib.sha256(grid.read_bytes()).hexdigest()
+    before, after = ({row["method"]: row["psnr_head_db"] for row in one["rows"]} for one in (packaged, changed))
+    assert after.pop(PEERS[0].name) != before.pop(PEERS[0].name)
+    assert after == before
+
+
+def test_the_tables_of_scans_say_by_which_file_the_3d_filters_were_chosen(of_scan_with_either):
+    for made, said in zip(of_scan_with_either, (False, True), strict=True):
+        assert ("; parameters of the 3-D filters by 'mine.json'" in made.printed) is said
+        note = made.markdown.splitlines()[0]
         assert note.endswith(" The parameters of the 3-D filters were chosen by 'mine.json'.") is said
 
 
