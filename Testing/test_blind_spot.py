@@ -7,7 +7,6 @@ import pytest
 import SimpleITK as sitk
 import torch
 from batch_runs import run_here
-from shell import run
 
 from NeuralDiffusionLib import Denoiser
 from NeuralDiffusionLib.engine.weights import load_weights
@@ -105,12 +104,12 @@ def test_the_expected_measurement_is_the_opposite_of_the_bias_inversion():
 
 def test_the_command_writes_weights_that_the_denoiser_loads(tmp_path):
     sitk.WriteImage(sitk.GetImageFromArray(100 * magnitude(phantom(2), 0.1)), tmp_path / "scan.nii.gz")
-    done = run(
+    done = run_here(
         "adapt", tmp_path / "scan.nii.gz", "--output", tmp_path / "mine.pt", "--steps", 2, "--batch-size", 2,
         "--device", "cpu",
     )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("Weights fitted to 1 scan in 2 steps written to ")
+    assert (done.status, done.err) == (0, "")
+    assert done.out.startswith("Weights fitted to 1 scan in 2 steps written to ")
     loaded = load_weights(tmp_path / "mine.pt")
     assert "blind-spot training on 1 scan, rician, 2 steps of 2 crops" in loaded.metadata["adapted"]
     assert loaded.metadata["adapted_from_sha256"] == load_weights().sha256
@@ -131,9 +130,9 @@ def test_thick_slices_are_learned_from_as_they_were_acquired_wherever_their_axis
 
 def test_a_constant_scan_is_refused_and_no_weights_are_written(tmp_path):
     sitk.WriteImage(sitk.GetImageFromArray(np.ones((2, 32, 32), np.float32)), tmp_path / "scan.nii.gz")
-    refusal = run("adapt", tmp_path / "scan.nii.gz", "--output", tmp_path / "mine.pt")
-    assert refusal.returncode == 2
-    assert "constant" in refusal.stderr
+    refusal = run_here("adapt", tmp_path / "scan.nii.gz", "--output", tmp_path / "mine.pt")
+    assert refusal.status == 2
+    assert "constant" in refusal.err
     assert not (tmp_path / "mine.pt").exists()
 
 

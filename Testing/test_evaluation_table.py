@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from shell import run
+from batch_runs import run_here
 from torch import nn
 from training_slices import make_slices
 
@@ -299,13 +299,15 @@ def test_rows_are_chosen_by_kind(tmp_path):
         name_and_checkpoint(f"U-Net={tmp_path / 'none.ckpt'}")
 
 
-def test_command_writes_the_table_three_times_and_every_slice(tmp_path):
+def test_command_writes_the_table_three_times_and_every_slice(tmp_path, monkeypatch):
+    # A table that is wider than the terminal is cut.
+    monkeypatch.setenv("COLUMNS", "200")
     split = make_slices(tmp_path / "data", count=8)
     files = {kind: tmp_path / f"table.{kind}" for kind in ("json", "csv", "markdown", "per-slice")}
     options = [text for kind, path in files.items() for text in (f"--{kind}", path)]
-    done = run("evaluate", "--data", tmp_path / "data", "--split", split, "--limit", 2, "--iterations", 2,
+    done = run_here("evaluate", "--data", tmp_path / "data", "--split", split, "--limit", 2, "--iterations", 2,
                "--methods", "ours,published", "--device", "cpu", *options)  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert done.status == 0, done.err
     content = json.loads(files["json"].read_text(encoding="utf-8"))
     wanted = {"slices", "split", "part", "split_sha256", "noise", "sigma", "iterations", "neighbours", "precision",
               "device", "weights_sha256", "command", "skipped", "threads", "hardware"}  # fmt: skip
@@ -315,7 +317,7 @@ def test_command_writes_the_table_three_times_and_every_slice(tmp_path):
     groups = [row["group"] for row in content["rows"]]
     assert groups == ["input"] + ["as published"] * 8 + ["ours"] * 4
     for row in content["rows"]:
-        assert row["method"] in done.stdout.replace("\n", " ") or len(row["method"]) > 20
+        assert row["method"] in done.out.replace("\n", " ") or len(row["method"]) > 20
         assert math.isfinite(row["psnr_db"]["mean"])
         assert row["method"] in files["markdown"].read_text(encoding="utf-8")
     assert len(list(csv.DictReader(files["csv"].open(encoding="utf-8")))) == len(content["rows"])

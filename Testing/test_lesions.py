@@ -6,8 +6,8 @@ import json
 
 import numpy as np
 import pytest
+from batch_runs import run_here
 from scipy.ndimage import gaussian_filter, grey_dilation
-from shell import run
 from training_slices import make_slices
 
 from NeuralDiffusionTraining.benchmark.envelope import envelope_shares
@@ -188,15 +188,15 @@ def test_tables_read_the_same_from_a_file(tables, tmp_path):
 
 def test_command_checks_ours_down_to_the_diffusion_alone(tmp_path):
     split = make_slices(tmp_path / "data", count=8)
-    done = run("fidelity", "--data", tmp_path / "data", "--split", split, "--limit", 2, "--iterations", 2,
+    done = run_here("fidelity", "--data", tmp_path / "data", "--split", split, "--limit", 2, "--iterations", 2,
                "--device", "cpu", "--json", tmp_path / "checks.json", "--markdown", tmp_path / "checks.md")  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert done.status == 0, done.err
     content = json.loads((tmp_path / "checks.json").read_text(encoding="utf-8"))
     shares = {row["method"]: row["outside"]["mean"] for row in content["envelope"] if row["window_px"] is None}
     alone = [name for name in shares if "diffusion alone" in name]
     assert len(shares) == 4
     assert shares[alone[0]] == 0
     assert (tmp_path / "checks.md").read_text(encoding="utf-8") == to_markdown(content)
-    refused = run("fidelity", "--data", tmp_path / "data", "--split", split, "--sigma", 0)
-    assert refused.returncode == 2
-    assert refused.stderr == "A contrast relative to noise needs noise: give a --sigma of 0.0001 or more.\n"
+    refused = run_here("fidelity", "--data", tmp_path / "data", "--split", split, "--sigma", 0)
+    assert refused.status == 2
+    assert refused.err == "A contrast relative to noise needs noise: give a --sigma of 0.0001 or more.\n"

@@ -8,8 +8,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-import shell
 import SimpleITK as sitk
+from batch_runs import run_here
 from PIL import Image
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
@@ -147,18 +147,20 @@ def test_what_is_wrong_with_masks_is_said_in_a_sentence(tmp_path):
         pair_masks(data, masks)
 
 
-def test_command_writes_the_table(tmp_path):
+def test_command_writes_the_table(tmp_path, monkeypatch):
+    # A table that is wider than the terminal is cut.
+    monkeypatch.setenv("COLUMNS", "200")
     for seed in range(6):
         write_pair(tmp_path / "data", tmp_path / "masks", f"yes/{seed}", seed)
     arguments = ("--data", tmp_path / "data", "--masks", tmp_path / "masks", "--iterations", 2, "--device", "cpu")
-    done = shell.run("segmentation", *arguments, "--json", tmp_path / "t.json", "--markdown", tmp_path / "t.md")
-    assert done.returncode == 0, done.stderr
+    done = run_here("segmentation", *arguments, "--json", tmp_path / "t.json", "--markdown", tmp_path / "t.md")
+    assert done.status == 0, done.err
     content = json.loads((tmp_path / "t.json").read_text(encoding="utf-8"))
     assert content["kind"] == "segmentation"
     assert (content["training_slices"], content["test_slices"]) == (4, 2)
     methods = [row["method"] for row in content["rows"]]
     assert methods[:2] == [CLEAN, "Noisy input"]
-    assert "Clean slices" in done.stdout
+    assert "Clean slices" in done.out
     for method in methods:
         assert f"| {method} |" in (tmp_path / "t.md").read_text(encoding="utf-8")
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from batch_runs import run_here
 from PIL import Image
-from shell import run
 from skimage.filters import gaussian
 
 from NeuralDiffusionTraining.data.near_duplicates import near_duplicate_groups
@@ -251,7 +251,9 @@ def test_what_is_no_split_file_is_refused(folder, text):
         load_split(str(path), folder)
 
 
-def test_data_check_names_what_is_wrong_and_writes_splits_without_it(folder):
+def test_data_check_names_what_is_wrong_and_writes_splits_without_it(folder, monkeypatch):
+    # Lines that are wider than the terminal are cut.
+    monkeypatch.setenv("COLUMNS", "200")
     (folder / "no" / "no3.jpg").write_bytes(b"no picture")
     (folder / "yes" / "yes4.jpg").write_bytes((folder / "yes" / "yes4.jpg").read_bytes()[:900])
     Image.new("RGB", (50, 40), (200, 30, 30)).save(folder / "no" / "no8.jpg")
@@ -262,8 +264,8 @@ def test_data_check_names_what_is_wrong_and_writes_splits_without_it(folder):
     size = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
     header = struct.pack(">I", 13) + size + struct.pack(">I", zlib.crc32(size))
     (folder / "no" / "no12.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header)
-    done = run("data", "check", folder, "--splits", folder / "[old]", "--json", folder / "found.json")
-    assert done.returncode == 0, done.stderr
+    done = run_here("data", "check", folder, "--splits", folder / "[old]", "--json", folder / "found.json")
+    assert done.status == 0, done.err
     found = json.loads((folder / "found.json").read_text())
     assert found["unreadable"] == ["no/no3.jpg", "no/no11.png", "no/no12.png", "yes/yes4.jpg"]
     assert found["coloured"] == ["no/no8.jpg"]
@@ -271,7 +273,7 @@ def test_data_check_names_what_is_wrong_and_writes_splits_without_it(folder):
     assert found["counts"] == {"no": 10, "yes": 7}
     assert (found["groups"], found["largest_group"]) == (16, 2)
     for words in ("no/no3.jpg", "no/no8.jpg", "16 groups", "[old]/grouped.json"):
-        assert words in done.stdout
+        assert words in done.out
     split = load_split(str(folder / "[old]" / "grouped.json"), folder)
     assert {*split.train, *split.validation, *split.test} == set(list_slices(folder)) - set(found["unreadable"])
     assert split.groups["no/no1.jpg"] == split.groups["no/no9.png"]
@@ -281,18 +283,18 @@ def test_data_check_names_what_is_wrong_and_writes_splits_without_it(folder):
 def test_data_check_of_too_few_slices_says_so_and_writes_nothing(folder):
     for file in [*(folder / "yes").iterdir()][1:]:
         file.unlink()
-    refusal = run("data", "check", folder, "--splits", folder / "splits")
-    assert refusal.returncode == 2
-    assert "cannot be split" in refusal.stderr
+    refusal = run_here("data", "check", folder, "--splits", folder / "splits")
+    assert refusal.status == 2
+    assert "cannot be split" in refusal.err
     assert not (folder / "splits").exists()
-    looked = run("data", "check", folder)
-    assert looked.returncode == 0
-    assert "No splits" in looked.stdout
+    looked = run_here("data", "check", folder)
+    assert looked.status == 0
+    assert "No splits" in looked.out
 
 
 def test_data_check_without_a_class_is_refused(folder):
     for file in (folder / "yes").iterdir():
         file.unlink()
-    refusal = run("data", "check", folder)
-    assert refusal.returncode == 2
-    assert "no pictures in 'yes'" in refusal.stderr
+    refusal = run_here("data", "check", folder)
+    assert refusal.status == 2
+    assert "no pictures in 'yes'" in refusal.err

@@ -12,7 +12,6 @@ import pytest
 import torch
 from batch_runs import run_here
 from PIL import Image
-from shell import run
 from training_slices import make_slices
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
@@ -177,16 +176,16 @@ def test_what_was_published_is_drawn_beside_the_original_split_only(cells):
 
 def test_command_sweeps_what_is_asked_for(tmp_path):
     split = make_slices(tmp_path / "data", count=8)
-    done = run("sweep", "--data", tmp_path / "data", "--split", split, "--limit", 2, "--noise", "rician",
+    done = run_here("sweep", "--data", tmp_path / "data", "--split", split, "--limit", 2, "--noise", "rician",
                "--noise", "rician", "--sigma", 0, "--sigma", 0.1, "--sigma", 0.1, "--neighbours", 8, "--neighbours", 8,
                "--iterations", 1, "--iterations", 2, "--iterations", 1, "--device", "cpu",
                "--json", tmp_path / "s.json", "--csv", tmp_path / "s.csv", "--plots", tmp_path / "plots")  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert done.status == 0, done.err
     content = json.loads((tmp_path / "s.json").read_text(encoding="utf-8"))
     settings = [(cell["sigma"], cell["neighbours"], cell["iterations"]) for cell in content["cells"]]
     assert settings == [(0, 8, 1), (0, 8, 2), (0.1, 8, 1), (0.1, 8, 2)]
     assert sorted(path.name for path in (tmp_path / "plots").iterdir()) == ["sweep_iterations.png", "sweep_sigma.png"]
-    refused = run("sweep", "--data", tmp_path / "data", "--split", split, "--iterations", 100)
-    assert refused.returncode == 2
-    assert refused.stderr.count("\n") == 1
-    assert "100" in refused.stderr
+    refused = run_here("sweep", "--data", tmp_path / "data", "--split", split, "--iterations", 100)
+    assert refused.status == 2
+    assert refused.err.count("\n") == 1
+    assert "100" in refused.err
