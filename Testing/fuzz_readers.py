@@ -60,6 +60,7 @@ LIKELY = {
     "iterations": st.integers(1, 64),
     "neighbours": st.sampled_from([4, 8]),
     "refine": st.booleans(),
+    "across_slices": st.booleans(),
     "slice_axis": st.integers(0, 2),
     "intensity_range": st.tuples(REAL, REAL),
     "sigma": REAL,

@@ -50,6 +50,7 @@ def choices(**fixed):
         "iterations": st.integers(1, 20),
         "neighbours": st.sampled_from([4, 8]),
         "refine": st.booleans(),
+        "across_slices": st.booleans(),
         "sigma": st.one_of(st.none(), st.floats(0, 100)),
     }
     return st.builds(DenoiseSettings, **{**options, **{name: st.just(value) for name, value in fixed.items()}})
@@ -63,6 +64,15 @@ either = pytest.mark.parametrize(
 def in_batches(batch, denoiser, volume, chosen):
     with mock.patch.object(engine, "batch_size", return_value=batch):
         return denoiser(volume, chosen)
+
+
+def each_slice(volume, result, chosen):
+    """Each denoised slice, what it may take from of the volume (the next slices, too, after a step across), and how far
+    rounding may go: a slice's brightest voxels are stored with less digits than the change of the others has."""
+    low, high = result.intensity_range
+    for number, after in enumerate(result.image):
+        near = volume[max(0, number - 1) : number + 2] if chosen.across_slices else volume[number]
+        yield near, after, ROUNDING * max(high - low, float(np.abs(near).max()))
 
 
 def assert_close(first, second, tolerance):
@@ -90,29 +100,31 @@ class TestDiffusion:
         # Without what would cut off new extrema afterwards.
         with mock.patch.object(engine, "within_extremes", side_effect=lambda images, inputs: images):
             result = DENOISER(volume, chosen)
-        low, high = result.intensity_range
-        for before, after in zip(volume, result.image, strict=True):
-            rounding = ROUNDING * max(high - low, float(np.abs(before).max()))
+        for before, after, rounding in each_slice(volume, result, chosen):
             assert after.max() <= before.max() + rounding
             assert after.min() >= before.min() - rounding
 
     @given(volumes(), choices(noise="speckle", refine=False))
     @few
     def test_the_mean_is_conserved(self, volume, chosen):
-        self.check_mean(volume, DENOISER(volume, chosen))
+        self.check_mean(volume, chosen)
 
     @given(volumes(), choices(noise="gaussian", refine=False, intensity_range=(0.0, 100.0)))
     @few
     def test_the_mean_is_conserved_in_gaussian_noise_about_zero(self, volume, chosen):
         volume[0, 0, 0] = -1
-        self.check_mean(volume, DENOISER(volume, chosen))
+        self.check_mean(volume, chosen)
 
-    def check_mean(self, volume, result):
-        low, high = result.intensity_range
-        for before, after in zip(volume, result.image, strict=True):
-            # A slice's brightest voxels are stored with less digits than the change of the others has.
-            rounding = ROUNDING * max(high - low, float(np.abs(before).max()))
-            assert after.mean(dtype=np.float64) == pytest.approx(before.mean(dtype=np.float64), abs=rounding)
+    def check_mean(self, volume, chosen):
+        """Of the whole volume and, without a step across them, of each slice."""
+        alone = replace(chosen, across_slices=False)
+        for how, stacks in ((chosen, [...]), (alone, range(len(volume)))):
+            result = DENOISER(volume, how)
+            low, high = result.intensity_range
+            rounding = ROUNDING * max(high - low, float(np.abs(volume).max()))
+            for stack in stacks:
+                before, after = (voxels[stack].mean(dtype=np.float64) for voxels in (volume, result.image))
+                assert after == pytest.approx(before, abs=rounding)
 
 
 class TestEngine:
@@ -122,9 +134,8 @@ class TestEngine:
         result = DENOISER(volume, chosen)
         assert result.conduction.min() >= 0
         assert result.conduction.max() <= 1
-        low, high = result.intensity_range
-        for before, after in zip(volume, result.image, strict=True):
-            rounding = ROUNDING * max(high - low, float(np.abs(before).max()))
+        low, _ = result.intensity_range
+        for before, after, rounding in each_slice(volume, result, chosen):
             assert after.max() <= before.max() + rounding
             assert after.min() >= min(before.min(), low) - rounding
 
@@ -140,6 +151,8 @@ class TestEngine:
     @few
     def test_the_order_of_the_slices_does_not_matter(self, denoiser, rounding, volume, chosen, random):
         order = random.sample(range(len(volume)), len(volume))
+        if chosen.across_slices:
+            order = range(len(volume))[::-1]
         shuffled = denoiser(volume[order], chosen).image
         assert_close(shuffled[np.argsort(order)], denoiser(volume, chosen), rounding)
 

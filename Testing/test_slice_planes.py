@@ -93,6 +93,22 @@ class TestForScan:
         assert settings.across_slices is across
         assert settings.slice_axis == (chosen or 0)
 
+    def test_a_single_slice_has_no_step_whatever_was_chosen(self):
+        for across in (None, True):
+            settings = slice_planes.for_scan(DenoiseSettings(across_slices=across), (1.0, 1.0, 1.0), (1, 24, 28))
+            assert settings.across_slices is False
+
+    @pytest.mark.parametrize("thick", [1.2, 0.3, 0.9, 1.5])
+    def test_slices_that_are_exactly_thick_are_so_in_every_file(self, thick):
+        """Whatever rounding the header of a file, or a matrix of oblique axes, brings with it."""
+        thin = thick / 1.5
+        for tilted in (rotation(0, 0, 0), rotation(20, -25, 10), rotation(-15, 5, 30)):
+            matrix = ijk_to_ras(tilted, (thin, thin, thick))[:3, :3]
+            for rounded in (matrix, matrix.astype(np.float32), np.round(matrix, 7)):
+                spacing = np.linalg.norm(rounded.astype(np.float64), axis=0)[::-1]
+                assert slice_planes.is_thick(spacing, 0)
+                assert acquisition_axis(np.roll(spacing, 2)) == 2
+
     @pytest.mark.parametrize("across", [True, False])
     def test_what_was_chosen_holds(self, across):
         settings = DenoiseSettings(across_slices=across)
@@ -157,6 +173,10 @@ class TestThreePlanes:
         result = denoise_three_planes(denoiser, noisy, QUICK, conduction=False)
         assert result.conduction is None
         np.testing.assert_array_equal(result.image, denoise_three_planes(denoiser, noisy, QUICK).image)
+
+    def test_none_of_the_three_takes_a_step_across_its_slices(self, denoiser, noisy):
+        asked = denoise_three_planes(denoiser, noisy, replace(QUICK, across_slices=True))
+        np.testing.assert_array_equal(asked.image, denoise_three_planes(denoiser, noisy, QUICK).image)
 
     def test_without_noise_the_volume_comes_back_as_it_was(self, denoiser, noisy):
         result = denoise_three_planes(denoiser, noisy, replace(QUICK, sigma=0.0))

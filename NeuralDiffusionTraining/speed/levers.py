@@ -133,5 +133,5 @@ def _slice_by_slice(denoiser: Denoiser, noisy: np.ndarray, settings: DenoiseSett
     images = np.concatenate([result.image for result in results])
     if settings.across_slices:
         levels = np.concatenate([result.slice_sigma for result in results])
-        diffuse_across(images, SliceRun.of(noisy, settings), levels, torch.device(denoiser.device), lambda: None)
+        diffuse_across(images, SliceRun.of(noisy, settings), levels, torch.device(denoiser.device))
     return images

@@ -54,7 +54,7 @@ def where_time_goes(denoiser: Denoiser, volume: np.ndarray, settings: DenoiseSet
     if settings.across_slices:
         run = SliceRun.of(volume, within)
         start = time.perf_counter()
-        diffuse_across(result.image, run, result.slice_sigma, torch.device(result.device), lambda: None)
+        diffuse_across(result.image, run, result.slice_sigma, torch.device(result.device))
         spent[ACROSS] = time.perf_counter() - start
     spent[AROUND] = whole - seconds["network"]
     return spent

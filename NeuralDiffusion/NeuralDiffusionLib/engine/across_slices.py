@@ -1,17 +1,16 @@
-"""One diffusion step across the slices, after each was denoised on its own."""
+"""One diffusion step across the slices, as each is denoised on its own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..network.noise_level import sliding_sum
-from .devices import out_of_memory
 from .scalar_types import cast_into
-from .slice_run import FARTHEST, SliceRun
+from .slice_run import FARTHEST, LEAST_SIGMA, SliceRun
 from .transfers import upload
 
 _STEP = 1 / 3
@@ -21,85 +20,119 @@ _WINDOW = 5
 _PART_VOXELS = 1_000_000
 
 
-@torch.inference_mode()
-def diffuse_across(
-    images: np.ndarray, run: SliceRun, sigma: np.ndarray, device: torch.device, check: Callable[[], None]
-) -> bool:
-    """Let what two neighbouring slices have in common flow between them, in place.
+@dataclass(frozen=True)
+class _Border:
+    """Between two batches: the last slice of the first before the step, its noise level, and what it gave away."""
+
+    image: Tensor
+    level: Tensor
+    given: Tensor
+
+
+class StepAcross:
+    """One diffusion step across the slices of a run, which come in batches, from the first to the last.
 
     The noise of neighbouring slices is independent, so what is left of it is, too: views across the slices show it as
-    faint lines. The step is that of Perona and Malik (IEEE Trans. Pattern Anal. Mach. Intell. 12, 1990) with their
-    gate exp(-d^2 / s^2), where s is the noise level of the two slices and d^2 the mean over 5 x 5 pixels of their
-    squared difference: anatomy that changes by more than the noise from one slice to the next stays as it is. It
-    conserves the mean of the volume but for rounding, creates no new extrema, and vanishes with the noise level.
+    faint lines. The step lets flow what two neighbours have in common. It is that of Perona and Malik (IEEE Trans.
+    Pattern Anal. Mach. Intell. 12, 1990) with their gate exp(-d^2 / s^2), where s is the noise level of the two slices
+    and d^2 the mean over 5 x 5 pixels of their squared difference: anatomy that changes by more than the noise from one
+    slice to the next stays as it is. It conserves the mean of the volume but for rounding, creates no new extrema, and
+    vanishes with the noise level.
+
+    Parameters
+    ----------
+    run
+        Where the slices come from: their number and range, and what kind of noise they have.
+    """
+
+    def __init__(self, run: SliceRun) -> None:
+        self._run = run
+        self._borders: dict[int, _Border] = {}
+
+    @torch.inference_mode()
+    def __call__(self, part: slice, images: Tensor, level: Tensor) -> tuple[slice, Tensor]:
+        """Take a batch, and give the slices that have by now received from both neighbours.
+
+        A batch may come again, also another one from the same slice on, until `forget` is called.
+
+        Parameters
+        ----------
+        part
+            Place of the batch among the slices. The one before must have come already.
+        images
+            The denoised slices, (batch, rows, columns), in the scan's units, float32 or float64.
+        level
+            Noise level of each, (batch,), in the network's units.
+
+        Returns
+        -------
+        tuple
+            The place of the finished slices, and these, (finished, rows, columns), in the type of `images`: one slice
+            later than the batch and, but for the last batch, without its last slice.
+        """
+        border, count = self._borders.get(part.start), len(self._run.slices)
+        exact, level = images.double(), level.to(images.device)
+        if border is not None:
+            exact = torch.cat([border.image.to(images.device), exact])
+            level = torch.cat([border.level.to(images.device), level])
+        flux = self._flux(exact, torch.where(level < LEAST_SIGMA, 0, level))
+        stepped = exact.clone()
+        stepped[:-1] += flux
+        stepped[1:] -= flux
+        if border is not None:
+            stepped[0] -= border.given.to(images.device)
+        if part.stop < count:
+            given = flux[-1] if len(flux) else torch.zeros_like(exact[0])
+            self._borders[part.stop] = _Border(exact[-1:].clone(), level[-1:], given.clone())
+            stepped = stepped[:-1]
+        first = part.start - (border is not None)
+        return slice(first, first + len(stepped)), stepped.to(images.dtype)
+
+    def forget(self, end: int) -> None:
+        """Let go what is kept for batches that begin before slice number `end`: none of them comes again."""
+        self._borders = {start: border for start, border in self._borders.items() if start >= end}
+
+    def _flux(self, images: Tensor, level: Tensor) -> Tensor:
+        """What flows into each slice from the next one, (slices - 1, rows, columns), float64, in the scan's units."""
+        run = self._run
+        unit = ((images - run.low) / run.scale).clamp_(-FARTHEST, FARTHEST).float()
+        before, after = unit[:-1], unit[1:]
+        difference = after - before
+        distance = _local_mean(difference.square())
+        squared_level = (level[:-1] * level[1:]).view(-1, 1, 1)
+        if run.settings.noise in ("speckle", "mixed"):
+            # Of mixed noise a part may grow with the signal, and all of it may: the smaller level of both is taken.
+            squared_level = squared_level * _local_mean(((before + after) / 2).square())
+        gate = torch.where(squared_level > 0, torch.exp(-distance / squared_level), 0)
+        return (_STEP * gate * difference).double() * run.scale
+
+
+def diffuse_across(images: np.ndarray, run: SliceRun, sigma: np.ndarray, device: torch.device) -> None:
+    """Take the step in slices that are there already, in place.
 
     Parameters
     ----------
     images
-        Denoised slices, (slices, rows, columns), in the scan's units, any scalar type.
+        Denoised slices, (slices, rows, columns), in the scan's units, float32 or float64.
     run
-        Where the slices come from: their range, and what kind of noise they have.
+        As for `StepAcross`.
     sigma
         Noise level of each slice, (slices,), as in `DenoiseResult.slice_sigma`.
     device
         Where to compute.
-    check
-        Called before each part of the volume; it may raise, to cancel.
-
-    Returns
-    -------
-    bool
-        Whether the memory of the device sufficed: where it did not, the rest was computed on the CPU.
     """
-    # There are no numbers of 64 bits on Apple's cards.
-    device = torch.device("cpu") if device.type == "mps" else device
-    end, step = len(images) - 1, max(1, _PART_VOXELS // images[0].size)
-    levels, sufficed = sigma.astype(np.float64) / run.sigma_unit, True
-    lost = torch.zeros(1)
-    for first in range(0, end, step):
-        check()
-        last = min(first + step, end)
-        part, level = images[first : last + 1], levels[first : last + 1]
-        try:
-            stepped, lost = _stepped(part, run, level, lost, device)
-        except (RuntimeError, MemoryError) as error:
-            if device.type == "cpu" or not out_of_memory(error):
-                raise
-            device, sufficed = torch.device("cpu"), False
-            stepped, lost = _stepped(part, run, level, lost, device)
-        # The last slice is still to receive from the next: it is written with the next part.
-        done = len(part) if last == end else len(part) - 1
-        cast_into(part[:done], stepped[:done])
-    return sufficed
-
-
-def _stepped(
-    images: np.ndarray, run: SliceRun, levels: np.ndarray, lost: Tensor, device: torch.device
-) -> tuple[np.ndarray, Tensor]:
-    """Some slices after the step, the first less what it `lost` to the one before, and what the last one loses."""
-    exact = upload(images, device).double()
-    unit = ((exact - run.low) / run.scale).clamp_(-FARTHEST, FARTHEST).float()
-    squared = torch.from_numpy((levels[:-1] * levels[1:]).astype(np.float32)).to(device).view(-1, 1, 1)
-    flux = _flux(unit, squared, run.settings.noise in ("speckle", "mixed")).double() * run.scale
-    exact[0] -= lost.to(device)
-    exact[:-1] += flux
-    exact[1:] -= flux
-    return exact.cpu().numpy(), flux[-1]
-
-
-def _flux(slices: Tensor, squared_level: Tensor, of_signal: bool) -> Tensor:
-    """What flows into each slice from the next one, (slices - 1, rows, columns), in units of the range."""
-    before, after = slices[:-1], slices[1:]
-    difference = after - before
-    distance = _local_mean(difference.square())
-    if of_signal:
-        # Of mixed noise that may be all there is to a part, so the smaller level of both kinds is taken.
-        squared_level = squared_level * _local_mean(((before + after) / 2).square())
-    gate = torch.where(squared_level > 0, torch.exp(-distance / squared_level), 0)
-    return _STEP * gate * difference
+    step, batch = StepAcross(run), max(1, _PART_VOXELS // images[0].size)
+    levels = torch.from_numpy(np.array(sigma, np.float32) / np.float32(run.sigma_unit))
+    for first in range(0, len(images), batch):
+        part = slice(first, min(first + batch, len(images)))
+        place, stepped = step(part, upload(images[part], device), levels[part])
+        cast_into(images[place], stepped.cpu().numpy())
+        step.forget(part.stop)
 
 
 def _local_mean(images: Tensor) -> Tensor:
+    if images.shape[0] == 0:
+        return images
     share = (1 / _WINDOW,) * _WINDOW
     images = images.unsqueeze(1)
     return sliding_sum(sliding_sum(images, share, 2), share, 3).squeeze(1)

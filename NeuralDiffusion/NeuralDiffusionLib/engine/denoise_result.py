@@ -18,8 +18,8 @@ class DenoiseResult:
         than the brightest of its slice or darker than the darkest, but for what the bias of the noise had lifted above
         the low end of the range; after a step across the slices the two next slices count as its slice, too.
     conduction
-        Mean gate over directions and steps, float32 in [0, 1], shape of the input: 1 where the equation smoothed
-        freely, 0 where it held. ``None`` if it was not to be kept.
+        Mean gate over directions and steps within the slices, float32 in [0, 1], shape of the input: 1 where the
+        equation smoothed freely, 0 where it held. ``None`` if it was not to be kept.
     sigma
         Noise level in the units of the input (speckle: relative to the signal; mixed: at the top of the intensity
         range): the one given, or the median of `slice_sigma`.

@@ -6,7 +6,6 @@ import copy
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from torch import nn
 
 from ..errors import DenoiseCancelled, DeviceError
 from ..translation import translator
-from .across_slices import diffuse_across
+from .across_slices import StepAcross
 from .denoise_result import DenoiseResult
 from .devices import batch_size, out_of_memory, precision_on, resolve_device
 from .scalar_types import cast_into, check_scalar_type
@@ -45,10 +44,10 @@ class Denoiser:
     """Denoises volumes with one set of weights on one device.
 
     On a CPU the same volume gives the same bits every time, whatever its layout in memory is. In float32 neither other
-    batches, another order of the slices nor other units change a result by more than 1e-5 of the intensity range (in
-    bfloat16 by 0.02 at most); other units by a power of two do not change it at all. The network has no mirror
-    symmetry: a mirrored slice gives the mirrored result but for a root mean square difference of about a fifth of the
-    noise level, one noise level at most (in slices of 32 pixels a side or more).
+    batches, another order of the slices (with a step across them, the reverse one) nor other units change a result by
+    more than 1e-5 of the intensity range (in bfloat16 by 0.02 at most); other units by a power of two do not change it
+    at all. The network has no mirror symmetry: a mirrored slice gives the mirrored result but for a root mean square
+    difference of about a fifth of the noise level, one noise level at most (in slices of 32 pixels a side or more).
 
     Several may run at once, in threads or processes. A process that was forked computes with one thread: those of its
     parent do not survive.
@@ -162,6 +161,7 @@ class Denoiser:
         settings = run.settings
         image, gates = run.empty(scalar_type), run.empty() if conduction else None
         sigma = np.empty(len(run.slices), np.float32)
+        across = StepAcross(run) if settings.across_slices else None
 
         def denoise(network: nn.Module, part: slice, inputs: torch.Tensor) -> Callable[[], None]:
             output = network(
@@ -174,23 +174,21 @@ class Denoiser:
                 clipped=inputs.new_full((len(inputs),), float(run.clipped)),
             )
             denoised = run.in_scan_units(part, inputs, within_extremes(output.image, inputs), scalar_type)
+            place, denoised = (part, denoised) if across is None else across(part, denoised, output.sigma)
             arrived = download([denoised, output.sigma, *([] if gates is None else [output.conduction[:, 0]])])
 
             def write() -> None:
                 voxels, level, *maps = arrived()
-                cast_into(image[part], voxels)
+                cast_into(image[place], voxels)
                 if gates is not None:
                     (gates[part],) = maps
                 sigma[part] = run.sigma_in_scan_units(level)
+                if across is not None:
+                    across.forget(part.stop)
 
             return write
 
         device, notes = self.each_batch(run, denoise, progress, cancelled)
-        if settings.across_slices:
-            check = partial(_check_cancelled, cancelled, len(image), len(image))
-            if not diffuse_across(image, run, sigma, torch.device(device), check):
-                note = _("The memory of {device} ran out in the step across slices, which continued on the CPU.")
-                notes = (*notes, note.format(device=device))
         return DenoiseResult(
             image=run.in_place(image),
             conduction=None if gates is None else run.in_place(gates),

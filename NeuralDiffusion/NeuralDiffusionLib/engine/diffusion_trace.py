@@ -31,8 +31,9 @@ class DiffusionTrace:
     iterations
         Number of steps after which each image was taken: 0, which is the input, then 4, 8, 12, 16 ...
     images
-        One volume for each, float32, in the units of the input and with its axes. They are states of the diffusion:
-        the inversion of the noise bias and the refinement, which follow it, are not in them.
+        One volume for each, float32, in the units of the input and with its axes. They are states of the diffusion
+        within the slices: the inversion of the noise bias, the refinement and the step across the slices, which follow
+        it, are not in them.
     slice_axis
         Axis of the volume along which the slices are stacked.
     slice_index
@@ -62,7 +63,7 @@ def trace_diffusion(
     denoiser
         Weights, device and precision.
     volume, settings, progress, cancelled
-        As for `Denoiser`; the refinement plays no part.
+        As for `Denoiser`; the refinement and the step across slices play no part.
     slice_index
         Place of one slice along the slice axis, 0 or more; it diffuses as it does within the volume. ``None`` traces
         all slices.

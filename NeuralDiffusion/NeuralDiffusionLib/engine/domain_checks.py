@@ -135,7 +135,7 @@ def intensity_warnings(slices: np.ndarray, lowest: float, low: float, high: floa
     list of str
         A sentence, or nothing.
     """
-    found = [_far_below_zero(slices, lowest, high - low), _far_above_zero(lowest, high)]
+    found = [_far_below_zero(slices, lowest, high - low), _far_above_zero(lowest, low, high)]
     return [sentence for sentence in found if sentence is not None]
 
 
@@ -186,9 +186,9 @@ def _far_below_zero(slices: np.ndarray, lowest: float, scale: float) -> str | No
     return sentence.format(share=share, lowest=_number(lowest))
 
 
-def _far_above_zero(lowest: float, high: float) -> str | None:
+def _far_above_zero(lowest: float, low: float, high: float) -> str | None:
     """Where the noise is too small a share of the intensity range to be found."""
-    if not _FAR_ABOVE * high < lowest < high:
+    if not _FAR_ABOVE * (high - low) < lowest - low < high - low:
         return None
     sentence = _(
         "All voxels lie far above zero, from {lowest} to about {high}: the network was trained on images whose darkest "

@@ -36,7 +36,7 @@ class DenoiseSettings:
         Axis of the array along which the slices are stacked, 0 to 2. ``None`` takes that of the acquisition, see
         `slice_planes.acquisition_axis`, for a scan whose spacing is known, and 0 for a bare array.
     across_slices
-        Whether a diffusion step across the slices follows, see `across_slices.diffuse_across`. ``None`` takes it for a
+        Whether a diffusion step across the slices follows, see `across_slices.StepAcross`. ``None`` takes it for a
         scan whose spacing is known and whose slices are not thick, and leaves it out for a bare array, which may be a
         stack of slices that do not belong together.
     intensity_range

@@ -50,7 +50,8 @@ def acquisition_axis(spacing_kji: Sequence[float], shape_kji: Sequence[int] | No
 def is_thick(spacing_kji: Sequence[float], axis: int) -> bool:
     """Return whether the spacing (mm) along an axis is at least `THICK_SLICE` times that along both others."""
     others = (spacing for other, spacing in enumerate(spacing_kji) if other != axis)
-    return spacing_kji[axis] >= THICK_SLICE * max(others)
+    # A little less, for spacings such as 0.8 and 1.2 mm, whose ratio in a file is not exactly 1.5.
+    return spacing_kji[axis] >= THICK_SLICE * max(others) * (1 - 1e-6)
 
 
 def for_scan(settings: DenoiseSettings, spacing_kji: Sequence[float], shape_kji: Sequence[int]) -> DenoiseSettings:
@@ -62,12 +63,12 @@ def for_scan(settings: DenoiseSettings, spacing_kji: Sequence[float], shape_kji:
         What was chosen: it holds.
     spacing_kji, shape_kji
         As for `acquisition_axis`, which is taken where no slice axis was chosen. Unless it was chosen whether a step
-        across the slices follows, it does where they are not thick: see `is_thick`.
+        across the slices follows, it does where they are not thick: see `is_thick`. A single slice has none.
     """
     axis, across = settings.slice_axis, settings.across_slices
     axis = acquisition_axis(spacing_kji, shape_kji) if axis is None else axis
     across = not is_thick(spacing_kji, axis) if across is None else across
-    return replace(settings, slice_axis=axis, across_slices=across)
+    return replace(settings, slice_axis=axis, across_slices=across and shape_kji[axis] > 1)
 
 
 def plane_axes(ijk_to_ras: np.ndarray) -> dict[str, int]:

@@ -17,7 +17,8 @@ FARTHEST = 4.0
 """How far from 0, in units of the intensity range, the network sees: a brighter voxel, such as a broken pixel, counts
 as this bright, keeps the rest of its intensity and spoils little around it."""
 
-_LEAST_SIGMA = 1e-6
+LEAST_SIGMA = 1e-6
+"""What float32 leaves of a slice without noise lies below this, in the network's units, and is not a noise level."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,7 @@ class SliceRun:
 
     def sigma_in_scan_units(self, level: np.ndarray) -> np.ndarray:
         """Noise levels in the network's units, (batch,), in those of the scan (speckle: relative to the signal)."""
-        # What float32 leaves of a slice without noise is not a noise level.
-        return np.where(level < _LEAST_SIGMA, 0, level) * self.sigma_unit
+        return np.where(level < LEAST_SIGMA, 0, level) * self.sigma_unit
 
     def in_scan_units(
         self,
