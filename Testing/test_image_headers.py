@@ -6,6 +6,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import slicer
+from mrml_segments import add_mask
 
 from NeuralDiffusionLib.image_headers import Fault, fault_of, files_of, is_sound
 
@@ -87,6 +89,17 @@ def by_itk(path):
     return path
 
 
+def by_slicer(path):
+    """A segmentation that Slicer saved, under another name or as another program passes it on."""
+    saved = path.with_name("Segmentation.seg.nrrd")
+    storage = slicer.vtkMRMLSegmentationStorageNode()
+    storage.SetFileName(str(saved))
+    assert storage.WriteData(add_mask(slicer.vtkMRMLScene(), np.ones((4, 5, 6))))
+    assert fault_of(saved) == Fault("label name")
+    sitk.WriteImage(sitk.ReadImage(str(saved)), str(path)) if path.suffix != ".nrrd" else saved.rename(path)
+    return path
+
+
 @pytest.mark.parametrize(
     ("write", "name"),
     [
@@ -99,6 +112,9 @@ def by_itk(path):
         (lambda path: write_labels(path, nib.Nifti2Pair), "scan.img"),
         (by_itk, "scan.nrrd"),
         (by_itk, "scan.mha"),
+        (by_slicer, "scan.nrrd"),
+        (by_slicer, "scan.mha"),
+        (by_slicer, "scan.nhdr"),
     ],
 )
 def test_a_label_map_is_one_by_its_header_in_every_format_that_can_say_so(tmp_path, write, name):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import types
 
 import nibabel as nib
@@ -171,6 +172,16 @@ class TestFolder:
         assert "is a label map by its header" in found["parcellation.nii.gz"]
         assert found["scan.nrrd"] == "Denoised."
         assert [path.name for path in target.iterdir()] == ["scan.nrrd"]
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes in folders.")
+    def test_a_pipe_in_the_folder_is_named(self, run, tmp_path):
+        os.mkfifo(tmp_path / "pipe.nii")
+        write(tmp_path / "scan.nrrd")
+        found = statuses(run(tmp_path, tmp_path / "clean"))
+        assert found == {
+            "pipe.nii": "'pipe.nii' is no file but a pipe or a device: name a file.",
+            "scan.nrrd": "Denoised.",
+        }
 
     def test_the_scene_gets_nothing_but_the_table(self, run, scene, tmp_path):
         write(tmp_path / "scan.nrrd")

@@ -27,7 +27,7 @@ whole, in the place of a header with its voxels beside it."""
 
 NIFTI_SUFFIXES = (".nii.gz", ".nii")
 
-_LABEL_MAP_NAME = re.compile(r"(?<![a-z0-9])(labels?|dseg)(?![a-z0-9])", re.IGNORECASE)
+_LABEL_MAP_NAME = re.compile(r"(?<![a-z0-9])(labels?|dseg)(?![a-z0-9])|\.seg\.(nrrd|nhdr)$", re.IGNORECASE)
 
 
 def volume_suffix(path: Path) -> str:
@@ -48,7 +48,7 @@ def is_nifti(path: Path) -> bool:
 
 
 def is_label_map_by_name(path: Path) -> bool:
-    """Whether a file's name says "label", as Slicer takes it, or "dseg", as BIDS does."""
+    """Whether a file's name says "label", as Slicer takes it, or "dseg", as BIDS does, or is that of a segmentation."""
     return _LABEL_MAP_NAME.search(path.name) is not None
 
 

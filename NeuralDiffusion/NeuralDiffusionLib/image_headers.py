@@ -47,6 +47,8 @@ _LABEL_INTENT = 1002
 _INTENT = {348: ("h", 68, 344, (b"n+1\0", b"ni1\0")), 540: ("i", 504, 4, (b"n+2\0", b"ni2\0"))}
 # How ITK passes it on when it writes another format.
 _INTENT_FIELD = re.compile(rb"^intent_code *:?= *([0-9]+)[ \r]*$", re.MULTILINE)
+# What Slicer puts into the header of a segmentation, and ITK passes on.
+_SEGMENT_FIELD = re.compile(rb"^Segment(?:[0-9]+_ID|ation_[A-Za-z]+) *:?=", re.MULTILINE)
 # Bytes of a voxel by NIfTI's numbers of the types.
 _VOXEL_BYTES = {
     **{2: 1, 4: 2, 8: 4, 16: 4, 32: 8, 64: 8, 128: 3, 256: 1, 512: 2, 768: 4, 1024: 8, 1280: 8},
@@ -227,8 +229,9 @@ def _is_sound_pair(path: Path) -> bool:
 def _is_label_map_by_header(path: Path) -> bool:
     name = path.name.lower()
     if name.endswith(_TEXT_HEADERS):
-        found = _INTENT_FIELD.search(_text_header(path))
-        return found is not None and int(found[1]) == _LABEL_INTENT
+        header = _text_header(path)
+        found = _INTENT_FIELD.search(header)
+        return _SEGMENT_FIELD.search(header) is not None or (found is not None and int(found[1]) == _LABEL_INTENT)
     if not is_nifti(path) and not (_PAIR_END.search(name) and _is_pair(path)):
         return False
     with _opened(path if is_nifti(path) else _pair(path)[0]) as file:

@@ -9,13 +9,15 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..errors import InvalidVolumeError
-from ..file_names import is_nifti, is_text, shown, volume_suffix
+from ..file_names import is_nifti, is_pipe, is_text, shown, volume_suffix
 from ..image_headers import Fault, fault_of, has_sheared_axes, is_sound
 from ..whole_files import write_whole
 
 
 def find_volume_files(folder: Path) -> list[Path]:
     """Return the NRRD, NIfTI and MetaImage files of a folder, without its sub-folders, sorted by name.
+
+    Pipes and devices with such names are among them, so that whoever reads them says what they are.
 
     Raises
     ------
@@ -26,7 +28,7 @@ def find_volume_files(folder: Path) -> list[Path]:
     if not os.path.isdir(folder):
         raise InvalidVolumeError(_("'{folder}' is not a folder: choose the folder of the scans.").format(folder=folder))
     try:
-        files = sorted(path for path in folder.iterdir() if path.is_file() and volume_suffix(path))
+        files = sorted(path for path in folder.iterdir() if volume_suffix(path) and (path.is_file() or is_pipe(path)))
     except OSError as error:
         message = _("'{folder}' cannot be read ({reason}): ask for the permission to read it.")
         raise InvalidVolumeError(message.format(folder=folder, reason=error.strerror)) from error
