@@ -126,6 +126,13 @@ class TestFarAboveZero:
         assert denoiser(volume, DenoiseSettings(noise="gaussian", iterations=1)).sigma == pytest.approx(90, rel=0.15)
         assert domain_warnings(volume, MULTISLICE, 0) == []
 
+    def test_neither_is_one_whose_range_is_given_and_begins_there(self, denoiser):
+        volume = gaussian(head((2, 64, 80)), 90) + 10_000
+        given = (9900.0, float(volume.max()))
+        settings = DenoiseSettings(noise="gaussian", iterations=1, intensity_range=given)
+        assert denoiser(volume, settings).sigma == pytest.approx(90, rel=0.25)
+        assert domain_warnings(volume, MULTISLICE, 0, intensity_range=given) == []
+
     def test_neither_is_a_volume_of_one_intensity(self):
         assert domain_warnings(np.full((4, 40, 48), 1000.0), MULTISLICE, 0) == []
 

@@ -15,6 +15,8 @@ from panel_host.pythonqt import unwrap
 from panel_scenes import layers, parameters, volumes
 
 from NeuralDiffusionLib import Denoiser
+from NeuralDiffusionLib.engine.slice_planes import for_scan
+from NeuralDiffusionLib.engine.uncertainty import sample_uncertainty
 from NeuralDiffusionLib.engine.weights import load_weights, save_weights
 from NeuralDiffusionLib.network.neural_diffusion import Architecture, NeuralDiffusionNetwork
 
@@ -143,6 +145,20 @@ class TestUncertainty:
         assert 0.1 < deviation.max() < 800
         assert "'Scan uncertainty'" in uncertain.ui.statusLabel.text
         assert layers(*VIEWS) == before
+
+    @pytest.mark.parametrize("across", [True, False])
+    def test_it_is_that_of_what_apply_gives(self, uncertain, scan, scene, across):
+        parameters(uncertain).acrossSlices = across
+        scan.SetSpacing(1.0, 1.0, 1.0)
+        uncertain.ui.uncertaintyButton.click()
+        wait_for_the_end(uncertain)
+        settings = for_scan(parameters(uncertain).settings(), (1.0, 1.0, 1.0), slicer.util.arrayFromVolume(scan).shape)
+        assert settings.across_slices is across
+        sampled = sample_uncertainty(
+            uncertain.logic._denoisers["auto"], slicer.util.arrayFromVolume(scan), settings, conduction=False
+        )
+        found = slicer.util.arrayFromVolume(scene.GetFirstNodeByName("Scan uncertainty"))
+        np.testing.assert_array_equal(found, sampled.deviation)
 
 
 @pytest.mark.parametrize("button", BUTTONS)

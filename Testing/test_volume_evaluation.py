@@ -9,7 +9,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import shell
 import SimpleITK as sitk
 from batch_runs import run_here
 from skimage.metrics import structural_similarity
@@ -171,6 +170,13 @@ def test_where_voxels_are_cubes_a_step_across_slices_helps_and_three_planes_help
     assert psnr[OURS_THREE_PLANES] > psnr[OURS_ACROSS] > psnr[OURS]
 
 
+def test_thick_slices_get_no_step_as_everywhere_else(clean):
+    thick = replace(add_noise(clean, SIGMA, 0), voxels=add_noise(clean, SIGMA, 0).voxels[::4], spacing=(4.0, 1.0, 1.0))
+    methods = {method.name: method for method in ours(Denoiser("cpu"), DenoiseSettings(iterations=1))}
+    images = [methods[name].denoise(thick)[0] for name in (OURS, OURS_ACROSS)]
+    np.testing.assert_array_equal(*images)
+
+
 def test_diffusion_filters_work_in_three_dimensions_and_know_the_spacing():
     # A line across the slices: smoothed along it in 3-D, and not at all if the slices are far apart.
     voxels = np.zeros((9, 15, 15), np.float32)
@@ -311,8 +317,8 @@ def test_command_measures_scans_and_writes_the_rows(tmp_path):
     sitk.WriteImage(sitk.GetImageFromArray(ball(24)), str(scan))
     arguments = (scan, "--sigma", 0.05, "--slices", 6, "--iterations", 4, "--device", "cpu", "--no-peers")
     files = {name: tmp_path / f"rows.{name}" for name in ("json", "csv", "markdown")}
-    done = shell.run("evaluate-volumes", *arguments, *(part for name in files for part in (f"--{name}", files[name])))
-    assert done.returncode == 0, done.stderr
+    done = run_here("evaluate-volumes", *arguments, *(part for name in files for part in (f"--{name}", files[name])))
+    assert done.status == 0, done.err
     content = json.loads(files["json"].read_text(encoding="utf-8"))
     assert content["kind"] == "volumes"
     assert content["slices"] == 6
@@ -320,9 +326,9 @@ def test_command_measures_scans_and_writes_the_rows(tmp_path):
     assert [row["method"] for row in content["rows"]] == [NOISY_INPUT, *ours]
     assert "ball.nrrd" in files["markdown"].read_text(encoding="utf-8")
     assert files["csv"].read_text(encoding="utf-8").count("\n") == 6
-    refused = shell.run("evaluate-volumes", tmp_path / "none.nrrd")
-    assert refused.returncode == 2
-    assert refused.stderr.endswith("none.nrrd' does not exist: name a NIfTI, NRRD or MetaImage file.\n")
+    refused = run_here("evaluate-volumes", tmp_path / "none.nrrd")
+    assert refused.status == 2
+    assert refused.err.endswith("none.nrrd' does not exist: name a NIfTI, NRRD or MetaImage file.\n")
 
 
 def test_a_noise_level_that_is_given_twice_is_measured_once(tmp_path):

@@ -10,9 +10,11 @@ from slicer.i18n import tr as _
 
 from NeuralDiffusionLib import InvalidVolumeError
 from NeuralDiffusionLib.background import IsCancelled, ReportProgress
+from NeuralDiffusionLib.engine.slice_planes import for_scan
 from NeuralDiffusionLib.mrml.directions import add_direction_volumes
 from NeuralDiffusionLib.mrml.input_voxels import changed_meanwhile, checksum
 from NeuralDiffusionLib.mrml.place import VolumePlace
+from NeuralDiffusionLib.mrml.planes import spacing_kji
 from NeuralDiffusionLib.mrml.shown_slice import shown_slice
 from NeuralDiffusionLib.mrml.slicer_torch import ensure_torch
 from NeuralDiffusionLib.mrml.trace import add_trace
@@ -129,8 +131,9 @@ class MapsSection(Section):
         """Compute with a copy of the input's voxels in the background, then store what came of it."""
         with self.panel.runs.reporting(failure):
             node = self.parameterNode
-            volume, settings = node.inputVolume, node.settings()
+            volume = node.inputVolume
             voxels, place = read_volume(volume), VolumePlace.of(volume)
+            settings = for_scan(node.settings(), spacing_kji(volume), voxels.shape)
             before = checksum(voxels)
             ensure_torch(slicer.util.confirmOkCancelDisplay)
             denoiser = self.logic.denoiser(node.device)

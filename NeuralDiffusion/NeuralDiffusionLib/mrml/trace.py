@@ -50,7 +50,7 @@ def add_trace(input_volume: slicer.vtkMRMLScalarVolumeNode, trace: DiffusionTrac
     sequence = slicer.vtkMRMLSequenceNode()
     sequence.SetName(unused_name(scene, _("{name} sequence").format(name=name)))
     sequence.SetDescription(
-        _("States of the diffusion, before the inversion of the noise bias and the refinement that follow it.")
+        _("States of the diffusion, before the bias inversion, the refinement and the step across slices that follow.")
     )
     sequence.SetIndexName(_("iteration"))
     sequence.SetIndexUnit("")
