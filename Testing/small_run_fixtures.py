@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from shell import run
+from batch_runs import run_here
 from small_runs import arguments
 from training_slices import make_slices
 
@@ -21,7 +21,7 @@ def data(tmp_path_factory) -> Path:
 def whole_run(data, tmp_path_factory) -> Path:
     """A run of three epochs that nobody disturbs."""
     output = tmp_path_factory.mktemp("whole") / "run"
-    done = run(*arguments(data, output, "epochs=3"))
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == f"The best weights are in {output / 'best.ckpt'}."
+    done = run_here(*arguments(data, output, "epochs=3"))
+    assert done.status == 0, done.err
+    assert done.out.strip() == f"The best weights are in {output / 'best.ckpt'}."
     return output

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 from batch_runs import run_here
-from shell import command, environment, rest, run
+from shell import command, environment, rest
 from small_runs import SMALL, arguments, assert_same_weights, weights_of
 
 from NeuralDiffusionTraining.files.command_error import CommandError
@@ -140,9 +140,9 @@ def test_a_run_starts_from_a_checkpoint_of_an_older_network_and_says_what_it_lac
     for name in added:
         del older["state_dict"][name]
     torch.save(older, tmp_path / "older.ckpt")
-    done = run(*arguments(data, tmp_path / "run", "epochs=1"), "--init", str(tmp_path / "older.ckpt"))
-    assert done.returncode == 0, done.stderr
-    assert "older.ckpt' lacks guidance.context: starting that with fresh weights." in done.stderr
+    done = run_here(*arguments(data, tmp_path / "run", "epochs=1"), "--init", str(tmp_path / "older.ckpt"))
+    assert done.status == 0, done.err
+    assert "older.ckpt' lacks guidance.context: starting that with fresh weights." in done.err
     # To be measured or exported it is not complete.
     with pytest.raises(CommandError, match=r"older\.ckpt' is of an older network, without guidance\.context"):
         load_trained(tmp_path / "older.ckpt")

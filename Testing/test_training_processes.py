@@ -5,11 +5,12 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
 import pytest
+from batch_runs import run_here
+from killed_training import killed_run
 from shell import command, environment, run
 from small_runs import arguments, assert_same_weights
 
@@ -17,41 +18,15 @@ from NeuralDiffusionTraining.files.folder_lock import alone_in
 
 pytest_plugins = ("small_disk", "small_run_fixtures")
 
-KILLED = """
-import os, signal, sys
-from NeuralDiffusionLib import whole_files
-from NeuralDiffusionTraining.cli import main
-from NeuralDiffusionTraining.training.denoising_task import DenoisingTask
-flush, step = whole_files._flush_to_disk, DenoisingTask.training_step
-moment, left = sys.argv.pop(1), int(sys.argv.pop(1))
-def die():
-    os.kill(os.getpid(), signal.SIGKILL)
-def killed_in_write(path):
-    global left
-    left -= path.suffix == ".ckpt"
-    return flush(path) if left else die()
-def killed_in_step(task, *batch):
-    return die() if task.global_step == left else step(task, *batch)
-if moment == "write":
-    whole_files._flush_to_disk = killed_in_write
-else:
-    DenoisingTask.training_step = killed_in_step
-main()
-"""
-"""The command line, killed when it writes a checkpoint for the n-th time: all is written then, but not in its place. Or
-killed in its n-th step."""
-
 
 @pytest.mark.parametrize(("moment", "number"), [("write", 1), ("write", 2), ("write", 4), ("step", 3)])
 def test_a_run_that_was_killed_ends_with_the_weights_of_an_unbroken_one(data, tmp_path, whole_run, moment, number):
     output = tmp_path / "run"
-    program = [sys.executable, "-c", KILLED, moment, str(number), *arguments(data, output, "epochs=3")]
-    killed = subprocess.run(program, env=environment(), check=False)
-    assert killed.returncode == -signal.SIGKILL
+    assert killed_run(moment, number, arguments(data, output, "epochs=3")) == -signal.SIGKILL
     assert len(list(output.glob(".unfinished-*"))) == (moment == "write")
     assert ((output / "best.ckpt").exists(), (output / "last.ckpt").exists()) == (number > 1, number > 2)
-    resumed = run(*arguments(data, output, "epochs=3"))
-    assert resumed.returncode == 0, resumed.stderr
+    resumed = run_here(*arguments(data, output, "epochs=3"))
+    assert resumed.status == 0, resumed.err
     for name in ("last.ckpt", "best.ckpt"):
         assert_same_weights(whole_run, output, name=name)
     pd.testing.assert_frame_equal(pd.read_csv(output / "curves.csv"), pd.read_csv(whole_run / "curves.csv"))
