@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from shell import run
+from batch_runs import run_here
 from training_slices import make_slices
 
 from NeuralDiffusionTraining.commands.ablate import ablate as ablate_here
@@ -24,7 +24,7 @@ def folder(tmp_path_factory):
 
 
 def ablate(folder, *more: object):
-    return run(
+    return run_here(
         "ablate", "--data", folder / "data", "--output", folder / "runs", "--of", "competitors", "--only", U_NET,
         "--config", "smoke", "--set", "epochs=1", "--set", f"split={folder / 'data' / 'original.json'}",
         "--device", "cpu", "--noise", NOISE, "--json", folder / "table.json", *more,
@@ -34,7 +34,7 @@ def ablate(folder, *more: object):
 @pytest.fixture(scope="module")
 def finished(folder):
     done = ablate(folder)
-    assert done.returncode == 0, done.stderr
+    assert done.status == 0, done.err
     return json.loads((folder / "table.json").read_text())
 
 
@@ -54,11 +54,11 @@ def test_networks_learn_the_noise_that_they_are_measured_with(folder, finished):
         config = load_trained(folder / "runs" / name / "best.ckpt").config
         assert list(config["sampling"]["setting_weights"]) == [0, 0, 1, 0]
     noisy = next(row for row in finished["rows"] if row["method"] == "Noisy input")
-    done = run(
+    done = run_here(
         "evaluate", "--data", folder / "data", "--split", folder / "data" / "original.json", "--noise", NOISE,
         "--neighbours", 8, "--device", "cpu", "--json", folder / "evaluated.json",
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert done.status == 0, done.err
     rows = json.loads((folder / "evaluated.json").read_text())["rows"]
     assert noisy["psnr_db"]["mean"] == next(row for row in rows if row["method"] == "Noisy input")["psnr_db"]["mean"]
 
@@ -66,7 +66,7 @@ def test_networks_learn_the_noise_that_they_are_measured_with(folder, finished):
 def test_finished_runs_are_only_measured_again(folder, finished):
     before = [(path, path.stat().st_mtime_ns) for path in sorted(folder.glob("runs/*/*.ckpt"))]
     assert len(before) == 4
-    assert ablate(folder).returncode == 0
+    assert ablate(folder).status == 0
     assert [(path, path.stat().st_mtime_ns) for path in sorted(folder.glob("runs/*/*.ckpt"))] == before
     again = json.loads((folder / "table.json").read_text())
     assert [row["psnr_db"] for row in again["rows"]] == [row["psnr_db"] for row in finished["rows"]]
