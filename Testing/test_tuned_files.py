@@ -19,6 +19,7 @@ from training_slices import make_slices
 from NeuralDiffusionTraining.benchmark.tuned import PARAMETERS
 from NeuralDiffusionTraining.benchmark.volume_peers import PEERS
 from NeuralDiffusionTraining.benchmark.volume_tuning import committed_grid
+from NeuralDiffusionTraining.data.splits import read_split
 
 MEDIAN = "Median (tuned, bias-corrected)"
 GAUSSIAN = "Gaussian smoothing (tuned, bias-corrected)"
@@ -31,13 +32,13 @@ def split(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def masks(split, tmp_path_factory) -> Path:
-    """A lesion in each slice."""
-    folder = tmp_path_factory.mktemp("masks")
-    for picture in split.parent.glob("*/*.jpg"):
+    """A lesion in each of a few slices to train on and to test with."""
+    folder, parts = tmp_path_factory.mktemp("masks"), read_split(split)
+    for name in (*parts.train[:4], *parts.test[:2]):
         mask = Image.new("L", (160, 160))
         mask.paste(255, (60, 60, 90, 90))
-        (folder / picture.parent.name).mkdir(exist_ok=True)
-        mask.save(folder / picture.relative_to(split.parent))
+        (folder / name).parent.mkdir(exist_ok=True)
+        mask.save(folder / name)
     return folder
 
 
