@@ -19,6 +19,7 @@ from NeuralDiffusionLib.mrml.chosen_outputs import ChosenOutputs
 from NeuralDiffusionLib.mrml.logic import NeuralDiffusionLogic
 from NeuralDiffusionLib.mrml.node_watch import NodeWatch
 from NeuralDiffusionLib.mrml.noisy_copy import add_noisy_copy
+from NeuralDiffusionLib.mrml.parameter_binding import ParameterBinding
 from NeuralDiffusionLib.mrml.parameters import NeuralDiffusionParameterNode
 from NeuralDiffusionLib.mrml.self_test import NeuralDiffusionTest  # noqa: F401 - Slicer looks for it here
 from NeuralDiffusionLib.translation import set_translator
@@ -74,7 +75,8 @@ def loadNoisyHead(source: Any) -> None:
     import SampleData
 
     with slicer.util.tryWithErrorDisplay(_("MRHead could not be loaded.")):
-        heads = SampleData.SampleDataLogic().downloadFromSource(source)
+        # A file that was not loaded is in the list as None.
+        heads = [head for head in SampleData.SampleDataLogic().downloadFromSource(source) if head]
         if not heads:
             raise RuntimeError(_("It could not be downloaded: check the network connection, then try again."))
         slicer.util.setSliceViewerLayers(background=add_noisy_copy(heads[0]), fit=True)
@@ -91,8 +93,9 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.restoring = True
         self._sections = []
         self._parameterNode = None
-        self._parameterNodeGuiTag = None
+        self._binding = None
         self._outputs = ChosenOutputs()
+        self._maskWhenLeft = None
         self._watchedNode = NodeWatch(vtk.vtkCommand.ModifiedEvent, self.onParametersChanged)
         # A volume may enter the scene before its voxels do, and be edited or moved in space.
         self._watchedInput = [
@@ -120,6 +123,8 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         for section in SECTIONS:
             self._sections.append(section(self))
         self.runs = self._sections[0]
+        for name in ("inputs", "diffusion", "outputs", "look", "compare"):
+            getattr(self.ui, f"{name}CollapsibleButton").connect("contentsCollapsed(bool)", self.onContentsCollapsed)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
         # Before the selectors hear of it, which choose the neighbour of a node that goes.
@@ -147,7 +152,14 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Leave the scene alone while another module is open."""
         for section in self._sections:
             section.leave()
+        mask = self._parameterNode.maskSegmentation if self._parameterNode else None
+        self._maskWhenLeft = mask and (mask.GetID(), mask.GetName())
         self.setParameterNode(None)
+
+    def onContentsCollapsed(self, collapsed: bool) -> None:
+        """Hide again what was to be hidden while its section was folded, and is shown with it."""
+        if not collapsed:
+            self.update()
 
     def onReload(self) -> None:
         """Reload the packages as well as this file."""
@@ -159,6 +171,7 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Forget the nodes of a scene that is about to close; a run ends with it."""
         self.restoring = True
         self._outputs = ChosenOutputs()
+        self._maskWhenLeft = None
         for section in self._sections:
             section.forget()
         self.setParameterNode(None)
@@ -175,9 +188,8 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             return
         wasMask = self._parameterNode.maskSegmentation is node
         self._parameterNode.letGo(node)
-        if wasMask and not self.runs.busy:
-            line = _("'{name}' was deleted: without a mask the whole volume is denoised.")
-            self.runs.say(line.format(name=node.GetName()))
+        if wasMask:
+            self._sayMaskIsGone(node.GetName())
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def onNodeRemoved(self, caller: vtk.vtkObject, event: str, node: vtk.vtkObject) -> None:
@@ -219,6 +231,13 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.restore()
         if replaced:
             self.runs.warn([_unknownText(replaced)])
+        if self._maskWhenLeft and not slicer.mrmlScene.GetNodeByID(self._maskWhenLeft[0]):
+            self._sayMaskIsGone(self._maskWhenLeft[1])
+        self._maskWhenLeft = None
+
+    def _sayMaskIsGone(self, name: str) -> None:
+        if not self.runs.busy:
+            self.runs.say(_("'{name}' was deleted: without a mask the whole volume is denoised.").format(name=name))
 
     def restore(self) -> None:
         """Have the slice views show again what the parameter node says; from now on it follows them."""
@@ -231,12 +250,10 @@ class NeuralDiffusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def setParameterNode(self, parameterNode: NeuralDiffusionParameterNode | None) -> None:
         """Connect the panel to a parameter node, or to none."""
-        if self._parameterNode:
-            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
+        if self._binding:
+            self._binding.undo()
         self._parameterNode = parameterNode
-        self._parameterNodeGuiTag = None
-        if self._parameterNode:
-            self._parameterNodeGuiTag = self._parameterNode.connectGui(self.ui)
+        self._binding = ParameterBinding(parameterNode, self.ui) if parameterNode else None
         self._watchedNode.follow(self._parameterNode.parameterNode if self._parameterNode else None)
         self.onParametersChanged()
 

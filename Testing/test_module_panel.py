@@ -127,5 +127,11 @@ def test_every_control_says_what_it_does(panel):
             assert text_of(widget, "toolTip"), name
 
 
+def test_every_control_has_a_name_for_who_cannot_see_the_label_beside_it(panel):
+    for name, widget in widgets(panel).items():
+        if widget.get("class") not in ("QLabel", "qMRMLWidget", "ctkCollapsibleButton", "QProgressBar"):
+            assert text_of(widget, "accessibleName") or text_of(widget, "text"), name
+
+
 def test_the_user_reads_what_it_is_not_for(panel):
     assert "not for diagnosis" in text_of(widgets(panel)["researchUseLabel"], "text")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import panel_host
 import pytest
@@ -160,6 +163,14 @@ def test_a_panel_opened_again_is_the_same_and_shows_what_changed_meanwhile(scan,
 
 
 # Whether it can be applied
+
+
+def test_what_was_chosen_is_let_go_with_the_panel_that_was_left(scan, open_panel):
+    widget = open_panel()
+    wrapped = weakref.ref(parameters(widget))
+    panel_host.leave_module()
+    gc.collect()
+    assert wrapped() is None
 
 
 def test_an_unsuitable_volume_disables_apply_and_says_why(scan, open_panel, add_volume, scene):

@@ -75,6 +75,28 @@ def test_a_mask_that_is_gone_is_told(add, open_panel, scene):
     assert widget.ui.statusLabel.text == "'Left' was deleted: without a mask the whole volume is denoised."
 
 
+def test_a_mask_that_went_while_another_module_was_open_is_told_once(add, open_panel, scene):
+    widget = open_panel()
+    mask = parameters(widget).maskSegmentation = add("maskSegmentation", "Left")
+    panel_host.leave_module()
+    scene.RemoveNode(mask)
+    open_panel()
+    assert widget.ui.statusLabel.text == "'Left' was deleted: without a mask the whole volume is denoised."
+    widget.runs.say("")
+    panel_host.leave_module()
+    open_panel()
+    assert widget.ui.statusLabel.text == ""
+
+
+def test_a_mask_that_went_with_its_scene_is_not_told(add, open_panel, scene):
+    widget = open_panel()
+    parameters(widget).maskSegmentation = add("maskSegmentation", "Left")
+    panel_host.leave_module()
+    scene.Clear(0)
+    open_panel()
+    assert widget.ui.statusLabel.text == ""
+
+
 @pytest.mark.parametrize("meanwhile", ["open", "left"])
 @pytest.mark.parametrize(
     ("buttons", "deleted"),

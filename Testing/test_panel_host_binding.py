@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import gc
+import weakref
 from typing import Annotated
 
 import panel_host
@@ -189,6 +190,17 @@ def test_disconnected_widgets_and_parameters_go_their_own_ways(ui, parameters):
     parameters.refine = False
     assert parameters.steps == 16
     assert ui.refine.checked
+
+
+def test_a_disconnected_parameter_node_goes_on_reading_as_in_slicer_5_10(ui, scene):
+    node = scene.AddNewNodeByClass("vtkMRMLScriptedModuleNode")
+    parameters = Parameters(node)
+    parameters.disconnectGui(parameters.connectGui(ui))
+    wrapped = weakref.ref(parameters)
+    del parameters
+    gc.collect()
+    node.SetParameter("steps", "7")
+    assert wrapped().steps == 7
 
 
 def test_one_panel_can_be_handed_from_one_parameter_node_to_another(ui, parameters, scene):

@@ -48,6 +48,16 @@ class TestFrames:
             widget.ui.inputSelector.setCurrentNode(volume)
             assert (widget.ui.framesComboBox.visible, widget.ui.framesLabel.visible) == (offered, offered)
 
+    def test_they_stay_hidden_where_the_section_is_unfolded(self, scan, proxy, open_panel):
+        widget = open_panel()
+        widget.ui.inputSelector.setCurrentNode(proxy)
+        widget.ui.inputsCollapsibleButton.collapsed = True
+        widget.ui.inputSelector.setCurrentNode(scan)
+        widget.ui.inputsCollapsibleButton.collapsed = False
+        assert not widget.ui.framesComboBox.visible
+        assert not widget.ui.framesLabel.visible
+        assert widget.ui.inputSelector.visible
+
     def test_a_sequence_of_one_frame_is_a_volume(self, proxy, browser, open_panel):
         for number in range(FRAMES - 1, 0, -1):
             browser.GetMasterSequenceNode().RemoveDataNodeAtValue(

@@ -51,7 +51,12 @@ def test_its_button_loads_the_scan_and_a_noisy_copy_and_shows_the_copy(offered, 
     assert layers()[0][0] == scene.GetFirstNodeByName("MRHead with noise").GetID()
 
 
-def test_a_scan_that_cannot_be_had_is_said_and_nothing_is_added(offered, scene):
+@pytest.mark.parametrize("downloaded", [False, True])
+def test_a_scan_that_cannot_be_had_is_said_and_nothing_is_added(offered, scene, monkeypatch, tmp_path, downloaded):
+    if downloaded:
+        (tmp_path / "MR-head.nrrd").write_text("no scan")
+        offered.checksums = f"SHA256:{hashlib.sha256(b'no scan').hexdigest()}"
+        monkeypatch.setitem(sample_data.files, offered.uris, tmp_path / "MR-head.nrrd")
     with pytest.raises(RuntimeError, match="check the network connection"):
         offered.customDownloader(offered)
     (popup,) = panel_host.popups.shown

@@ -88,18 +88,18 @@ def connect_gui(self: typing.Any, gui: typing.Any) -> int:
     for name, connector in connectors.items():
         connector.write(getattr(self, name))
         connector.connect(_to_node(self, name, connector))
-    observer = self.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda caller, event: _to_gui(self))
-    self._bindings[tag] = (connectors, observer)
+    self.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda caller, event: _to_gui(self))
+    self._bindings[tag] = connectors
     return tag
 
 
 def disconnect_gui(self: typing.Any, tag: int) -> None:
-    """Slicer's ``disconnectGui``: undo what `connectGui` returned this tag for; does nothing the second time."""
-    connectors, observer = self._bindings.get(tag) or ({}, None)
-    for connector in connectors.values():
+    """Slicer's ``disconnectGui``: undo what `connectGui` returned this tag for; does nothing the second time.
+
+    As in Slicer 5.10, but for its observer of the node, which stays.
+    """
+    for connector in (self._bindings.get(tag) or {}).values():
         connector.disconnect()
-    if observer is not None:
-        self.RemoveObserver(observer)
     self._bindings[tag] = None
 
 
@@ -118,7 +118,7 @@ def _to_gui(self: typing.Any) -> None:
     self._writing_gui = True
     try:
         with slicer.util.NodeModify(self):
-            for connectors, _ in [binding for binding in self._bindings.values() if binding]:
+            for connectors in [binding for binding in self._bindings.values() if binding]:
                 for name, connector in connectors.items():
                     connector.write(getattr(self, name))
     finally:

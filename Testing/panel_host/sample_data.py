@@ -17,7 +17,8 @@ class SampleDataLogic:
 
     `registerCustomSampleDataSource` adds a source to `slicer.modules.sampleDataSources`, once; the button of a source
     calls its `customDownloader` with it. `downloadFromSource` loads one file as a volume under its node name and
-    returns the nodes; where a file cannot be had, or has another checksum, the list is empty and the log says why.
+    returns the nodes; where a file cannot be had, or has another checksum, the list is empty and the log says why; in
+    the place of one that cannot be read it holds None.
     """
 
     @staticmethod
@@ -33,4 +34,7 @@ class SampleDataLogic:
         storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
         storage.SetFileName(str(path))
         volume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", source.nodeNames)
-        return [volume] if storage.ReadData(volume) else []
+        if not storage.ReadData(volume):
+            slicer.mrmlScene.RemoveNode(volume)
+            return [None]
+        return [volume]
