@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import pytest
 from committed_results import table
 
 pytest_plugins = ["committed_results"]
@@ -40,43 +41,60 @@ def test_pages_say_how_fast_a_cpu_without_bfloat16_is(results, words):
     assert f"was faster, with {curvature:.2f} of our time" in words
 
 
-def test_pages_say_where_filters_in_3d_lead_the_three_planes(results, words):
-    figures = {
-        (row["volume"], row["sigma"], row["method"]): row["psnr_head_db"] for row in table(results, "volumes")["rows"]
+@pytest.fixture
+def whole(results):
+    """PSNR in the head by method, scan and noise level, of all slices."""
+    rows = table(results, "volumes_whole")["rows"]
+    assert table(results, "volumes_whole")["slices"] == 0
+    return {(row["method"], row["volume"], row["sigma"]): row["psnr_head_db"] for row in rows}
+
+
+def leads_over(ours: str, whole: dict) -> dict:
+    """By how much the filters whose parameters come from other scans are ahead, in dB."""
+    return {
+        (method, volume, sigma): value - whole[ours, volume, sigma]
+        for (method, volume, sigma), value in whole.items()
+        if "3-D" in method and "best for" not in method
     }
 
-    def leads(method: str, sigma: float) -> dict[str, float]:
-        return {
-            volume: value - figures[volume, sigma, "Neural Diffusion, three planes"]
-            for (volume, level, name), value in figures.items()
-            if (level, name) == (sigma, method)
-        }
 
-    gradient = leads("Gradient anisotropic diffusion 3-D + inversion", 0.01)
+def ahead_on_average(leads: dict, sigma: float) -> set[str]:
+    totals = {}
+    for (method, _, level), lead in leads.items():
+        totals[method] = totals.get(method, 0) + lead * (level == sigma)
+    return {method for method, total in totals.items() if total > 0}
+
+
+GRADIENT = "Gradient anisotropic diffusion 3-D + inversion"
+MEANS = {"Non-local means 3-D + inversion", "Non-local means 3-D, Rician (DIPY)"}
+
+
+def test_pages_say_where_filters_in_3d_lead_the_three_planes(whole, words):
+    leads = leads_over("Neural Diffusion, three planes", whole)
+    assert len({volume for _, volume, _ in whole}) == 4
+    least = -max(lead for (_, _, sigma), lead in leads.items() if sigma > 0.01)
+    assert f"on each of the four scans, by {math.floor(100 * least) / 100:.2f} dB or more" in words
+    gradient = {volume: leads[GRADIENT, volume, 0.01] for _, volume, _ in whole}
+    brain = next(volume for volume in gradient if "T1_brain" in volume)
     template = next(volume for volume in gradient if "template" in volume)
-    scans = [lead for volume, lead in gradient.items() if volume != template]
-    assert min(scans) > 0
-    three = f"by {min(scans):.2f} to {max(scans):.2f} dB on three and by {gradient[template]:.2f} dB on the template"
-    assert three in words
-    for method in ("Non-local means 3-D + inversion", "Non-local means 3-D, Rician (DIPY)"):
-        assert sum(leads(method, 0.01).values()) > 0
-    assert sum(leads("Curvature anisotropic diffusion 3-D + inversion", 0.01).values()) < 0
+    assert gradient.pop(brain) < 0 < min(gradient.values())
+    lead = gradient.pop(template)
+    up_to = f"all but the T1 brain, by up to {max(gradient.values()):.2f} dB on the two scans and by {lead:.2f} dB on the"
+    assert up_to in words
+    assert ahead_on_average(leads, 0.01) == {GRADIENT, *MEANS}
     best = "Non-local means 3-D, Rician (DIPY), best for this scan"
-    assert "by {:.2f} and {:.2f} dB".format(*(leads(best, sigma)[template] for sigma in (0.03, 0.05))) in words
-    # The filters whose parameters come from other scans lead the three planes nowhere else.
-    others = [method for _, _, method in figures if "3-D" in method and "best for" not in method]
-    assert all(
-        lead < 0 for method in others for sigma in (0.03, 0.05, 0.09, 0.15) for lead in leads(method, sigma).values()
-    )
+    ahead = [
+        whole[best, template, sigma] - whole["Neural Diffusion, three planes", template, sigma]
+        for sigma in (0.03, 0.05, 0.09, 0.15)
+    ]
+    assert max(ahead[2:]) < 0
+    assert "by {:.2f} and {:.2f} dB".format(*ahead[:2]) in words
 
 
-def test_pages_say_where_the_refinement_harms(results, words, readme):
-    figures = {
-        (row["volume"], row["sigma"], row["method"]): row["psnr_head_db"] for row in table(results, "volumes")["rows"]
-    }
+def test_pages_say_where_the_refinement_harms(whole, words, readme):
     cost = {
-        (volume, sigma): figures[volume, sigma, "Neural Diffusion (no refinement)"] - value
-        for (volume, sigma, method), value in figures.items()
+        (volume, sigma): whole["Neural Diffusion (no refinement)", volume, sigma] - value
+        for (method, volume, sigma), value in whole.items()
         if method == "Neural Diffusion"
     }
     head = [value for (volume, _), value in cost.items() if volume.startswith("MRHead")]
@@ -86,53 +104,17 @@ def test_pages_say_where_the_refinement_harms(results, words, readme):
     assert f"by up to {max(head):.2f} dB on MRHead" in readme
 
 
-def test_pages_say_where_filters_in_3d_lead_ours_with_the_step_across_slices(results, words):
-    step = {
-        (row["volume"], row["sigma"]): row["psnr_head_db"]
-        for row in table(results, "volumes_across")["rows"]
-        if row["method"] == "Neural Diffusion, step across slices"
-    }
-    leads = {
-        (row["method"], row["volume"], row["sigma"]): row["psnr_head_db"] - step[row["volume"], row["sigma"]]
-        for row in table(results, "volumes")["rows"]
-        if "3-D" in row["method"] and "best for this scan" not in row["method"]
-    }
+def test_pages_say_where_filters_in_3d_lead_ours_with_the_step_across_slices(whole, words):
+    leads = leads_over("Neural Diffusion, step across slices", whole)
     ahead = {place: lead for place, lead in leads.items() if lead > 0 and place[2] > 0.01}
     on_head = {place[2]: lead for place, lead in ahead.items() if "MRHead" in place[1]}
     assert sorted(on_head) == [0.03, 0.05, 0.09]
     largest = max(lead for place, lead in ahead.items() if "MRHead" in place[1])
     assert f"are ahead on MRHead at 3, 5 and 9 %, by up to {largest:.2f} dB" in words
-    elsewhere = max(lead for place, lead in ahead.items() if "MRHead" not in place[1])
+    (elsewhere,) = (lead for place, lead in ahead.items() if "MRHead" not in place[1])
     assert f"from 3 % on nowhere by more than {math.ceil(100 * elsewhere) / 100:.2f} dB" in words
-    faint = {}
-    for (method, _, sigma), lead in leads.items():
-        faint[method] = faint.get(method, 0) + lead * (sigma == 0.01)
-    behind = [method for method, lead in faint.items() if lead < 0]
-    assert behind == ["Curvature anisotropic diffusion 3-D + inversion"]
-    whole = {
-        (row["method"], row["volume"], row["sigma"]): row["psnr_head_db"]
-        for row in table(results, "volumes_whole")["rows"]
-    }
-    assert all(
-        whole["Neural Diffusion, step across slices", volume, sigma] > value
-        for (method, volume, sigma), value in whole.items()
-        if "3-D" in method and "best for this scan" not in method and "MRHead" not in volume
-    )
-    assert "ours is ahead of every one of them on all but MRHead" in words
-
-
-def test_pages_say_by_how_much_three_planes_lead_on_whole_scans(results, words):
-    figures = {
-        (row["method"], row["volume"], row["sigma"]): row["psnr_head_db"]
-        for row in table(results, "volumes_whole")["rows"]
-    }
-    leads = [
-        figures["Neural Diffusion, three planes", volume, sigma] - value
-        for (method, volume, sigma), value in figures.items()
-        if "3-D" in method and "best for this scan" not in method
-    ]
-    assert len({volume for _, volume, _ in figures}) == 4
-    assert f"on each of the four scans, by {math.floor(100 * min(leads)) / 100:.2f} dB or more" in words
+    assert f"ahead of every one of them on all but MRHead, but for {elsewhere:.2f} dB in one case" in words
+    assert ahead_on_average(leads, 0.01) == {GRADIENT, *MEANS}
 
 
 def test_pages_say_what_blind_spot_training_brought(results, words):

@@ -157,10 +157,8 @@ for split in original grouped; do
         "${trained[@]}"
 done
 once volumes evaluate-volumes "$@" --template --bm4d --slices "$slices_volume"
-# Ours on the same slices, with the step across slices, too.
-once volumes_across evaluate-volumes "$@" --template --no-peers --slices "$slices_volume"
 # Of all slices BM4D would take hours.
-once volumes_whole evaluate-volumes "$@" --template --sigma 0.03 --sigma 0.09
+once volumes_whole evaluate-volumes "$@" --template
 
 # What blind-spot training on one noisy scan brings there: the scan of 'make demo', 9 % Rician noise.
 noisy=$root/demo-output/noisy.nrrd
