@@ -21,7 +21,7 @@ demo: $(VENV)/demo.installed ## denoise a real MR volume in a MRML scene, into .
 	$(BIN)/python Resources/Demo/denoise_in_scene.py $(if $(INPUT),--input "$(INPUT)")
 
 test: lint qt-libraries ## install what the tests need, check the style and run the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 fuzz: $(VENV)/test.installed ## damage files at random and see that each is read rightly or refused (MINUTES=5)
 	OMP_NUM_THREADS=1 $(BIN)/python Testing/fuzz_readers.py --minutes $(MINUTES)

@@ -34,6 +34,28 @@ import slicer_host  # noqa: E402 - found through the paths above
 slicer_host.install()
 
 
+_LONGEST = (
+    "test_bench",
+    "test_batch",
+    "test_onnx_export",
+    "test_training",
+    "test_training_goes_on",
+    "test_training_chain",
+    "test_training_processes",
+    "test_fuzz",
+    "test_threads_and_processes",
+    "test_tuned_files",
+    "test_command_line_module",
+    "test_report",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest: begun last, one of them would be waited for alone."""
+    order = {name: number for number, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
+
+
 def pytest_collection_finish() -> None:
     """Leave what was imported out of later collections of garbage, which take most of a second each with it."""
     gc.collect()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import email
 import importlib
 import re
@@ -9,7 +10,10 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from configparser import ConfigParser
+from graphlib import TopologicalSorter
+from pathlib import Path
 
 import pytest
 from shell import ROOT, environment, write
@@ -140,3 +144,28 @@ def test_make_says_in_one_sentence_what_the_machine_lacks(tmp_path, version, lac
     assert len(sentences) == 1, done.stderr
     assert advice in sentences[0]
     assert not (tmp_path / "venv").exists()
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    """Such a circle works or fails by what was imported before it: within the tests, and not in a command."""
+    files = {
+        ".".join((package, *path.relative_to(folder).with_suffix("").parts)): path
+        for package, folder in PACKAGES.items()
+        for path in folder.rglob("*.py")
+    }
+    imports = {name.removesuffix(".__init__"): set(_imported(name, path)) for name, path in files.items()}
+    assert imports["NeuralDiffusionTraining.files.scan_denoising"] >= {"NeuralDiffusionTraining.files.image_files"}
+    TopologicalSorter({name: found & imports.keys() - {name} for name, found in imports.items()}).prepare()
+
+
+def _imported(name: str, path: Path) -> Iterator[str]:
+    """What a module imports as it is imported itself: names of modules, and of what it takes from them."""
+    package = name.split(".")[:-1]
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parts = package[: len(package) + 1 - node.level] if node.level else []
+            parent = ".".join((*parts, *([node.module] if node.module else [])))
+            yield parent
+            yield from (f"{parent}.{alias.name}" for alias in node.names)
