@@ -8,6 +8,7 @@ import slicer_host
 from looks_scene import layers
 
 from NeuralDiffusionLib.mrml.looks import Looks
+from NeuralDiffusionLib.mrml.view_notes import read_note
 
 pytest_plugins = ["looks_scene"]
 
@@ -158,18 +159,21 @@ class TestResumed:
     def test_switched_off_before_it_was_saved_nothing_is_left_of_it(self, scene, views, before, conduction):
         looks = Looks()
         looks.show_overlay(before, conduction, 0.6)
-        assert "NeuralDiffusion.Foreground" in views[0].GetAttributeNames()
+        assert read_note(views[0], "NeuralDiffusion.Foreground")
+        count = scene.GetNumberOfNodes()
         looks.hide()
+        # A node of notes for each view.
+        assert scene.GetNumberOfNodes() == count - len(views)
         for view in views:
-            assert not [name for name in view.GetAttributeNames() if name.startswith("NeuralDiffusion")]
+            assert read_note(view, "NeuralDiffusion.Foreground") is None
             roles = [view.GetNthNodeReferenceRole(n) for n in range(view.GetNumberOfNodeReferenceRoles())]
             assert not [role for role in roles if role and view.GetNodeReferenceID(role) and "Neural" in role]
 
     def test_what_a_preview_covers_is_kept_until_it_is_hidden(self, views, before, conduction):
         looks = Looks()
         looks.show_preview(views[0], before, conduction)
-        assert "NeuralDiffusion.PreviewForeground" in views[0].GetAttributeNames()
+        assert read_note(views[0], "NeuralDiffusion.PreviewForeground")
         # It is no look, which would be taken up again.
-        assert "NeuralDiffusion.Foreground" not in views[0].GetAttributeNames()
+        assert read_note(views[0], "NeuralDiffusion.Foreground") is None
         looks.hide_preview()
-        assert not [name for name in views[0].GetAttributeNames() if name.startswith("NeuralDiffusion")]
+        assert read_note(views[0], "NeuralDiffusion.PreviewForeground") is None

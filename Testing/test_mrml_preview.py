@@ -258,7 +258,8 @@ class TestTemporaryVolume:
         before = [scene.GetNthNode(index).GetID() for index in range(scene.GetNumberOfNodes())]
         for index in range(3):
             preview.show(view, volume, 0, index, np.ones((1, 20, 24)))
-            assert scene.GetNumberOfNodes() == len(before) + 2
+            # The volume, its display, and the notes of what lies under it.
+            assert scene.GetNumberOfNodes() == len(before) + 3
         preview.hide()
         assert [scene.GetNthNode(index).GetID() for index in range(scene.GetNumberOfNodes())] == before
         preview.hide()

@@ -11,6 +11,7 @@ import slicer
 from NeuralDiffusionLib import InvalidVolumeError
 from NeuralDiffusionLib.mrml.looks import Looks
 from NeuralDiffusionLib.mrml.side_by_side import SideBySide, views_in_layout
+from NeuralDiffusionLib.mrml.view_notes import read_note, remove_note
 
 ORIENTATIONS = {"Red": "Axial", "Green": "Coronal", "Yellow": "Sagittal", "Slice4": "Axial"}
 
@@ -91,7 +92,8 @@ def test_a_scene_of_the_first_version_still_gives_the_layers_back(views, own, sc
     looks.show(scan, results)
     for name in ("Red", "Green", "Yellow"):
         layers = views[name].GetSliceCompositeNode()
-        values = json.loads(layers.GetAttribute("NeuralDiffusion.SideBySide"))
+        values = json.loads(read_note(layers, "NeuralDiffusion.SideBySide"))
+        remove_note(layers, "NeuralDiffusion.SideBySide")
         layers.SetAttribute("NeuralDiffusion.SideBySide", json.dumps(values[:5]))
     looks.forget()
     again = SideBySide()

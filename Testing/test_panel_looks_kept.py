@@ -9,6 +9,7 @@ from panel_scenes import add_like, layers, leave, legend_of, load, parameters, r
 from preview_panel import wait
 
 from NeuralDiffusionLib.mrml import removed_volumes
+from NeuralDiffusionLib.mrml.view_notes import remove_note
 
 pytest_plugins = ["panel_host.fixtures", "panel_scenes"]
 
@@ -209,8 +210,8 @@ def test_a_scene_that_does_not_say_what_was_there_before_can_be_switched_off(don
     click(done, OVERLAY, REMOVED)
     for name in VIEWS:
         view = slicer.app.layoutManager().sliceWidget(name).mrmlSliceCompositeNode()
-        for attribute in view.GetAttributeNames():
-            view.RemoveAttribute(attribute)
+        for layer in ("Background", "Foreground"):
+            remove_note(view, f"NeuralDiffusion.{layer}")
     save(scene, tmp_path)
     load(scene, tmp_path)
     click(done, REMOVED, OVERLAY)

@@ -10,6 +10,7 @@ from panel_scenes import layers, load, parameters, save
 from NeuralDiffusionLib.mrml.looks import Looks
 from NeuralDiffusionLib.mrml.parameters import DEFAULTS, BeforeAfter, Frames, remove_unknown
 from NeuralDiffusionLib.mrml.side_by_side import SideBySide
+from NeuralDiffusionLib.mrml.view_notes import write_note
 
 pytest_plugins = ["panel_host.fixtures", "panel_scenes"]
 
@@ -94,7 +95,7 @@ def test_a_cover_that_cannot_be_read_is_taken_as_none(scan, own, open_panel, sce
     widget = open_panel()
     Looks().show_overlay(scan, own[0], 0.5)
     red = slicer.app.layoutManager().sliceWidget("Red").mrmlSliceCompositeNode()
-    red.SetAttribute("NeuralDiffusion.Foreground", value)
+    write_note(red, "NeuralDiffusion.Foreground", value)
     looks = Looks()
     looks.resume(scene)
     looks.hide_overlay()
@@ -113,7 +114,7 @@ def test_a_place_side_by_side_that_cannot_be_read_is_taken_as_none(scan, own, op
     first.show(scan, volumes)
     first.forget()
     red = slicer.app.layoutManager().sliceWidget("Red").mrmlSliceCompositeNode()
-    red.SetAttribute("NeuralDiffusion.SideBySide", value)
+    write_note(red, "NeuralDiffusion.SideBySide", value)
     again = SideBySide()
     again.show(scan, volumes)
     again.hide()

@@ -136,7 +136,7 @@ class LookSection(Section):
         self.onViewsChanged()
 
     def beforeImport(self) -> None:
-        # What lies under the looks stands in the views' nodes, from which they are taken up again afterwards.
+        # What lies under the looks is noted about the views, from which they are taken up again afterwards.
         self.logic.looks.forget()
         self._pair, self._beneath = None, None
 

@@ -1,4 +1,4 @@
-"""The layers of slice views, and what they held before a look: kept in the views' nodes, so saved with the scene."""
+"""The layers of slice views, and what they held before a look: noted about the views, so saved with the scene."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import slicer
 
 from .provenance import PREFIX
 from .scene_nodes import nodes_of_class
+from .view_notes import read_note, remove_note, write_note
 
 
 class Content(NamedTuple):
@@ -67,10 +68,10 @@ def seen_views(scene: slicer.vtkMRMLScene, only: str | None = None) -> list[slic
 
 
 def keep(view: slicer.vtkMRMLSliceCompositeNode, layer: Layer, covered: Covered, preview: bool = False) -> None:
-    """Write into a view's node how one of its layers is covered, by a look or by a preview above it."""
+    """Note about a view how one of its layers is covered, by a look or by a preview above it."""
     name, before, shown = _names(layer, preview)
     with slicer.util.NodeModify(view):
-        view.SetAttribute(name, json.dumps([covered.before.opacity, covered.shown.opacity, covered.chosen]))
+        write_note(view, name, json.dumps([covered.before.opacity, covered.shown.opacity, covered.chosen]))
         # References, for a scene that is loaded beside another gets new identifiers.
         view.SetNodeReferenceID(before, covered.before.volume)
         view.SetNodeReferenceID(shown, covered.shown.volume)
@@ -79,7 +80,7 @@ def keep(view: slicer.vtkMRMLSliceCompositeNode, layer: Layer, covered: Covered,
 def kept(view: slicer.vtkMRMLSliceCompositeNode, layer: Layer, preview: bool = False) -> Covered | None:
     """Return how a layer is covered; ``None`` if it is not, cannot be read, or what was put there was replaced."""
     name, before, shown = _names(layer, preview)
-    values, volume = view.GetAttribute(name), view.GetNodeReferenceID(shown)
+    values, volume = read_note(view, name), view.GetNodeReferenceID(shown)
     # The preview itself is not saved: a scene that is loaded has nothing in its place.
     is_shown = layer.read(view).volume == volume and (preview or volume is not None)
     if values is None or not is_shown:
@@ -93,15 +94,15 @@ def kept(view: slicer.vtkMRMLSliceCompositeNode, layer: Layer, preview: bool = F
 
 def was_replaced(scene: slicer.vtkMRMLScene, layer: Layer) -> bool:
     """Return whether views say that a look covered a layer of theirs, and none shows any more what was put there."""
-    covered = [view for view in slice_views(scene) if view.GetAttribute(_names(layer, preview=False)[0]) is not None]
+    covered = [view for view in slice_views(scene) if read_note(view, _names(layer, preview=False)[0]) is not None]
     return bool(covered) and all(kept(view, layer) is None for view in covered)
 
 
 def drop(view: slicer.vtkMRMLSliceCompositeNode, layer: Layer, preview: bool = False) -> None:
-    """Take out of a view's node what `keep` has written there."""
+    """Take back what `keep` has noted about a view."""
     name, *roles = _names(layer, preview)
     with slicer.util.NodeModify(view):
-        view.RemoveAttribute(name)
+        remove_note(view, name)
         for role in roles:
             view.SetNodeReferenceID(role, None)
 

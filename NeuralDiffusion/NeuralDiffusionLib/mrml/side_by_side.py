@@ -15,6 +15,7 @@ from ..errors import InvalidVolumeError
 from .new_volume import check_in_scene, scene_of
 from .provenance import PREFIX
 from .scene_nodes import nodes_of_class
+from .view_notes import read_note, remove_note, write_note
 from .volumes import copy_display, display_of
 
 VIEWS = ("Red", "Green", "Yellow")
@@ -154,7 +155,7 @@ def views_in_layout(scene: slicer.vtkMRMLScene) -> bool:
 
 def was_replaced(scene: slicer.vtkMRMLScene) -> bool:
     """Return whether views say that they showed volumes side by side, and none shows any more what was put there."""
-    covered = [layers for name in VIEWS if (layers := _composite(scene, name)) and layers.GetAttribute(_KEPT)]
+    covered = [layers for name in VIEWS if (layers := _composite(scene, name)) and read_note(layers, _KEPT)]
     return bool(covered) and all(_kept(layers) is None for layers in covered)
 
 
@@ -177,19 +178,19 @@ def _write_display(volume: slicer.vtkMRMLScalarVolumeNode, wanted: _Display) -> 
 
 
 def _keep(layers: slicer.vtkMRMLSliceCompositeNode, before: _Before) -> None:
-    """Write into the view's node what it showed before."""
+    """Note about the view what it showed before."""
     matrix, *numbers = before.place
     displays = before.display, before.display_since
     values = [slicer.util.arrayFromVTKMatrix(matrix).tolist(), *numbers, before.linked, *displays]
     with slicer.util.NodeModify(layers):
-        layers.SetAttribute(_KEPT, json.dumps(values))
+        write_note(layers, _KEPT, json.dumps(values))
         for role, volume in zip(_ROLES, (before.background, before.foreground, before.shown), strict=True):
             layers.SetNodeReferenceID(role, volume)
 
 
 def _kept(layers: slicer.vtkMRMLSliceCompositeNode) -> _Before | None:
     """Return what `_keep` has written, unless it cannot be read or the volume shown then has been replaced."""
-    values = layers.GetAttribute(_KEPT)
+    values = read_note(layers, _KEPT)
     background, foreground, shown = (layers.GetNodeReferenceID(role) for role in _ROLES)
     if values is None or shown is None or layers.GetBackgroundVolumeID() != shown:
         return None
@@ -222,7 +223,7 @@ def _parse_display(window: float, level: float, automatic: int, colours: str | N
 
 def _drop(layers: slicer.vtkMRMLSliceCompositeNode) -> None:
     with slicer.util.NodeModify(layers):
-        layers.RemoveAttribute(_KEPT)
+        remove_note(layers, _KEPT)
         for role in _ROLES:
             layers.SetNodeReferenceID(role, None)
 
