@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import torch
 from batch_runs import run_here
 from shell import head, image
 from training_slices import make_slices
@@ -253,6 +254,35 @@ def test_a_file_may_change_the_current_folder_for_itself_and_for_nobody_else(tmp
     with pytest.raises(CommandError, match="lost"):
         run_method(lost, *noisy)
     assert os.getcwd() == str(tmp_path)
+
+
+SETS = """
+import numpy as np
+import torch
+
+torch.set_num_threads(3)
+torch.set_default_dtype(torch.float64)
+np.seterr(all="raise")
+
+def look(noisy):
+    found = torch.get_num_threads(), torch.get_default_dtype(), np.geterr()["divide"]
+    torch.set_grad_enabled(False)
+    assert found == (3, torch.float64, "raise"), found
+    return noisy
+"""
+
+
+def test_a_file_may_set_its_libraries_for_itself_and_for_nobody_else(tmp_path, noisy):
+    def settings():
+        return torch.get_num_threads(), torch.get_default_dtype(), torch.is_grad_enabled(), np.geterr()
+
+    (tmp_path / "mine.py").write_text(SETS)
+    before = settings()
+    (looks,) = own_methods([f"Mine={tmp_path / 'mine.py'}:look"], [])
+    assert settings() == before
+    for _ in range(2):
+        run_method(looks, *noisy)
+        assert settings() == before
 
 
 def test_what_is_named_relative_lies_where_the_command_was_started(tmp_path, monkeypatch):

@@ -41,6 +41,7 @@ from NeuralDiffusionTraining.benchmark.volumes import (
     EVALUATION_SEED,
     VolumeRow,
     add_noise,
+    draw_of,
     evaluate_volume,
     head_psnr,
     head_ssim,
@@ -75,7 +76,7 @@ def rows(clean):
 
 
 def test_every_method_improves_the_volume_and_is_judged_on_the_same_noise(rows, clean):
-    noisy = add_noise(clean, SIGMA, 0)
+    noisy = add_noise(clean, SIGMA, draw_of(SIGMA))
     by_name = {row.method: row for row in rows}
     assert rows[0].method == NOISY_INPUT
     assert by_name[NOISY_INPUT].psnr_head_db == head_psnr(noisy.voxels, clean)
@@ -163,6 +164,17 @@ def test_noise_of_evaluation_is_fixed_and_is_not_that_of_tuning(clean):
     assert EVALUATION_SEED == 42
     assert not np.array_equal(first.voxels, add_noise(clean, 0.1, 3).voxels)
     assert not np.array_equal(first.voxels, add_noise(clean, 0.1, 2, TUNING_SEED).voxels)
+
+
+def test_the_noise_of_a_level_is_the_same_whichever_others_are_measured(clean):
+    def noisy(*sigmas):
+        return {row.sigma: row.psnr_head_db for row in evaluate_volume([], clean, sigmas)}
+
+    every = noisy(*CLINICAL_SIGMAS, 0.07)
+    for sigma in (0.01, 0.09, 0.07):
+        assert noisy(sigma) == {sigma: every[sigma]}
+    assert len({draw_of(sigma) for sigma in (*CLINICAL_SIGMAS, 0.07, 0.0701)}) == len(CLINICAL_SIGMAS) + 2
+    assert [draw_of(sigma) for sigma in CLINICAL_SIGMAS] == [0, 1, 2, 3, 4]
 
 
 def test_where_voxels_are_cubes_a_step_across_slices_helps_and_three_planes_help_more(rows):

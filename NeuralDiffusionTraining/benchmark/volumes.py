@@ -120,6 +120,13 @@ def prepare_volume(name: str, voxels: np.ndarray, spacing: Sequence[float], slic
     return CleanVolume(name, clean[kept] / np.float32(scale), inside[kept], tuple(map(float, spacing)), digest)
 
 
+def draw_of(sigma: float) -> int:
+    """Number of the draw of a noise level: the same whichever other levels are measured, so that rows pair."""
+    if sigma in CLINICAL_SIGMAS:
+        return CLINICAL_SIGMAS.index(sigma)
+    return len(CLINICAL_SIGMAS) + round(1e6 * sigma)
+
+
 def add_noise(clean: CleanVolume, sigma: float, number: int, seed: int = EVALUATION_SEED) -> NoisyVolume:
     """Rician noise drawn from the generator (seed, number), the same for every method."""
     noisy = rician(clean.voxels, sigma, np.random.default_rng((seed, number)))
@@ -139,7 +146,7 @@ def evaluate_volume(
     methods
         What to measure; the noisy input is the first row of each level in any case.
     sigmas
-        Noise levels relative to the intensity range; the noise of each is fixed by (42, place in this list).
+        Noise levels relative to the intensity range; the noise of each is fixed by (42, `draw_of` the level).
     report
         Called with each row once it is known.
 
@@ -155,8 +162,8 @@ def evaluate_volume(
 def _rows(
     methods: Sequence[VolumeMethod], clean: CleanVolume, sigmas: Sequence[float], report: Callable[[VolumeRow], None]
 ) -> Iterator[VolumeRow]:
-    for number, sigma in enumerate(sigmas):
-        noisy = add_noise(clean, sigma, number)
+    for sigma in sigmas:
+        noisy = add_noise(clean, sigma, draw_of(sigma))
         unchanged = head_psnr(noisy.voxels, clean)
         for method in (noisy_input(), *methods):
             # Whoever is not told the level gets NaN: it cannot look by mistake.
