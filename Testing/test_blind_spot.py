@@ -116,6 +116,14 @@ def test_the_command_writes_weights_that_the_denoiser_loads(tmp_path):
     # What was measured of the bundled weights is not true of these.
     assert {FIGURES, MEASURED_AS} <= load_weights().metadata.keys()
     assert not {FIGURES, MEASURED_AS} & loaded.metadata.keys()
+    again = run_here(
+        "adapt", tmp_path / "scan.nii.gz", "--output", tmp_path / "again.pt", "--weights", tmp_path / "mine.pt",
+        "--steps", 1, "--batch-size", 1, "--device", "cpu",
+    )  # fmt: skip
+    assert again.status == 0, again.err
+    history = load_weights(tmp_path / "again.pt").metadata["adapted"]
+    assert history.startswith("blind-spot training on 1 scan, rician, 1 step of 1 crop, ")
+    assert history.endswith(f"; before that: {loaded.metadata['adapted']}")
 
 
 def test_thick_slices_are_learned_from_as_they_were_acquired_wherever_their_axis_lies(tmp_path):

@@ -189,3 +189,6 @@ def test_command_sweeps_what_is_asked_for(tmp_path):
     assert refused.status == 2
     assert refused.err.count("\n") == 1
     assert "100" in refused.err
+    # So faint that 32-bit floats round it away: nothing can be lost of it.
+    faint = run_here("sweep", "--data", tmp_path / "data", "--split", split, "--sigma", 0, "--sigma", 1e-8)
+    assert (faint.status, faint.err) == (2, "Noise level 1e-08 is not possible: give 0, or 0.0001 or more.\n")

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from batch_runs import run_here
 from torch import nn
 
 from NeuralDiffusionTraining.files.command_error import CommandError
@@ -78,6 +79,8 @@ def test_the_original_experiment_is_that_of_the_original():
     ("text", "words"),
     [
         ("epochs: many", "Option 'epochs'"),
+        ("limit: true", "valid integer"),
+        ("epochs: 2000000000000000000000", "less than or equal to 1000000"),
         ("epohcs: 3", "Option 'epohcs'"),
         ("sampling: {crop: 60}", "Option 'sampling.crop'"),
         ("sampling: {setting_weights: [1, 1, 0, 0]}", "must sum to 1"),
@@ -119,3 +122,9 @@ def test_the_command_line_wins_over_the_file(tmp_path):
     file.write_text("epochs: 3\noptimiser: {clip: 2}\n", encoding="utf-8")
     config = read_config(file, {"epochs": 5, **parse_settings(["optimiser.name=adamw"])})
     assert (config.epochs, config.optimiser.clip, config.optimiser.name) == (5, 2, "adamw")
+
+
+def test_what_is_given_twice_is_refused(tmp_path):
+    done = run_here("train", "--data", tmp_path, "--output", tmp_path / "run", "--epochs", 1, "--set", "epochs=2")
+    assert done.status == 2
+    assert done.err == "'epochs' is given twice, by its own option and by --set: give it once.\n"

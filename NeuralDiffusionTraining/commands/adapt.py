@@ -73,7 +73,8 @@ def adapt(
         **{name: value for name, value in start.metadata.items() if name not in (FIGURES, MEASURED_AS)},
         "adapted": f"blind-spot training on {counted(len(volumes), 'scan')}, {noise}, "
         f"{counted(steps, 'step')} of {counted(batch_size, 'crop')}, "
-        f"learning rate {learning_rate:g}, seed {seed}",
+        f"learning rate {learning_rate:g}, seed {seed}"
+        + (f"; before that: {start.metadata['adapted']}" if "adapted" in start.metadata else ""),
         "adapted_from_sha256": start.sha256,
     }
     write_file(output, lambda unfinished: save_weights(unfinished, network, made))

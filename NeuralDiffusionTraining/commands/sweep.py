@@ -12,6 +12,7 @@ from ..files.command_error import CommandError
 from ..files.result_files import check_distinct, check_folder_to_make, check_outputs, write_file, write_json, write_text
 from .benchmark_options import (
     LARGEST_SIGMA,
+    SMALLEST_SIGMA,
     CsvFile,
     Data,
     Device,
@@ -39,7 +40,7 @@ def sweep(
         typer.Option(
             min=0,
             max=LARGEST_SIGMA,
-            help="Noise level; repeat for more. Default: seven from 0 to 0.2.",
+            help=f"Noise level, 0 or {SMALLEST_SIGMA:g} and more; repeat for more. Default: seven from 0 to 0.2.",
         ),
     ] = None,
     neighbours: Annotated[
@@ -85,6 +86,8 @@ def sweep(
     noises, sigmas = (list(dict.fromkeys(asked)) for asked in (noise or NOISE_TYPES, sigma or swept.SIGMAS))
     neighbourhoods = list(dict.fromkeys(neighbours or NEIGHBOURHOODS))
     steps = list(dict.fromkeys(iterations or swept.ITERATIONS))
+    if faint := [one for one in sigmas if 0 < one < SMALLEST_SIGMA]:
+        raise CommandError(f"Noise level {faint[0]:g} is not possible: give 0, or {SMALLEST_SIGMA:g} or more.")
     for one in noises:
         settings_of(noise=one)
     for one in neighbourhoods:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from ..files.command_error import CommandError
 from .benchmark_options import Data, Device
 
 _OF_CONFIG = "the configuration's value if left out"
@@ -65,7 +66,10 @@ def train(
         "limit": limit,
     }
     overrides = {name: value for name, value in given.items() if value is not None}
-    chosen = read_config(bundled_config(config), {**overrides, **parse_settings(settings or [])})
+    others = parse_settings(settings or [])
+    if twice := [name for name in others if name in overrides]:
+        raise CommandError(f"'{twice[0]}' is given twice, by its own option and by --set: give it once.")
+    chosen = read_config(bundled_config(config), {**overrides, **others})
     best = run_training(chosen, RunSite(data, output, device, devices, num_nodes, start))
     if rank_zero_only.rank == 0:
         typer.echo(f"The best weights are in {best}.")

@@ -10,11 +10,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..files.command_error import CommandError
-from .limits import LARGEST_RATE, LARGEST_SEED
+from .limits import LARGEST_EPOCHS, LARGEST_RATE, LARGEST_SEED
 
 CONFIGS = Path(__file__).parent / "configs"
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Whole = Annotated[int, Field(strict=True)]
+"""A whole number: "true" is none."""
 
 
 class Part(BaseModel):
@@ -46,8 +48,8 @@ class SamplingConfig(Part):
     masked_share: Share = 0.04
     given_sigma_share: Share = 0.25
     orientations: bool = True
-    crop: int = Field(64, ge=16, le=128, multiple_of=8)
-    iterations: int | None = Field(None, ge=1, le=64)
+    crop: Whole = Field(64, ge=16, le=128, multiple_of=8)
+    iterations: Whole | None = Field(None, ge=1, le=64)
     neighbours: Literal[4, 8] | None = None
     usual_iterations_share: Share = 0.4
     eight_neighbours_share: Share = 0.65
@@ -92,7 +94,7 @@ class OptimiserConfig(Part):
     kernel_rate: float = Field(6e-3, gt=0, le=LARGEST_RATE)
     guidance_rate: float | None = Field(None, gt=0, le=LARGEST_RATE)
     final_rate: float = Field(1e-5, ge=0, le=LARGEST_RATE)
-    warm_up: int = Field(100, ge=0)
+    warm_up: Whole = Field(100, ge=0)
     weight_decay: float = Field(1e-4, ge=0)
     clip: float = Field(1.0, gt=0)
     average: float = Field(0.99, ge=0, lt=1)
@@ -115,12 +117,12 @@ class TrainingConfig(Part):
 
     network: str = "neural-diffusion"
     split: str = "original"
-    epochs: int = Field(130, ge=1)
-    batch_size: int = Field(16, ge=1)
-    seed: int = Field(0, ge=0, le=LARGEST_SEED)
+    epochs: Whole = Field(130, ge=1, le=LARGEST_EPOCHS)
+    batch_size: Whole = Field(16, ge=1)
+    seed: Whole = Field(0, ge=0, le=LARGEST_SEED)
     precision: Literal["fast", "bf16-mixed", "32-true"] = "fast"
-    limit: int = Field(0, ge=0)
-    validate_every: int = Field(5, ge=1)
+    limit: Whole = Field(0, ge=0)
+    validate_every: Whole = Field(5, ge=1)
     sampling: SamplingConfig = SamplingConfig()
     loss: LossConfig = LossConfig()
     optimiser: OptimiserConfig = OptimiserConfig()

@@ -2,5 +2,6 @@
 
 from __future__ import annotations
 
+LARGEST_EPOCHS = 1_000_000
 LARGEST_SEED = 2**32 - 1
 LARGEST_RATE = 1.0

@@ -175,6 +175,8 @@ def _fit(
         warnings.filterwarnings("ignore", module="lightning")
         # A 1 x 1 kernel in channels_last has strides that several processes count in another way; it costs nothing.
         warnings.filterwarnings("ignore", message="Grad strides do not match")
+        # Nor does the search for parameters that a run leaves unused, where it finds none.
+        warnings.filterwarnings("ignore", message="find_unused_parameters=True was specified")
         try:
             with interruptible():
                 trainer.fit(task, module, ckpt_path=newest if newest.exists() else None)
@@ -306,10 +308,11 @@ def _changed(options: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any
 
 
 def _commit() -> str:
-    """Commit of the source tree that this file belongs to, "unknown" outside one."""
+    """Commit of the source tree that this file belongs to, "-dirty" if it was changed since, "unknown" outside one."""
     here = Path(__file__)
-    # An installed package may lie in a folder of somebody else's repository.
-    for arguments in (["ls-files", "--error-unmatch", here.name], ["rev-parse", "HEAD"]):
+    # An installed package may lie in a folder of somebody else's repository. Tags would take the place of the commit.
+    named = ["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    for arguments in (["ls-files", "--error-unmatch", here.name], named):
         try:
             run = subprocess.run(["git", *arguments], cwd=here.parent, capture_output=True, text=True, check=False)
         except FileNotFoundError:
