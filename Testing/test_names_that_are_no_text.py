@@ -154,3 +154,14 @@ def test_the_command_line_module_refuses_them(scans):
         assert done.stderr.strip().endswith(b"has characters that are not valid UTF-8: give it another name.")
         assert done.stderr.count(b"\n") == 1
     assert sorted(scans.iterdir()) == before
+
+
+def test_tables_of_a_scan_of_such_a_name_are_written(scans, tmp_path):
+    scan = write(scans / "scan.nii.gz", head(shape=(6, 40, 48))).rename(scans / f"{OLD}.nii.gz")
+    done = run_here(
+        "evaluate-volumes", scan, "--no-peers", "--sigma", 0.1, "--iterations", 1, "--device", "cpu",
+        "--markdown", tmp_path / "v.md", "--csv", tmp_path / "v.csv", "--json", tmp_path / "v.json",
+    )  # fmt: skip
+    assert done.status == 0, done.err
+    for name in ("v.md", "v.csv", "v.json"):
+        assert "Sch\\udce4del.nii.gz" in (tmp_path / name).read_text(encoding="utf-8"), name

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import struct
+import sys
 import zlib
 from collections import Counter
 from pathlib import Path
@@ -278,6 +280,15 @@ def test_data_check_names_what_is_wrong_and_writes_splits_without_it(folder, mon
     assert {*split.train, *split.validation, *split.test} == set(list_slices(folder)) - set(found["unreadable"])
     assert split.groups["no/no1.jpg"] == split.groups["no/no9.png"]
     assert split.sha256 == found["splits"]["grouped"]["sha256"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Other systems have no names that are no text.")
+def test_a_picture_whose_name_is_no_text_is_split_like_any_other(folder):
+    old = (folder / "no" / "no3.jpg").rename(folder / "no" / os.fsdecode(b"caf\xe9.jpg"))
+    done = run_here("data", "check", folder, "--splits", folder / "splits")
+    assert done.status == 0, done.err
+    split = load_split(str(folder / "splits" / "original.json"), folder)
+    assert f"no/{old.name}" in {*split.train, *split.validation, *split.test}
 
 
 def test_data_check_of_too_few_slices_says_so_and_writes_nothing(folder):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -44,7 +45,8 @@ class Split:
     def sha256(self) -> str:
         """SHA-256 of the names, part by part, in order."""
         lines = [f"{part}:{name}" for part in PARTS for name in self.part(part)]
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        # Names may be no UTF-8.
+        return hashlib.sha256(os.fsencode("\n".join(lines))).hexdigest()
 
     @property
     def leak(self) -> float:

@@ -152,7 +152,7 @@ def write_text(path: Path, text: str) -> None:
     CommandError
         If it cannot be written.
     """
-    write_file(path, partial(Path.write_text, data=text, encoding="utf-8"))
+    write_file(path, _writer(text))
 
 
 def write_texts(texts: Sequence[tuple[Path, str]]) -> None:
@@ -163,7 +163,7 @@ def write_texts(texts: Sequence[tuple[Path, str]]) -> None:
     CommandError
         If one cannot be written.
     """
-    write_files([(path, partial(Path.write_text, data=text, encoding="utf-8")) for path, text in texts])
+    write_files([(path, _writer(text)) for path, text in texts])
 
 
 def write_files(targets: Sequence[tuple[Path, Callable[[Path], object]]]) -> None:
@@ -202,6 +202,11 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+
+
+def _writer(text: str) -> Callable[[Path], object]:
+    # Names of files in it may be no UTF-8.
+    return partial(Path.write_text, data=text, encoding="utf-8", errors="backslashreplace")
 
 
 def _is_of_the_system(path: Path) -> bool:
