@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from NeuralDiffusionLib.rician_noise import add_rician_noise
+from NeuralDiffusionTraining.benchmark.evaluation import corrupt_all
 from NeuralDiffusionTraining.benchmark.metrics import measure
 from NeuralDiffusionTraining.data.corruption import benchmark_corruption, corrupt, rician
 from NeuralDiffusionTraining.data.slices import list_slices, load_slices
@@ -72,6 +73,16 @@ def test_benchmark_noise_is_fixed_by_the_position(noise):
     assert first.min() >= 0
     assert first.max() <= 1
     assert 0.05 <= level <= 0.20
+
+
+def test_another_draw_is_other_noise_and_the_same_again():
+    clean = np.full((2, 32, 32), 0.5, np.float32)
+    first, other, again = (corrupt_all(clean, "rician", None, draw) for draw in (0, 1, 1))
+    np.testing.assert_array_equal(other[0], again[0])
+    np.testing.assert_array_equal(other[1], again[1])
+    # Levels are drawn as well.
+    assert not np.isin(other[1], first[1]).any()
+    assert not np.array_equal(*(corrupt_all(clean, "rician", 0.1, draw)[0] for draw in (0, 1)))
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])

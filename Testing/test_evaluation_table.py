@@ -7,6 +7,7 @@ import io
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,15 +18,23 @@ from training_slices import make_slices
 
 from NeuralDiffusionLib import DenoiseSettings
 from NeuralDiffusionLib.network.neural_diffusion import NetworkOutput
-from NeuralDiffusionTraining.benchmark import learned, tables
-from NeuralDiffusionTraining.benchmark.cost import count_parameters, diffusion_macs_per_pixel, macs_per_pixel
+from NeuralDiffusionTraining.benchmark import cost, learned, tables
+from NeuralDiffusionTraining.benchmark.cost import (
+    TIMED_SLICES,
+    count_parameters,
+    diffusion_macs_per_pixel,
+    macs_per_pixel,
+    seconds_per_slice,
+)
 from NeuralDiffusionTraining.benchmark.evaluation import corrupt_all, evaluate, noisy_input
 from NeuralDiffusionTraining.benchmark.figure_text import STAR_MEANS
 from NeuralDiffusionTraining.benchmark.learned import diffusion_alone, ours, trained
 from NeuralDiffusionTraining.benchmark.methods import Method
+from NeuralDiffusionTraining.benchmark.metrics import measure
 from NeuralDiffusionTraining.benchmark.run_facts import command_line
 from NeuralDiffusionTraining.commands.table_rows import asked_rows, name_and_checkpoint
 from NeuralDiffusionTraining.data.corruption import benchmark_corruption
+from NeuralDiffusionTraining.data.loaded_part import load_part
 from NeuralDiffusionTraining.files.command_error import CommandError
 from NeuralDiffusionTraining.files.result_files import write_json
 from NeuralDiffusionTraining.networks.checkpoints import TrainedNetwork
@@ -143,6 +152,21 @@ def test_rows_follow_the_order_of_the_methods_and_compare_with_ours(results):
     assert half["seconds_per_slice"] > 0
 
 
+def test_near_duplicates_do_not_narrow_the_intervals(clean):
+    darker = Method("Darker", "peer", "none", lambda noisy, _: noisy * np.float32(0.9))
+    shifted = Method("Shifted", "ours", "none", lambda noisy, _: noisy - np.float32(0.1))
+
+    def first_row(copies: int) -> dict:
+        # Without noise, copies of a slice have the same figures.
+        groups = np.repeat(range(len(clean)), copies)
+        return tables.rows(evaluate([darker, shifted], np.repeat(clean, copies, 0), "gaussian", 0.0, groups))[0]
+
+    once, copied = first_row(1), first_row(9)
+    for figure in ("psnr_db", "difference_psnr_db"):
+        assert once[figure]["high"] - once[figure]["low"] > 0.1
+        assert copied[figure] == pytest.approx(once[figure])
+
+
 def test_without_ours_there_is_nothing_to_compare_with(clean):
     (row,) = tables.rows(evaluate([noisy_input()], clean, "rician"))
     assert row["difference_psnr_db"] is None
@@ -217,6 +241,25 @@ def test_cost_of_a_network_is_counted():
     assert count_parameters(Small(), refine=False) == 8 * 9 + 8
     assert macs_per_pixel(Small(), settings) == 8 * 9 + 8
     assert macs_per_pixel(Small(), DenoiseSettings(refine=False)) == 8 * 9
+
+
+@pytest.mark.parametrize("slices", [2, TIMED_SLICES, 3 * TIMED_SLICES])
+def test_time_is_that_of_one_of_the_slices_that_were_timed(monkeypatch, slices):
+    clock = SimpleNamespace(now=0.0)
+
+    def denoise(noisy: np.ndarray, _: np.ndarray) -> np.ndarray:
+        clock.now += 0.25 * len(noisy)
+        return noisy
+
+    monkeypatch.setattr(cost, "time", SimpleNamespace(perf_counter=lambda: clock.now))
+    seconds = seconds_per_slice(Method("Any", "peer", "none", denoise), np.zeros((slices, 4, 4)), np.zeros(slices))
+    assert seconds == 0.25
+
+
+def test_cost_of_the_diffusion_is_that_counted_by_hand():
+    # Two edges a pixel, each times gate and times weight, and their sum times the step size.
+    assert diffusion_macs_per_pixel(1, 4) == 2 * 2 + 1
+    assert diffusion_macs_per_pixel(3, 8) == 3 * (4 * 2 + 1)
 
 
 def test_our_rows_are_what_the_user_gets(denoiser, clean):
@@ -324,3 +367,17 @@ def test_command_writes_the_table_three_times_and_every_slice(tmp_path, monkeypa
     slices = list(csv.DictReader(files["per-slice"].open(encoding="utf-8")))
     assert [line["method"] for line in slices[::2]] == [row["method"] for row in content["rows"]]
     assert len({line["slice"] for line in slices}) == 2
+
+
+def test_command_measures_the_draw_that_is_asked_for(tmp_path):
+    split = make_slices(tmp_path / "data", count=8)
+    done = run_here("evaluate", "--data", tmp_path / "data", "--split", split, "--limit", 2, "--methods", "input",
+                    "--draw", 3, "--device", "cpu", "--per-slice", tmp_path / "slices.csv")  # fmt: skip
+    assert done.status == 0, done.err
+    assert "draw 3 of the noise" in " ".join(done.out.split())
+    clean = load_part(tmp_path / "data", str(split), "test", 2).clean
+    noisy, levels = corrupt_all(clean, "rician", None, 3)
+    lines = list(csv.DictReader((tmp_path / "slices.csv").open(encoding="utf-8")))
+    assert [float(line["sigma_added"]) for line in lines] == levels.tolist()
+    expected = [measure(one, truth).psnr_db for one, truth in zip(noisy, clean, strict=True)]
+    assert [float(line["psnr_db"]) for line in lines] == pytest.approx(expected)

@@ -91,6 +91,19 @@ def test_given_numbers_give_the_table_without_measuring(tmp_path):
     assert "If workers of the batch shared a GPU, the seconds of a GPU count their waiting for each other" in done.out
 
 
+def test_a_core_reads_denoises_and_writes(tmp_path):
+    (tmp_path / "scan.json").write_text(
+        '{"NeuralDiffusion": {"Device": "cpu", "Voxels": 1000, "Bytes": {"Input": 1, "Output": 2}, '
+        '"Seconds": {"Read": 1, "Denoise": 20, "Write": 4}}}'
+    )
+
+    done = run_here("scale", tmp_path, "--start-up", 10, "--tasks", 500)
+
+    seconds = {cells[1]: cells[2] for cells in _rows(done.out) if cells[3].startswith("measured")}
+    assert seconds["Seconds a scan on one CPU core"] == "25"
+    assert seconds["Seconds of a core to read, check and write a scan"] == "5"
+
+
 def test_without_a_gpu_its_table_is_said_not_to_be_measured(tmp_path):
     (tmp_path / "scan.json").write_text(
         '{"NeuralDiffusion": {"Device": "cpu", "Voxels": 7900000, "Bytes": {"Input": 1, "Output": 2}, '

@@ -18,6 +18,7 @@ from NeuralDiffusionTraining.benchmark.learned import ours
 from NeuralDiffusionTraining.benchmark.methods import Method
 from NeuralDiffusionTraining.benchmark.segmentation import CLEAN, Overlap, compare, segment, summarise, train_segmenter
 from NeuralDiffusionTraining.data.masks import load_masks, pair_masks
+from NeuralDiffusionTraining.data.splits import Split, write_splits
 from NeuralDiffusionTraining.files.command_error import CommandError
 
 SIZE = 96
@@ -85,6 +86,17 @@ def test_interval_needs_more_than_one_slice_with_a_lesion():
     assert np.isnan(dice["low"])
 
 
+def test_near_duplicates_do_not_narrow_the_interval():
+    def summary(copies):
+        # The slice without a lesion comes first: the others keep their own groups.
+        dice = np.repeat([np.nan, 0.2, 0.5, 0.6, 0.9], copies)
+        (row,) = summarise([Overlap("a", "none", dice, dice / 2, np.isnan(dice))], np.repeat(range(5), copies))
+        return row
+
+    for figure in ("dice", "iou"):
+        assert summary(9)[figure] == pytest.approx(summary(1)[figure])
+
+
 def test_overlap_is_dice_and_iou_as_everybody_defines_them():
     # The forest finds what is bright; the mask is the same square moved by half its width.
     picture = np.zeros((1, 32, 32), np.float32)
@@ -128,6 +140,17 @@ def test_masks_are_found_by_name_whatever_their_format(tmp_path):
         np.testing.assert_array_equal(one, mask)
 
 
+def test_a_pixel_that_is_half_lesion_is_one(tmp_path):
+    for folder in ("data", "masks"):
+        (tmp_path / folder).mkdir()
+    Image.new("L", (8, 8)).save(tmp_path / "data" / "a.png")
+    # Four pixels become one: none, one, two and all of them are lesion.
+    mask = np.kron(np.ones((4, 1)), [[0, 0, 1, 0, 1, 0, 1, 1], [0, 0, 0, 0, 0, 1, 1, 1]])
+    Image.fromarray(mask.astype(np.uint8)).save(tmp_path / "masks" / "a.png")
+    loaded = load_masks(tmp_path / "data", {"a.png": tmp_path / "masks" / "a.png"}, ["a.png"], 4)
+    assert loaded[0].tolist() == 4 * [[False, False, True, True]]
+
+
 def test_what_is_wrong_with_masks_is_said_in_a_sentence(tmp_path):
     data, masks = tmp_path / "data", tmp_path / "masks"
     masks.mkdir()
@@ -163,6 +186,24 @@ def test_command_writes_the_table(tmp_path, monkeypatch):
     assert "Clean slices" in done.out
     for method in methods:
         assert f"| {method} |" in (tmp_path / "t.md").read_text(encoding="utf-8")
+
+
+def test_command_tests_on_the_test_part_of_the_split_with_its_groups(tmp_path):
+    names = [f"yes/{seed}.png" for seed in range(9)]
+    for seed in range(9):
+        write_pair(tmp_path / "data", tmp_path / "masks", f"yes/{seed}", seed, lesion=seed != 8)
+    split = Split("mine", (*names[:3],), (names[3], names[4]), (*names[5:],), dict.fromkeys(names, 0))
+    write_splits([split], tmp_path)
+    arguments = ("--data", tmp_path / "data", "--masks", tmp_path / "masks", "--split", tmp_path / "mine.json")
+    options = ("--methods", "input", "--device", "cpu", "--json", tmp_path / "t.json")
+    done = run_here("segmentation", *arguments, *options)
+    assert done.status == 0, done.err
+    content = json.loads((tmp_path / "t.json").read_text(encoding="utf-8"))
+    assert (content["training_slices"], content["test_slices"]) == (3, 4)
+    clean = content["rows"][0]
+    assert (clean["lesion_slices"], clean["empty_slices"]) == (3, 1)
+    # All are near-duplicates, so that nothing is known of how they scatter.
+    assert clean["dice"]["low"] is None
 
 
 def test_a_folder_of_masks_inside_the_data_holds_no_slices(tmp_path):

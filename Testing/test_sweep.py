@@ -84,6 +84,20 @@ def test_slices_that_a_mean_hides_are_counted(clean):
     assert "worse_slices" not in noisy_free["full"]
 
 
+def test_near_duplicates_do_not_narrow_the_intervals(clean):
+    own = Method("Own", "own", "none", lambda noisy, _: noisy * np.float32(0.9))
+
+    def swept_copies(copies):
+        # Without noise, copies of a slice have the same figures.
+        groups = np.repeat(range(len(clean)), copies)
+        (cell,) = swept.sweep(stand_in, np.repeat(clean, copies, 0), groups, ["gaussian"], [0.0], [8], [16], own=[own])
+        return [cell["diffused"]["psnr_db"], cell["full"]["psnr_db"], cell["own"]["Own"]["psnr_db"]]
+
+    for once, copied in zip(swept_copies(1), swept_copies(9), strict=True):
+        assert once["high"] - once["low"] > 0.1
+        assert copied == pytest.approx(once)
+
+
 def test_a_method_of_ones_own_is_measured_once_for_each_noise_and_level_and_is_a_column_of_its_own(clean):
     given = []
 
