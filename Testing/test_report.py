@@ -10,6 +10,7 @@ import pytest
 import SimpleITK as sitk
 from batch_runs import run_here
 from matplotlib.text import Text
+from report_sections import section, words
 from sample_results import METHODS, clean_slices, write_results
 from typer.testing import CliRunner
 
@@ -42,14 +43,6 @@ def results(tmp_path_factory):
 @pytest.fixture(scope="module")
 def page(results, scan):
     return report(read_results(results), Denoiser("cpu"), scan)
-
-
-def section(page: str, name: str) -> str:
-    return re.search(rf'<section id="{name}">(.*?)</section>', page, re.DOTALL)[1]
-
-
-def words(html: str) -> str:
-    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
 
 
 def test_limits_tell_how_many_test_slices_the_weights_know_copies_of(page):

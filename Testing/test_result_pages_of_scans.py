@@ -7,6 +7,10 @@ import math
 import pytest
 from committed_results import table
 
+from NeuralDiffusionLib.engine.weights import load_weights
+from NeuralDiffusionTraining.reporting.further_abilities import further
+from NeuralDiffusionTraining.reporting.results import names_of
+
 pytest_plugins = ["committed_results"]
 
 
@@ -130,3 +134,15 @@ def test_pages_say_what_blind_spot_training_brought(results, words):
     assert max(alone, key=alone.get) == max(planes, key=planes.get) == 0.05
     assert f"{alone[0.09]:.2f} dB less than before at that level, and {alone[0.05]:.2f} dB less at 5 %" in words
     assert f"three planes {-planes[0.09]:.2f} dB more at that level, and {planes[0.05]:.2f} dB less at 5 %" in words
+
+
+def test_the_report_says_what_blind_spot_training_brought(results):
+    before, after = (
+        {(row["volume"], row["sigma"]): row["psnr_head_db"] for row in rows if row["method"] == "Neural Diffusion"}
+        for rows in (table(results, name)["rows"] for name in ("volumes", "volumes_adapted"))
+    )
+    weights = load_weights()
+    line = further(results, names_of(weights.sha256, weights.metadata)).splitlines()[-1]
+    assert len(after) == 5
+    for place, value in after.items():
+        assert f"{value - before[place]:+.2f} dB at {100 * place[1]:g} %" in line

@@ -37,9 +37,10 @@ def report(
 
     Tables, plots and the command behind each come from the JSON files, and learning curves from files whose names end
     in curves.csv; what is missing is said to be missing. In Markdown, what stands between `<!-- figures: NAME -->` and
-    `<!-- end -->` is replaced: benchmark, headline, comparison, sweep, ablation, checks, volumes, rivals or speed. The
-    page names results of other weights than those of --weights, the bundled ones if left out; with --readme they are
-    refused.
+    `<!-- end -->` is replaced: benchmark, headline, comparison, sweep, ablation, checks, volumes, rivals or speed.
+    Those tables, and the page's summary, are of the default settings alone; on the page other settings stand under
+    titles that name them. The page names results of other weights than those of --weights, the bundled ones if left
+    out; with --readme they are refused.
     """
     from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from NeuralDiffusionLib.engine.weights import load_weights
+from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS, load_weights
 
 from ..benchmark.methods import OUR_RUNS
 from ..files.command_error import CommandError
+from .measured_settings import is_default
 from .near_copies import what_flatters
 from .result_tables import (
     checks_summary,
@@ -18,7 +19,7 @@ from .result_tables import (
     published,
     volume_tables,
 )
-from .results import FIGURES, MEASURED_AS, Results, is_default, names_of, read_results, refuse_other_weights
+from .results import FIGURES, MEASURED_AS, Results, names_of, read_results, refuse_other_weights
 
 _ENTRIES = {
     "data": "Data",
@@ -55,7 +56,7 @@ def model_card(weights: Path, folder: Path) -> str:
     results = read_results(folder)
     names = names_of(loaded.sha256, loaded.metadata)
     refuse_other_weights(results, folder, weights, names)
-    if results.headline() is None:
+    if not results.of("evaluation"):
         raise CommandError(f"Folder '{folder}' holds no results: run neural-diffusion evaluate with --json first.")
     made = loaded.metadata
     entries = [f"- {title}: {_code(made[key])}" for key, title in _ENTRIES.items() if made.get(key)]
@@ -69,7 +70,7 @@ def model_card(weights: Path, folder: Path) -> str:
         *(made[key] for key in ("note", FIGURES) if made.get(key)),
         "Every figure of Neural Diffusion below is of this one file, blind: the network is told the noise type (or, "
         f"for mixed, nothing) and never the level. Rows that begin with *{OUR_RUNS}* are the same network, trained "
-        "otherwise. `Resources/Results/measure.sh` measures them all and writes this page.",
+        f"otherwise.{_how_measured(loaded.sha256)}",
         "## Benchmark slices",
         *([flattered] if (flattered := what_flatters(made.get("split_sha256", ""))) else []),
         noise_table(results),
@@ -79,9 +80,16 @@ def model_card(weights: Path, folder: Path) -> str:
         "## Small lesions and new extrema",
         checks_summary(results),
         "## Real volumes, Rician noise",
-        *([volume_tables(one) for one in results.of("volumes") if one.is_of(names)] or ["Not measured."]),
+        *([volume_tables(one) for one in results.volumes() if one.is_of(names)] or ["Not measured."]),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _how_measured(sha256: str) -> str:
+    """A sentence that holds of the bundled weights alone, as the script measures no others."""
+    if sha256 != load_weights(BUNDLED_WEIGHTS).sha256:
+        return ""
+    return " `Resources/Results/measure.sh` measures them all and writes this page."
 
 
 def _evaluations(results: Results) -> list[str]:

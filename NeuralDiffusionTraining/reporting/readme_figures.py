@@ -19,10 +19,11 @@ from .result_tables import (
     evaluation_title,
     first_sweep_table,
     headline_table,
+    missing,
     noise_table,
     volumes_summary,
 )
-from .results import Results, splits_of
+from .results import Results
 
 _BLOCK = re.compile(r"<!-- figures: (?P<name>[a-z]+) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL)
 
@@ -35,22 +36,15 @@ def _titled(table: Block) -> Block:
 
     def block(results: Results) -> str:
         found = results.headline()
-        return f"{evaluation_title(found.content)}.\n\n{table(results)}" if found else NOT_MEASURED
+        return f"{evaluation_title(found.content)}.\n\n{table(results)}" if found else missing(results.of("evaluation"))
 
     return block
 
 
 def _ablation(results: Results) -> str:
     # The report has those of the other splits, noise types and seeds, and of the optimisers, too.
-    wanted = {"noise": "rician", "seed": 0}
-    found = results.of(
-        "ablation",
-        lambda content: (
-            content.get("of") != "optimisers"
-            and all(content.get(name, value) == value for name, value in wanted.items())
-        ),
-    )
-    shown = [one for one in found if one.content["split"] == splits_of(found)[0]]
+    found = results.ablations()
+    shown = [one for one in found if one.content["split"] == found[0].content["split"]]
     parts = [f"{ablation_title(one.content)}\n\n{ablation_table(one)}" for one in shown]
     return "\n\n".join(parts) or NOT_MEASURED
 

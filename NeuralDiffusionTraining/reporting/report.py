@@ -17,16 +17,16 @@ from NeuralDiffusionLib import NOISE_TYPES, __version__
 from NeuralDiffusionLib.engine.denoiser import Denoiser
 
 from ..benchmark.figure_text import figure_text
-from ..benchmark.methods import CLASSICAL_GROUPS, NOISY_INPUT, OUR_RUNS, PEER_GROUP, TRAINED_GROUP, Method
-from ..benchmark.volume_methods import OURS
+from ..benchmark.methods import CLASSICAL_GROUPS, OUR_RUNS, PEER_GROUP, TRAINED_GROUP, Method
 from ..data.corruption import BENCHMARK_SIGMAS
-from ..training.variant_names import DROPOUT, SINGLE_SCALE
 from . import result_tables as tables
 from .example_slices import example
+from .further_abilities import further
+from .measured_settings import DEFAULTS, is_default
 from .near_copies import what_flatters
 from .plots import as_png, as_svg, bars_figure, curves_figure
 from .readme_figures import speed_tables
-from .results import DEFAULTS, Result, Results, best_row, is_default, names_of, noisy_row, our_rows
+from .results import Result, Results, best_row, names_of, noisy_row, our_rows
 from .sweep_plots import SWEEP_DPI, sweep_figures
 
 _TEMPLATE = "report_template.html"
@@ -74,6 +74,7 @@ def report(results: Results, denoiser: Denoiser, scan: Path | None, trained: Seq
     CommandError
         If the example cannot be made.
     """
+    names = names_of(denoiser.weights_sha256, denoiser.weights_metadata)
     sections = [
         Section("headline", "Summary", (_text(headline(results, denoiser)),)),
         Section("example", "Example slices", _example(denoiser, scan, trained)),
@@ -86,7 +87,7 @@ def report(results: Results, denoiser: Denoiser, scan: Path | None, trained: Seq
         Section("segmentation", "Segmentation after denoising", _segmentation(results)),
         Section("speed", "Speed", (_text(speed_tables(results)),)),
         Section("curves", "Learning curves", _curves(results)),
-        Section("further", "Further abilities", (_text(further(results)),)),
+        Section("further", "Further abilities", (_text(further(results, names)),)),
         Section("limits", "Limits", (_text(limits(denoiser.weights_metadata.get("split_sha256", ""))),)),
         Section("files", "How each figure was made", (_text(commands(results)),)),
     ]
@@ -115,7 +116,7 @@ def headline(results: Results, denoiser: Denoiser) -> str:
     ]
     found = results.headline()
     if found is None:
-        lines.append("The table of the benchmark was not measured.")
+        lines.append(f"The table of the benchmark: {tables.missing(results.of('evaluation'))}")
     else:
         content = found.content
         lines.append(f"**{tables.evaluation_title(content)}:** {_comparison_in_words(content['rows'])}")
@@ -126,27 +127,6 @@ def headline(results: Results, denoiser: Denoiser) -> str:
     if results.unknown:
         lines.append(f"Not understood, and left out: {', '.join(f'`{name}`' for name in results.unknown)}.")
     return "\n\n".join(lines)
-
-
-def further(results: Results) -> str:
-    """One line each for what was carried over from the original project; Markdown."""
-    mixed = [one for one in results.tables() if one.content["noise"] == "mixed"]
-    ours = our_rows(mixed[0].content["rows"]) if mixed else []
-    noisy = noisy_row(mixed[0].content["rows"]) if mixed else None
-    mixed_figure = (
-        f"{figure_text(ours[0]['psnr_db'], 'psnr_db')} dB, noisy {figure_text(noisy['psnr_db'], 'psnr_db')} dB, "
-        f"on {mixed[0].content['slices']} {mixed[0].content['split']} slices"
-        if ours and noisy
-        else "not measured"
-    )
-    lines = [
-        f"**Mixed noise** (each slice one of three types, not told which): {mixed_figure}.",
-        f"**Multi-scale diffusion** (later stages reach over several pixels): {_variant(results, SINGLE_SCALE)}.",
-        "**Monte Carlo dropout** (uncertainty maps: `denoise --uncertainty`, with weights trained with dropout): cost "
-        f"of the dropout: {_variant(results, DROPOUT)}.",
-        f"**Blind-spot training** (`adapt`, for scans without a clean counterpart): {_adapted(results)}.",
-    ]
-    return "\n".join(f"- {line}" for line in lines)
 
 
 def commands(results: Results) -> str:
@@ -185,41 +165,9 @@ def _comparison_in_words(rows: Sequence[dict]) -> str:
     return " ".join(words)
 
 
-def _variant(results: Results, name: str) -> str:
-    for one in results.of("ablation"):
-        for row in one.content["rows"]:
-            if row["variant"] == name and row["refined"] and row["difference_psnr_db"]:
-                difference = row["difference_psnr_db"]["mean"]
-                return (
-                    f"{name.lower()}, {figure_text(row['psnr_db'], 'psnr_db')} dB, {difference:+.2f} dB "
-                    f"against the full network on the same {one.content['epochs']} epochs"
-                )
-    return "not measured"
-
-
-def _adapted(results: Results) -> str:
-    found, plain = results.volumes(adapted=True), results.volumes()
-    if not found or not plain:
-        return "not measured"
-
-    def of(result: Result) -> dict[tuple, float]:
-        return {(row["volume"], row["sigma"], row["method"]): row["psnr_head_db"] for row in result.content["rows"]}
-
-    before, after = of(plain[0]), of(found[0])
-    shared = [key for key in after if key in before and key[2] == OURS]
-    same_noise = all(after[key] == before[key] for key in after if key in before and key[2] == NOISY_INPUT)
-    if not shared or not same_noise:
-        return "not measured"
-    changes = []
-    for sigma in sorted({key[1] for key in shared}):
-        of_level = [after[key] - before[key] for key in shared if key[1] == sigma]
-        changes.append(f"{sum(of_level) / len(of_level):+.2f} dB at {100 * sigma:g} %")
-    return f"{', '.join(changes)} of noise, in the head, against the same weights before"
-
-
 def _by_noise(results: Results) -> tuple[Markup, ...]:
     if not results.tables():
-        return ()
+        return (_text(tables.missing(results.of("evaluation"))),)
     low, high = BENCHMARK_SIGMAS
     words = (
         f"PSNR in dB / SSIM / edge MSE; test slices, sigma drawn from {low:.2f}-{high:.2f}, "
@@ -276,11 +224,7 @@ def _checks(results: Results) -> tuple[Markup, ...]:
     from ..benchmark.fidelity_tables import to_markdown
 
     return tuple(
-        _text(
-            f"{one.content['slices']} {one.content['part']} slices, {one.content['split']} split, "
-            f"{one.content['noise']} noise.\n\n{to_markdown(one.content)}"
-        )
-        for one in results.checks()
+        _text(f"{tables.evaluation_title(one.content)}.\n\n{to_markdown(one.content)}") for one in results.checks()
     )
 
 
@@ -296,7 +240,7 @@ def _segmentation(results: Results) -> tuple[Markup, ...]:
     from ..benchmark.segmentation_tables import to_markdown
 
     return tuple(
-        _text(to_markdown(one.content["rows"], f"{one.content['noise']} noise, {one.content['test_slices']} slices"))
+        _text(to_markdown(one.content["rows"], tables.segmentation_title(one.content)))
         for one in results.of("segmentation")
     )
 

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from NeuralDiffusionLib import DenoiseSettings
+
 from ..speed.row_names import Axis, Group
 
 Noise = Literal["rician", "gaussian", "speckle", "mixed"]
@@ -60,8 +62,9 @@ class _Evaluation(_Slices):
     neighbours: int
     weights_sha256: str
     skipped: list[str] = []
-    # Older files lack it, and so do those of the benchmark's own draw.
+    # Older files lack these, and those of the benchmark's own draw the first.
     draw: int = 0
+    tuned_sha256: str | None = None
 
 
 class _Quality(_Part):
@@ -132,12 +135,22 @@ class _Envelope(_Part):
     difference_outside: _Interval | None = None
 
 
-class _Checks(_Slices):
+class _Settings(_Part):
+    # Older files lack some of these.
+    iterations: int = DenoiseSettings.iterations
+    neighbours: int = DenoiseSettings.neighbours
+    tuned_sha256: str | None = None
+    peers_tuned_sha256: str | None = None
+
+
+class _Checks(_Slices, _Settings):
     lesions: list[_Lesion]
     false_lesions: list[_FalseLesion]
     envelope: list[_Envelope]
     part: str
     noise: Noise
+    sigma: float | None = None
+    precision: str = "fast"
 
 
 class _VolumeRow(_Part):
@@ -152,7 +165,7 @@ class _VolumeRow(_Part):
     estimated_sigma: float | None = None
 
 
-class _Volumes(_Part):
+class _Volumes(_Settings):
     rows: list[_VolumeRow]
     slices: int
 
@@ -167,10 +180,12 @@ class _SegmentationRow(_Part):
     false_lesion_slices: float
 
 
-class _Segmentation(_Part):
+class _Segmentation(_Settings):
     rows: list[_SegmentationRow]
     noise: Noise
     test_slices: int
+    sigma: float | None = None
+    split: str = "by chance"
 
 
 class _Timed(_Part):

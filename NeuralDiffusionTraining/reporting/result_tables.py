@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from NeuralDiffusionLib import NOISE_TYPES
@@ -23,9 +24,11 @@ from ..benchmark.published import ORIGINAL_PSNR_DB, ORIGINAL_ROWS
 from ..benchmark.tables import to_markdown
 from ..data.corruption import level_in_words
 from ..files.markdown import markdown_table
-from .results import DEFAULTS, Result, Results, best_row, is_default, noisy_row, our_rows, splits_of
+from .measured_settings import DEFAULTS, is_default, is_default_cell, other_settings
+from .results import Result, Results, best_row, noisy_row, our_rows, splits_of
 
 NOT_MEASURED = "Not measured."
+_NOT_AT_DEFAULTS = "Not measured at the default settings."
 
 _CONTRASTS, _RADII = (3, 1), (1, 2, 4)
 _PUBLISHED_SLICES = 450
@@ -42,6 +45,11 @@ _IN_WORDS = {
 def table(headings: Sequence[str], lines: Sequence[Sequence[str]], words: int = 1) -> str:
     """A Markdown table as of `markdown_table`, or a sentence if it has no line."""
     return markdown_table(headings, lines, words) if lines else NOT_MEASURED
+
+
+def missing(measured: Sequence[Result]) -> str:
+    """What stands in the place of a table of the default settings, beside what was measured at any."""
+    return _NOT_AT_DEFAULTS if measured else NOT_MEASURED
 
 
 def noise_table(results: Results) -> str:
@@ -63,6 +71,8 @@ def noise_table(results: Results) -> str:
                 _three(ours[0] if ours else None),
             ]
             lines.append([_TITLES[noise], split, f"{content['slices']}", *cells])
+    if not lines:
+        return missing(results.of("evaluation"))
     others = ["Best classical filter", "Best other program, blind"]
     return table(["Noise", "Split", "Slices", "Noisy input", *others, "No refinement", "Full"], lines, words=2)
 
@@ -70,14 +80,14 @@ def noise_table(results: Results) -> str:
 def comparison_table(results: Results) -> str:
     """Every row of the headline table, with fewer columns than `full_table`."""
     found = results.headline()
-    return _comparison(found.content, found.content["rows"]) if found else NOT_MEASURED
+    return _comparison(found.content, found.content["rows"]) if found else missing(results.of("evaluation"))
 
 
 def headline_table(results: Results) -> str:
     """`comparison_table` without the classical filters that another one of their kind surpasses."""
     found = results.headline()
     if found is None:
-        return NOT_MEASURED
+        return missing(results.of("evaluation"))
     rows = found.content["rows"]
     best = [best_row(rows, group) for group in CLASSICAL_GROUPS]
     return _comparison(found.content, [row for row in rows if not _is_classical(row) or row in best])
@@ -130,27 +140,36 @@ def _is_published(content: dict[str, Any]) -> bool:
 
 
 def evaluation_title(content: dict[str, Any]) -> str:
-    """In words, what an evaluation is of."""
-    settings = [f"{content[name]} {name}" for name, usual in DEFAULTS.items() if content[name] != usual]
-    settings += ["float32"] if content["precision"] == "float32" else []
-    settings += [f"draw {content['draw']} of the noise"] if content.get("draw") else []
+    """In words, what an evaluation, or checks of fidelity, are of."""
+    return f"{_noise_and_settings(content)}: {content['slices']} {content['part']} slices, {content['split']} split"
+
+
+def segmentation_title(content: dict[str, Any]) -> str:
+    """In words, what the table of a segmentation is of."""
+    split = content.get("split", "by chance")
+    words = "split by chance" if split == "by chance" else f"{Path(split).stem} split"
+    return f"{_noise_and_settings(content)}: {content['test_slices']} test slices, {words}"
+
+
+def _noise_and_settings(content: dict[str, Any]) -> str:
     noise = _IN_WORDS[content["noise"]]
-    words = [f"{noise[0].upper()}{noise[1:]}", level_in_words(content["sigma"]), *settings]
-    return f"{', '.join(words)}: {content['slices']} {content['part']} slices, {content['split']} split"
+    level = level_in_words(content.get("sigma"))
+    return ", ".join([f"{noise[0].upper()}{noise[1:]}", level, *other_settings(content)])
 
 
 def first_sweep_table(results: Results) -> str:
     """`sweep_table` of the original split, or of another one where there is none, with its title."""
-    found = results.sweeps()
-    return f"{sweep_title(found[0].content)}\n\n{sweep_table(found[0].content)}" if found else NOT_MEASURED
+    found = [one.content for one in results.sweeps() if is_default(one.content)]
+    usual = [content for content in found if any(map(is_default_cell, content["cells"]))]
+    return f"{sweep_title(usual[0])}\n\n{sweep_table(usual[0])}" if usual else missing(results.of("sweep"))
 
 
 def sweep_title(content: dict[str, Any]) -> str:
     """In words, what the table of a sweep is of."""
-    return (
-        f"{content['slices']} {content['part']} slices, {content['split']} split, {DEFAULTS['neighbours']} neighbours, "
-        f"{DEFAULTS['iterations']} iterations; PSNR in dB."
-    )
+    # Neighbourhood and iterations are of its cells.
+    others = other_settings({name: value for name, value in content.items() if name not in DEFAULTS})
+    settings = [f"{DEFAULTS['neighbours']} neighbours", f"{DEFAULTS['iterations']} iterations", *others]
+    return f"{content['slices']} {content['part']} slices, {content['split']} split, {', '.join(settings)}; PSNR in dB."
 
 
 def sweep_table(content: dict[str, Any]) -> str:
@@ -159,7 +178,7 @@ def sweep_table(content: dict[str, Any]) -> str:
     lines = []
     gains = []
     for cell in content["cells"]:
-        if any(cell[name] != usual for name, usual in DEFAULTS.items()):
+        if not is_default_cell(cell):
             continue
         full = cell["full"]["psnr_db"]
         cells = [mean_text(cell[picture]["psnr_db"], 2) for picture in ("noisy", "diffused", "full")]
@@ -229,8 +248,10 @@ def ablation_title(content: dict[str, Any]) -> str:
 
 
 def volumes_summary(results: Results) -> str:
-    """PSNR in the head by method and noise level, mean over the volumes; a table for each file."""
-    return "\n\n".join(_volumes_table(one.content) for one in results.volumes()) or NOT_MEASURED
+    """PSNR in the head by method and noise level, mean over the volumes; a table a file of the default settings."""
+    found = results.volumes()
+    usual = [one.content for one in found if is_default(one.content)]
+    return "\n\n".join(map(_volumes_table, usual)) or missing(found)
 
 
 def _volumes_table(content: dict[str, Any]) -> str:
@@ -245,30 +266,42 @@ def _volumes_table(content: dict[str, Any]) -> str:
         cells = [f"{sum(of) / len(of):.2f}" if len(of) == len(volumes) else "" for of in means]
         lines.append([method, own[0]["noise_level"], *cells, f"{harmed} of {len(own)}" if harmed else "never"])
     text = table(["Method", "Noise level", *(f"{100 * one:g} %" for one in sigmas), "Worse than noisy"], lines, words=2)
-    part = f"the {content['slices']} middle slices" if content["slices"] else "all slices"
-    return f"{text}\n\nMean over {part} of: {', '.join(volumes)}."
+    return f"{text}\n\nMean over {_part_of_scan(content)} of: {', '.join(volumes)}."
+
+
+def _part_of_scan(content: dict[str, Any]) -> str:
+    return f"the {content['slices']} middle slices" if content["slices"] else "all slices"
+
+
+def volumes_title(content: dict[str, Any]) -> str:
+    """In words, what the tables of whole scans are of."""
+    part = f"{_part_of_scan(content)} of each scan"
+    return ", ".join([f"{part[0].upper()}{part[1:]}", *other_settings(content)])
 
 
 def volume_tables(result: Result) -> str:
-    """One table for each volume."""
+    """One table for each volume, under the title of all of them."""
     from ..benchmark.volume_tables import to_markdown as volumes_to_markdown
     from ..benchmark.volumes import VolumeRow
 
     # Whoever wrote the file may have put other keys beside.
     known = {field.name for field in fields(VolumeRow)}
     rows = [{name: value for name, value in row.items() if name in known} for row in result.content["rows"]]
-    return volumes_to_markdown([VolumeRow(**row) for row in rows]).strip()
+    return f"### {volumes_title(result.content)}\n\n{volumes_to_markdown([VolumeRow(**row) for row in rows]).strip()}"
 
 
 def checks_summary(results: Results) -> str:
     """Lesion contrast that is left, false lesions and pixels outside the envelope, a line for each method.
 
-    Beside the false lesions stands their paired difference from ours, if the file has it.
+    Beside the false lesions stands their paired difference from ours, if the file has it. What is not of Rician noise
+    on the original split has a title.
     """
-    found = results.checks()
+    found = [one.content for one in results.checks() if is_default(one.content)]
     if not found:
-        return NOT_MEASURED
-    content = found[0].content
+        return missing(results.of("checks"))
+    content = found[0]
+    is_usual = (content["noise"], content["split"]) == ("rician", "original")
+    title = "" if is_usual else f"{evaluation_title(content)}.\n\n"
     compared = any(row.get("difference_per_slice") for row in content["false_lesions"])
     lines = []
     for method in dict.fromkeys(row["method"] for row in content["envelope"]):
@@ -289,7 +322,7 @@ def checks_summary(results: Results) -> str:
     headings = ["Method", *(f"left of {cnr} sigma, {radius} px, %" for cnr in _CONTRASTS for radius in _RADII)]
     headings += ["false ones a slice", *(["false ones minus ours (95 % CI)"] if compared else [])]
     headings += [f"outside {_window_name(window)}, %" for window in _windows(content)]
-    return table(headings, lines)
+    return f"{title}{table(headings, lines)}"
 
 
 def _mean(row: dict[str, Any], name: str) -> float:

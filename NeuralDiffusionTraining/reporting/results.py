@@ -10,16 +10,14 @@ from typing import Any
 
 import pandas as pd
 
-from NeuralDiffusionLib import NOISE_TYPES, DenoiseSettings
+from NeuralDiffusionLib import NOISE_TYPES
 
 from ..benchmark.methods import NOISY_INPUT, OUR_GROUP
 from ..data.splits import NAMES
 from ..files.command_error import CommandError
 from ..files.result_files import read_json
+from .measured_settings import is_default, is_default_cell
 from .result_contents import KINDS, fault_of
-
-DEFAULTS = {"iterations": DenoiseSettings.iterations, "neighbours": DenoiseSettings.neighbours}
-"""Settings that a table has unless its title says otherwise."""
 
 FIGURES = "figures"
 """Entry of a file's metadata: what was measured with these weights."""
@@ -77,16 +75,40 @@ class Results:
         return sorted(found, key=order)
 
     def sweeps(self) -> list[Result]:
-        """The original split first, which is the one to compare with what was published, and then the most slices."""
-        return sorted(self.of("sweep"), key=_original_and_most_slices)
+        """Those with something at the default settings first, of them the original split, then the most slices.
+
+        The original split is the one to compare with what was published. Of as many slices, the one with the most cells
+        at the default settings comes first.
+        """
+
+        def order(one: Result) -> tuple[bool, bool, int, int]:
+            content = one.content
+            usual = sum(map(is_default_cell, content["cells"])) if is_default(content) else 0
+            return not usual, content["split"] != "original", -content["slices"], -usual
+
+        return sorted(self.of("sweep"), key=order)
 
     def checks(self) -> list[Result]:
-        """Checks of fidelity: the original split first, and then the most slices."""
-        return sorted(self.of("checks"), key=_original_and_most_slices)
+        """Checks of fidelity: the default settings, the original split, Rician noise and the most slices first."""
+
+        def order(one: Result) -> tuple[bool, bool, int, int, int]:
+            content = one.content
+            place = content["split"] != "original", NOISE_TYPES.index(content["noise"])
+            return not is_default(content), *place, -content["slices"], -len(content["envelope"])
+
+        return sorted(self.of("checks"), key=order)
 
     def volumes(self, adapted: bool = False) -> list[Result]:
-        """Measurements of whole scans; with `adapted` those of weights that blind-spot training fitted to a scan."""
-        return self.of("volumes", lambda content: bool(content.get("adapted_from_sha256")) == adapted)
+        """Measurements of whole scans, those at the default settings first.
+
+        With `adapted` they are those of weights that blind-spot training fitted to a scan.
+        """
+        found = self.of("volumes", lambda content: bool(content.get("adapted_from_sha256")) == adapted)
+        return sorted(found, key=lambda one: not is_default(one.content))
+
+    def ablations(self) -> list[Result]:
+        """Ablations under Rician noise with the usual seed, of parts or networks; the committed splits first."""
+        return sorted(self.of("ablation", _is_usual_ablation), key=lambda one: _place_of_split(one.content))
 
     def headline(self) -> Result | None:
         """Rician noise on the original split, the first of its `tables`; another table where there is none."""
@@ -182,14 +204,6 @@ def splits_of(found: Sequence[Result]) -> list[str]:
     return [*(name for name in NAMES if name in measured), *(name for name in measured if name not in NAMES)]
 
 
-def is_default(content: dict[str, Any]) -> bool:
-    """Whether a table is of test slices, drawn noise levels, `DEFAULTS` and "fast"."""
-    if content.get("draw"):
-        return False
-    wanted = {"part": "test", "sigma": None, "precision": "fast", **DEFAULTS}
-    return all(content.get(name) == value for name, value in wanted.items())
-
-
 def our_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows of ours: 8 neighbours with refinement first."""
     return [row for row in rows if row["group"] == OUR_GROUP]
@@ -206,8 +220,15 @@ def noisy_row(rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     return next((row for row in rows if row["method"] == NOISY_INPUT), None)
 
 
-def _original_and_most_slices(result: Result) -> tuple[bool, int]:
-    return result.content["split"] != "original", -result.content["slices"]
+def _place_of_split(content: dict[str, Any]) -> int:
+    """The committed splits in their order, and then one's own."""
+    return NAMES.index(content["split"]) if content["split"] in NAMES else len(NAMES)
+
+
+def _is_usual_ablation(content: dict[str, Any]) -> bool:
+    # Older files, all of Rician noise and one seed, do not say.
+    usual = content.get("noise", "rician") == "rician" and content.get("seed", 0) == 0
+    return usual and content.get("of") != "optimisers"
 
 
 def _files_of(folder: Path) -> tuple[list[Path], list[Path]]:
