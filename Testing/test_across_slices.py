@@ -183,7 +183,7 @@ def test_where_memory_runs_out_the_batch_is_halved_and_the_result_whole(denoiser
     monkeypatch.setattr(engine, "batch_size", lambda *_: 2)
     result = denoiser(volume, asked)
     np.testing.assert_allclose(result.image, expected, atol=0.005)
-    assert result.notes == ("The memory of cpu ran out; the batch was halved to 1 slices.",)
+    assert result.notes == ("The memory of cpu ran out; the number of slices in a batch was halved to 1.",)
 
 
 def test_main_memory_too_small_for_the_step_ends_in_a_sentence(denoiser, monkeypatch):

@@ -369,7 +369,9 @@ def test_command_writes_the_table_three_times_and_every_slice(tmp_path, monkeypa
     assert len({line["slice"] for line in slices}) == 2
 
 
-def test_command_measures_the_draw_that_is_asked_for(tmp_path):
+def test_command_measures_the_draw_that_is_asked_for(tmp_path, monkeypatch):
+    # A title is cut at the edge of the terminal.
+    monkeypatch.setenv("COLUMNS", "200")
     split = make_slices(tmp_path / "data", count=8)
     done = run_here("evaluate", "--data", tmp_path / "data", "--split", split, "--limit", 2, "--methods", "input",
                     "--draw", 3, "--device", "cpu", "--per-slice", tmp_path / "slices.csv")  # fmt: skip

@@ -60,7 +60,8 @@ def reopened(request, scene, add_volume, tmp_path, monkeypatch):
     logic.process(volume, output, conduction, DenoiseSettings(iterations=2), device="cpu")
     # As a run on a GPU that was short of memory leaves it.
     output.SetAttribute("NeuralDiffusion.Device", "cuda:0")
-    output.SetAttribute("NeuralDiffusion.Notes", "The memory of cuda:0 ran out; the batch was halved to 4 slices.")
+    note = "The memory of cuda:0 ran out; the number of slices in a batch was halved to 4."
+    output.SetAttribute("NeuralDiffusion.Notes", note)
     parameters = logic.getParameterNode()
     parameters.inputVolume = volume
     parameters.outputVolume = output

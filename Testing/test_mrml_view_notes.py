@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import slicer
 from looks_scene import layers
-from scene_views import SceneViews
+from restored_scene_views import SceneViews
 
 from NeuralDiffusionLib.mrml.looks import Looks
 from NeuralDiffusionLib.mrml.side_by_side import SideBySide

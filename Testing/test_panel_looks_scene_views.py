@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import slicer
 from panel_scenes import layers, save_and_load, wait_for_the_end
-from scene_views import SceneViews
+from restored_scene_views import SceneViews
 
 pytest_plugins = ["panel_host.fixtures", "panel_scenes"]
 

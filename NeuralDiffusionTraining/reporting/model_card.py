@@ -19,7 +19,7 @@ from .result_tables import (
     published,
     volume_tables,
 )
-from .results import FIGURES, MEASURED_AS, Results, names_of, read_results, refuse_other_weights
+from .results import FIGURES, MEASURED_AS, Result, Results, names_of, read_results, refuse_other_weights
 
 _ENTRIES = {
     "data": "Data",
@@ -80,7 +80,7 @@ def model_card(weights: Path, folder: Path) -> str:
         "## Small lesions and new extrema",
         checks_summary(results),
         "## Real volumes, Rician noise",
-        *([volume_tables(one) for one in results.volumes() if one.is_of(names)] or ["Not measured."]),
+        *([volume_tables(one) for one in _volumes(results) if one.is_of(names)] or ["Not measured."]),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -90,6 +90,11 @@ def _how_measured(sha256: str) -> str:
     if sha256 != load_weights(BUNDLED_WEIGHTS).sha256:
         return ""
     return " `Resources/Results/measure.sh` measures them all and writes this page."
+
+
+def _volumes(results: Results) -> list[Result]:
+    """Those of weights that blind-spot training made among them, as the card may be of these."""
+    return [*results.volumes(), *results.volumes(adapted=True)]
 
 
 def _evaluations(results: Results) -> list[str]:

@@ -290,7 +290,7 @@ def _retreat(place: _Place, pixels: int) -> None:
     if device.type == "cuda":
         torch.cuda.empty_cache()
     if batch > 1:
-        note = _("The memory of {device} ran out; the batch was halved to {count} slices.")
+        note = _("The memory of {device} ran out; the number of slices in a batch was halved to {count}.")
         place.notes.append(note.format(device=device, count=batch // 2))
         place.batch = batch // 2
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import slicer
+from slicer.i18n import tr as _
 
 from .provenance import PREFIX
 from .scene_nodes import nodes_of_class
@@ -44,7 +45,7 @@ def remove_note(view: slicer.vtkMRMLSliceCompositeNode, name: str) -> None:
 def _add_node(view: slicer.vtkMRMLSliceCompositeNode) -> slicer.vtkMRMLScriptedModuleNode:
     scene = view.GetScene()
     _remove_left_over(scene)
-    node = scene.AddNewNodeByClass(_NODE_CLASS, f"Neural Diffusion notes {view.GetName()}")
+    node = scene.AddNewNodeByClass(_NODE_CLASS, _("Neural Diffusion notes of {view}").format(view=view.GetName()))
     node.SetHideFromEditors(True)
     view.SetNodeReferenceID(_ROLE, node.GetID())
     return node
