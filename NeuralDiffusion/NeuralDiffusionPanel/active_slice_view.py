@@ -9,6 +9,8 @@ import slicer
 import vtk
 from slicer.util import VTKObservationMixin
 
+from NeuralDiffusionLib.mrml.scene_nodes import slice_nodes_in_layout
+
 _STAY_MS = 300
 
 
@@ -37,7 +39,7 @@ class ActiveSliceView(VTKObservationMixin):
     @property
     def node(self) -> slicer.vtkMRMLSliceNode | None:
         """The active view; ``None`` where the layout has no slice view."""
-        views = [view for view in slicer.util.getNodesByClass("vtkMRMLSliceNode") if view.IsMappedInLayout()]
+        views = slice_nodes_in_layout(slicer.mrmlScene)
         return next((view for view in views if view.GetID() == self._stayed), views[0] if views else None)
 
     def start(self) -> None:

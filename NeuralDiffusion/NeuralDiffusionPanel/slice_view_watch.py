@@ -8,6 +8,8 @@ import qt
 import slicer
 import vtk
 
+from NeuralDiffusionLib.mrml.scene_nodes import slice_nodes_in_layout
+
 _REST_MS = 10
 
 
@@ -76,4 +78,4 @@ class SliceViewWatch:
 
 
 def _views_in_layout() -> set[str]:
-    return {view.GetID() for view in slicer.util.getNodesByClass("vtkMRMLSliceNode") if view.IsMappedInLayout()}
+    return {view.GetID() for view in slice_nodes_in_layout(slicer.mrmlScene)}

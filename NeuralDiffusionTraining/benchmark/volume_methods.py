@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
-from NeuralDiffusionLib.engine.slice_planes import denoise_three_planes, is_thick
+from NeuralDiffusionLib.engine.slice_planes import denoise_three_planes, for_scan
 
 from .methods import NOISY_INPUT
 
@@ -66,14 +66,12 @@ def noisy_input() -> VolumeMethod:
 def ours(denoiser: Denoiser, settings: DenoiseSettings) -> list[VolumeMethod]:
     """Neural Diffusion slice by slice with and without refinement, with the step across slices, and averaged over three
     planes; all blind. Thick slices get no step, as on every other path, so that their row is that without it."""
-    settings = replace(settings, noise="rician", sigma=None, refine=True, across_slices=False)
+    settings = replace(settings, noise="rician", sigma=None, refine=True, slice_axis=0, across_slices=False)
 
-    def slice_wise(noisy: NoisyVolume, **changes: bool) -> tuple[np.ndarray, float]:
-        result = denoiser(noisy.voxels, replace(settings, **changes))
+    def slice_wise(noisy: NoisyVolume, **changes: bool | None) -> tuple[np.ndarray, float]:
+        chosen = for_scan(replace(settings, **changes), noisy.spacing, noisy.voxels.shape)
+        result = denoiser(noisy.voxels, chosen)
         return result.image, result.sigma
-
-    def across(noisy: NoisyVolume) -> tuple[np.ndarray, float]:
-        return slice_wise(noisy, across_slices=not is_thick(noisy.spacing, 0))
 
     def three_planes(noisy: NoisyVolume) -> tuple[np.ndarray, float]:
         result = denoise_three_planes(denoiser, noisy.voxels, settings)
@@ -82,6 +80,6 @@ def ours(denoiser: Denoiser, settings: DenoiseSettings) -> list[VolumeMethod]:
     return [
         VolumeMethod(OURS, "estimated", slice_wise),
         VolumeMethod(OURS_DIFFUSED, "estimated", lambda noisy: slice_wise(noisy, refine=False)),
-        VolumeMethod(OURS_ACROSS, "estimated", across),
+        VolumeMethod(OURS_ACROSS, "estimated", lambda noisy: slice_wise(noisy, across_slices=None)),
         VolumeMethod(OURS_THREE_PLANES, "estimated", three_planes),
     ]

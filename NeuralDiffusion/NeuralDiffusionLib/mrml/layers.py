@@ -9,7 +9,7 @@ from typing import NamedTuple
 import slicer
 
 from .provenance import PREFIX
-from .scene_nodes import nodes_of_class
+from .scene_nodes import nodes_of_class, slice_nodes_in_layout
 from .view_notes import read_note, remove_note, write_note
 
 
@@ -62,7 +62,7 @@ def slice_views(scene: slicer.vtkMRMLScene, only: str | None = None) -> Iterator
 
 def seen_views(scene: slicer.vtkMRMLScene, only: str | None = None) -> list[slicer.vtkMRMLSliceCompositeNode]:
     """Return the layers of the slice views that are in the layout, or of all where none of them is."""
-    layout = {view.GetLayoutName() for view in nodes_of_class(scene, "vtkMRMLSliceNode") if view.IsMappedInLayout()}
+    layout = {view.GetLayoutName() for view in slice_nodes_in_layout(scene)}
     views = list(slice_views(scene, only))
     return [view for view in views if view.GetLayoutName() in layout] or views
 

@@ -8,7 +8,7 @@ import numpy as np
 import slicer
 import vtk
 
-from .scene_nodes import nodes_of_class
+from .scene_nodes import nodes_of_class, slice_nodes_in_layout
 
 # Share of a slice's thickness; a view that runs along a slice's border shows that slice.
 _TOLERANCE = 1e-3
@@ -69,9 +69,9 @@ def shown_slice(volume: slicer.vtkMRMLScalarVolumeNode, axis: int) -> int:
         of the slices, the first of several; the middle slice if that view is beside the volume or there is none.
     """
     count = volume.GetImageData().GetDimensions()[2 - axis]
-    views = list(nodes_of_class(volume.GetScene(), "vtkMRMLSliceNode"))
+    scene = volume.GetScene()
     # Those of other layouts look somewhere, too.
-    views = [view for view in views if view.IsMappedInLayout()] or views
+    views = slice_nodes_in_layout(scene) or list(nodes_of_class(scene, "vtkMRMLSliceNode"))
     if not views:
         return count // 2
     view = max(views, key=lambda view: _parallel(volume, axis, view))
