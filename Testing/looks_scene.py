@@ -7,18 +7,18 @@ import pytest
 
 
 @pytest.fixture
-def own(add_volume):
+def beneath(add_volume):
     """Two volumes of the user's own."""
     return [add_volume(name=name) for name in ("Behind", "In front")]
 
 
 @pytest.fixture
-def views(scene, own):
+def views(scene, beneath):
     views = []
     for name, opacity in (("Red", 0.7), ("Yellow", 0.2)):
         view = scene.AddNewNodeByClass("vtkMRMLSliceCompositeNode", name)
-        view.SetBackgroundVolumeID(own[0].GetID())
-        view.SetForegroundVolumeID(own[1].GetID())
+        view.SetBackgroundVolumeID(beneath[0].GetID())
+        view.SetForegroundVolumeID(beneath[1].GetID())
         view.SetForegroundOpacity(opacity)
         views.append(view)
     return views

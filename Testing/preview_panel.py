@@ -74,18 +74,18 @@ def leave_views():
 
 
 @pytest.fixture
-def own(add_volume):
+def in_all_views(add_volume):
     """Volumes of the user's own, in all views."""
-    own = [add_volume(name=name) for name in ("Behind", "In front")]
+    in_all_views = [add_volume(name=name) for name in ("Behind", "In front")]
     for name in VIEWS:
-        composite(name).SetBackgroundVolumeID(own[0].GetID())
-        composite(name).SetForegroundVolumeID(own[1].GetID())
+        composite(name).SetBackgroundVolumeID(in_all_views[0].GetID())
+        composite(name).SetForegroundVolumeID(in_all_views[1].GetID())
         composite(name).SetForegroundOpacity(0.3)
-    return own
+    return in_all_views
 
 
 @pytest.fixture
-def widget(scan, own, open_panel):
+def widget(scan, in_all_views, open_panel):
     """The panel with a scan, whose views show slices in its middle; few steps."""
     widget = open_panel()
     parameters(widget).inputVolume = scan

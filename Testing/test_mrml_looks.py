@@ -14,9 +14,9 @@ pytest_plugins = ["looks_scene"]
 
 
 class TestBackground:
-    def test_it_is_shown_in_every_view_under_what_lies_in_front(self, views, own, before):
+    def test_it_is_shown_in_every_view_under_what_lies_in_front(self, views, beneath, before):
         Looks().show_background(before)
-        assert layers(views) == [(before.GetID(), own[1].GetID(), 0.7), (before.GetID(), own[1].GetID(), 0.2)]
+        assert layers(views) == [(before.GetID(), beneath[1].GetID(), 0.7), (before.GetID(), beneath[1].GetID(), 0.2)]
 
     def test_switched_off_every_view_shows_what_it_showed_before(self, views, before, after):
         were = layers(views)
@@ -26,28 +26,28 @@ class TestBackground:
         looks.hide_background()
         assert layers(views) == were
 
-    def test_what_the_user_chose_meanwhile_is_left_in_that_view_alone(self, views, own, before):
+    def test_what_the_user_chose_meanwhile_is_left_in_that_view_alone(self, views, beneath, before):
         looks = Looks()
         looks.show_background(before)
-        views[0].SetBackgroundVolumeID(own[1].GetID())
+        views[0].SetBackgroundVolumeID(beneath[1].GetID())
         looks.hide_background()
-        assert backgrounds(views) == [own[1].GetID(), own[0].GetID()]
+        assert backgrounds(views) == [beneath[1].GetID(), beneath[0].GetID()]
 
-    def test_what_the_user_chose_between_two_looks_comes_back_after_the_second(self, views, own, before, after):
+    def test_what_the_user_chose_between_two_looks_comes_back_after_the_second(self, views, beneath, before, after):
         looks = Looks()
         looks.show_background(before)
-        views[0].SetBackgroundVolumeID(own[1].GetID())
+        views[0].SetBackgroundVolumeID(beneath[1].GetID())
         looks.show_background(after)
         assert backgrounds(views) == [after.GetID()] * 2
         looks.hide_background()
-        assert backgrounds(views) == [own[1].GetID(), own[0].GetID()]
+        assert backgrounds(views) == [beneath[1].GetID(), beneath[0].GetID()]
 
-    def test_a_view_that_the_user_emptied_stays_empty(self, views, own, before):
+    def test_a_view_that_the_user_emptied_stays_empty(self, views, beneath, before):
         looks = Looks()
         looks.show_background(before)
         views[0].SetBackgroundVolumeID(None)
         looks.hide_background()
-        assert backgrounds(views) == [None, own[0].GetID()]
+        assert backgrounds(views) == [None, beneath[0].GetID()]
 
     def test_a_deleted_volume_is_neither_shown_again_nor_in_the_way(self, scene, views, before, after, conduction):
         were = layers(views)
@@ -157,7 +157,7 @@ class TestOverlay:
         looks.hide_overlay()
         assert layers(views[1:]) == were
 
-    def test_each_layer_that_the_user_changed_meanwhile_is_left(self, views, own, before, conduction, add_volume):
+    def test_each_layer_that_the_user_changed_meanwhile_is_left(self, views, beneath, before, conduction, add_volume):
         looks = Looks()
         looks.show_overlay(before, conduction, 0.3)
         chosen = add_volume(name="Chosen meanwhile")
@@ -165,12 +165,12 @@ class TestOverlay:
         views[1].SetForegroundVolumeID(chosen.GetID())
         views[1].SetForegroundOpacity(0.9)
         looks.hide_overlay()
-        assert layers(views) == [(chosen.GetID(), own[1].GetID(), 0.7), (own[0].GetID(), chosen.GetID(), 0.9)]
+        assert layers(views) == [(chosen.GetID(), beneath[1].GetID(), 0.7), (beneath[0].GetID(), chosen.GetID(), 0.9)]
 
-    def test_a_volume_of_the_user_deleted_meanwhile_does_not_come_back(self, scene, views, own, before, conduction):
+    def test_a_volume_of_the_user_deleted_meanwhile_does_not_come_back(self, scene, views, beneath, before, conduction):
         looks = Looks()
         looks.show_overlay(before, conduction, 0.3)
-        scene.RemoveNode(own[1])
+        scene.RemoveNode(beneath[1])
         looks.hide_overlay()
         assert [foreground for _, foreground, _ in layers(views)] == [None, None]
 
@@ -199,12 +199,12 @@ class TestOverlayTogetherWithBackground:
         looks.hide_background()
         assert layers(views) == [(before.GetID(), conduction.GetID(), 0.3)] * 2
 
-    def test_switching_the_overlay_off_leaves_the_background(self, views, own, before, after, conduction):
+    def test_switching_the_overlay_off_leaves_the_background(self, views, beneath, before, after, conduction):
         looks = Looks()
         looks.show_overlay(before, conduction, 0.3)
         looks.show_background(after)
         looks.hide_overlay()
-        assert layers(views) == [(after.GetID(), own[1].GetID(), 0.7), (after.GetID(), own[1].GetID(), 0.2)]
+        assert layers(views) == [(after.GetID(), beneath[1].GetID(), 0.7), (after.GetID(), beneath[1].GetID(), 0.2)]
 
     @pytest.mark.parametrize("order", [("hide_background", "hide_overlay"), ("hide_overlay", "hide_background")])
     def test_in_whatever_order_they_go_the_user_gets_everything_back(self, views, before, after, conduction, order):
@@ -228,54 +228,54 @@ class TestOverlayTogetherWithBackground:
 class TestReplaced:
     """A look that the user has replaced in every view is over."""
 
-    def test_the_background_does_not_come_back_with_an_overlay(self, views, own, before, after, conduction):
+    def test_the_background_does_not_come_back_with_an_overlay(self, views, beneath, before, after, conduction):
         looks = Looks()
         looks.show_background(after)
         for view in views:
-            view.SetBackgroundVolumeID(own[1].GetID())
+            view.SetBackgroundVolumeID(beneath[1].GetID())
         looks.show_overlay(before, conduction, 0.3)
         assert backgrounds(views) == [before.GetID()] * 2
         looks.hide_overlay()
-        assert backgrounds(views) == [own[1].GetID()] * 2
+        assert backgrounds(views) == [beneath[1].GetID()] * 2
 
-    def test_the_overlay_does_not_come_back_with_a_background(self, views, own, before, after, conduction):
+    def test_the_overlay_does_not_come_back_with_a_background(self, views, beneath, before, after, conduction):
         looks = Looks()
         looks.show_overlay(before, conduction, 0.3)
         for view in views:
-            view.SetForegroundVolumeID(own[0].GetID())
+            view.SetForegroundVolumeID(beneath[0].GetID())
         looks.show_background(after)
-        assert [foreground for _, foreground, _ in layers(views)] == [own[0].GetID()] * 2
+        assert [foreground for _, foreground, _ in layers(views)] == [beneath[0].GetID()] * 2
 
-    def test_in_one_view_only_it_is_not(self, views, own, after):
+    def test_in_one_view_only_it_is_not(self, views, beneath, after):
         looks = Looks()
         looks.show_background(after)
-        views[0].SetBackgroundVolumeID(own[1].GetID())
+        views[0].SetBackgroundVolumeID(beneath[1].GetID())
         assert looks.background is after
-        views[1].SetBackgroundVolumeID(own[1].GetID())
+        views[1].SetBackgroundVolumeID(beneath[1].GetID())
         assert looks.background is None
 
 
-def test_it_tells_what_the_views_show_whoever_put_it_there(views, own, before):
+def test_it_tells_what_the_views_show_whoever_put_it_there(views, beneath, before):
     looks = Looks()
-    assert looks.in_background(own[0])
-    assert looks.in_foreground(own[1])
-    assert not looks.in_background(own[1])
-    assert not looks.in_foreground(own[0])
+    assert looks.in_background(beneath[0])
+    assert looks.in_foreground(beneath[1])
+    assert not looks.in_background(beneath[1])
+    assert not looks.in_foreground(beneath[0])
     assert looks.background is None
     looks.show_background(before)
     assert looks.in_background(before)
-    assert not looks.in_background(own[0])
+    assert not looks.in_background(beneath[0])
 
 
-def test_a_map_that_was_in_front_before_goes_when_it_is_switched_off(views, own, before, conduction):
+def test_a_map_that_was_in_front_before_goes_when_it_is_switched_off(views, beneath, before, conduction):
     views[0].SetForegroundVolumeID(conduction.GetID())
     looks = Looks()
     looks.hide_overlay(conduction)
-    assert [foreground for _, foreground, _ in layers(views)] == [None, own[1].GetID()]
+    assert [foreground for _, foreground, _ in layers(views)] == [None, beneath[1].GetID()]
     views[0].SetForegroundVolumeID(conduction.GetID())
     looks.show_overlay(before, conduction, 0.3)
     looks.hide_overlay(conduction)
-    assert [foreground for _, foreground, _ in layers(views)] == [None, own[1].GetID()]
+    assert [foreground for _, foreground, _ in layers(views)] == [None, beneath[1].GetID()]
 
 
 def test_switching_off_what_is_off_changes_nothing(views):

@@ -76,12 +76,12 @@ class TestPreview:
         looks.hide()
         assert layers(views) == were
 
-    def test_a_layer_that_the_user_changed_meanwhile_is_left(self, views, own, before, preview):
+    def test_a_layer_that_the_user_changed_meanwhile_is_left(self, views, beneath, before, preview):
         looks = Looks()
         looks.show_preview(views[0], before, preview)
-        views[0].SetBackgroundVolumeID(own[1].GetID())
+        views[0].SetBackgroundVolumeID(beneath[1].GetID())
         looks.hide_preview()
-        assert layers(views)[0] == (own[1].GetID(), own[1].GetID(), 0.7)
+        assert layers(views)[0] == (beneath[1].GetID(), beneath[1].GetID(), 0.7)
 
     def test_deleted_it_leaves_no_hole(self, scene, views, before, preview):
         were = layers(views)
@@ -128,7 +128,7 @@ class TestResumed:
         looks.hide_overlay()
         assert self.names(views) == [("Behind", "In front", 0.7), ("Behind", "In front", 0.2)]
 
-    def test_beside_another_scene_where_identifiers_are_new(self, loaded, own):
+    def test_beside_another_scene_where_identifiers_are_new(self, loaded, beneath):
         other = slicer_host.new_scene()
         taken = [other.AddNewNodeByClass("vtkMRMLScalarVolumeNode", f"Taken {index}") for index in range(9)]
         views = loaded(other)
@@ -136,7 +136,7 @@ class TestResumed:
         looks.resume(other)
         looks.hide_overlay()
         assert self.names(views) == [("Behind", "In front", 0.7), ("Behind", "In front", 0.2)]
-        assert {own[0].GetID(), own[1].GetID()} <= {volume.GetID() for volume in taken}
+        assert {beneath[0].GetID(), beneath[1].GetID()} <= {volume.GetID() for volume in taken}
 
     def test_another_background_leaves_the_overlay_on(self, loaded):
         views = loaded(slicer_host.new_scene())
@@ -147,8 +147,8 @@ class TestResumed:
         looks.hide()
         assert self.names(views) == [("Behind", "In front", 0.7), ("Behind", "In front", 0.2)]
 
-    def test_a_layer_that_was_replaced_before_it_was_saved_is_left(self, loaded, scene, views, own):
-        views[0].SetForegroundVolumeID(own[0].GetID())
+    def test_a_layer_that_was_replaced_before_it_was_saved_is_left(self, loaded, scene, views, beneath):
+        views[0].SetForegroundVolumeID(beneath[0].GetID())
         scene.Commit()
         again = loaded(slicer_host.new_scene())
         looks = Looks()

@@ -74,25 +74,27 @@ def test_a_scene_view_of_a_look_that_is_off_by_now_brings_no_look(scene, views, 
     assert layers(views) == shown
 
 
-def test_side_by_side_gives_back_what_the_views_showed(scene, application, scene_views, own, before, after, conduction):
+def test_side_by_side_gives_back_what_the_views_showed(
+    scene, application, scene_views, beneath, before, after, conduction
+):
     logics = []
     for name in ("Red", "Green", "Yellow"):
         logic = slicer.vtkMRMLSliceLogic()
         logic.SetMRMLApplicationLogic(application)
         logic.SetMRMLScene(scene)
         logic.AddSliceNode(name).SetSliceOffset(2.5)
-        logic.GetSliceCompositeNode().SetBackgroundVolumeID(own[0].GetID())
+        logic.GetSliceCompositeNode().SetBackgroundVolumeID(beneath[0].GetID())
         logics.append(logic)
     composites = [logic.GetSliceCompositeNode() for logic in logics]
     were = layers(composites)
     scene_views.add("plain")
     first, again = SideBySide(), SideBySide()
-    first.show(before, [after, conduction, own[1]])
+    first.show(before, [after, conduction, beneath[1]])
     scene_views.restore("plain")
     logics[0].GetSliceNode().SetSliceOffset(9)
     first.forget()
     # As in a loaded scene.
-    again.show(before, [after, conduction, own[1]])
+    again.show(before, [after, conduction, beneath[1]])
     again.hide()
     assert layers(composites) == were
     assert [logic.GetSliceOffset() for logic in logics] == [2.5] * 3

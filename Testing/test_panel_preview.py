@@ -123,12 +123,12 @@ def test_a_scan_that_is_not_chosen_any_more_is_let_go(previewing, scan, add_scan
     assert scan not in [node for node, *_ in section_of(previewing).Observations]
 
 
-def test_it_follows_the_mouse_to_the_view_where_that_stays(previewing, scan, own):
+def test_it_follows_the_mouse_to_the_view_where_that_stays(previewing, scan, in_all_views):
     stay_in("Yellow")
     wait_for_preview(previewing, "Yellow")
     leave_views()
     settle(previewing)
-    assert layers("Red") == layers("Green") == [(own[0].GetID(), own[1].GetID(), 0.3)]
+    assert layers("Red") == layers("Green") == [(in_all_views[0].GetID(), in_all_views[1].GetID(), 0.3)]
     assert layers("Yellow") == [(scan.GetID(), preview().GetID(), 1.0)]
     assert preview().GetImageData().GetDimensions() == (1, 40, 6)
     assert previewing.ui.statusLabel.text == (
@@ -162,7 +162,7 @@ def test_a_view_that_the_layout_no_longer_has_is_left(previewing):
     assert previewing.ui.statusLabel.text == "No preview: the layout has no slice view."
 
 
-def test_beside_the_scan_there_is_nothing_to_show_until_the_view_is_back(previewing, own):
+def test_beside_the_scan_there_is_nothing_to_show_until_the_view_is_back(previewing, in_all_views):
     view("Red").SetSliceOffset(50)
     panel_host.wait_until(lambda: preview() is None)
     assert layers("Red") == layers("Green")

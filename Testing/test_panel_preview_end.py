@@ -94,17 +94,17 @@ def test_a_run_that_has_ended_shows_its_result_and_it_stays_off(previewing):
 
 
 @pytest.mark.parametrize("layer", ["Background", "Foreground"])
-def test_what_the_user_puts_into_the_view_stays_and_it_goes_off(previewing, own, add_volume, layer):
+def test_what_the_user_puts_into_the_view_stays_and_it_goes_off(previewing, in_all_views, add_volume, layer):
     chosen = add_volume(name="Chosen").GetID()
     getattr(composite("Red"), f"Set{layer}VolumeID")(chosen)
     panel_host.wait_until(lambda: not previewing.ui.previewCheckBox.checked)
     assert preview() is None
     shown = layers("Red")[0]
-    expected = (chosen, own[1].GetID()) if layer == "Background" else (own[0].GetID(), chosen)
+    expected = (chosen, in_all_views[1].GetID()) if layer == "Background" else (in_all_views[0].GetID(), chosen)
     assert shown[:2] == expected
 
 
-def test_another_look_takes_its_place(previewing, own):
+def test_another_look_takes_its_place(previewing, in_all_views):
     previewing.ui.applyButton.click()
     wait_for_the_end(previewing)
     were = layers(*VIEWS)
