@@ -17,8 +17,8 @@ from slicer.util import VTKObservationMixin
 from NeuralDiffusionLib import InvalidVolumeError
 from NeuralDiffusionLib.mrml.chosen_outputs import ChosenOutputs
 from NeuralDiffusionLib.mrml.logic import NeuralDiffusionLogic
-from NeuralDiffusionLib.mrml.node_watch import NodeWatch
-from NeuralDiffusionLib.mrml.noisy_copy import add_noisy_copy
+from NeuralDiffusionLib.mrml.nodes.node_watch import NodeWatch
+from NeuralDiffusionLib.mrml.nodes.noisy_copy import add_noisy_copy
 from NeuralDiffusionLib.mrml.parameter_binding import ParameterBinding
 from NeuralDiffusionLib.mrml.parameters import NeuralDiffusionParameterNode
 from NeuralDiffusionLib.mrml.self_test import NeuralDiffusionTest  # noqa: F401 - Slicer looks for it here

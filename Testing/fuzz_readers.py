@@ -41,8 +41,8 @@ from fuzzed_files import FuzzedFile, fuzzed_files  # noqa: E402
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings, InvalidVolumeError, WeightsError  # noqa: E402
 from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS, load_weights  # noqa: E402
-from NeuralDiffusionLib.mrml.volume_files import read_volume_file  # noqa: E402
-from NeuralDiffusionLib.mrml.volumes import read_volume  # noqa: E402
+from NeuralDiffusionLib.mrml.nodes.volume_files import read_volume_file  # noqa: E402
+from NeuralDiffusionLib.mrml.nodes.volumes import read_volume  # noqa: E402
 from NeuralDiffusionTraining.files.command_error import CommandError  # noqa: E402
 from NeuralDiffusionTraining.files.image_files import read_scan, write_denoised  # noqa: E402
 

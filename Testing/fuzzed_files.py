@@ -16,7 +16,7 @@ from PIL import Image
 from shell import head, image
 from test_shell_dicom import write_series
 
-from NeuralDiffusionLib.mrml.volume_files import read_volume_file
+from NeuralDiffusionLib.mrml.nodes.volume_files import read_volume_file
 from NeuralDiffusionTraining.cohort.bids import read_description
 from NeuralDiffusionTraining.cohort.record import RECORD, read_record
 from NeuralDiffusionTraining.data.masks import load_masks

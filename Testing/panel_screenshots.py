@@ -73,7 +73,7 @@ def noisy_scan() -> slicer.vtkMRMLScalarVolumeNode:
     """The middle slices of the template with noise, in the scene."""
     from scan import TEMPLATE_NAME, keep_middle_slices, load_scan, template_path
 
-    from NeuralDiffusionLib.mrml.noisy_copy import add_noisy_copy
+    from NeuralDiffusionLib.mrml.nodes.noisy_copy import add_noisy_copy
 
     clean = load_scan(slicer.mrmlScene, template_path(), TEMPLATE_NAME)
     keep_middle_slices(clean, SLICES)

@@ -9,12 +9,12 @@ from types import SimpleNamespace
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from NeuralDiffusionTraining.benchmark.checks.fidelity import check_fidelity
 from NeuralDiffusionTraining.benchmark.evaluation import evaluate, noisy_input
-from NeuralDiffusionTraining.benchmark.fidelity import check_fidelity
 from NeuralDiffusionTraining.benchmark.methods import Method
 from NeuralDiffusionTraining.benchmark.sweep import sweep
 from NeuralDiffusionTraining.benchmark.tables import rows
-from NeuralDiffusionTraining.benchmark.volumes import VolumeRow
+from NeuralDiffusionTraining.benchmark.volumes.evaluation import VolumeRow
 from NeuralDiffusionTraining.files.result_files import write_json
 
 ITERATIONS = (1, 16)

@@ -7,7 +7,7 @@ import pytest
 import slicer
 import vtk
 
-from NeuralDiffusionLib.mrml.volumes import make_image
+from NeuralDiffusionLib.mrml.nodes.volumes import make_image
 
 FRAMES = 4
 VALUES = ("0", "40", "80.5", "130")

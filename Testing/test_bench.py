@@ -58,7 +58,7 @@ def test_the_volume_is_a_head_in_the_middle_with_noise_that_is_always_the_same(c
 def test_without_the_template_a_head_is_generated(monkeypatch):
     from NeuralDiffusionTraining.speed import bench_volume
 
-    monkeypatch.setattr("NeuralDiffusionTraining.benchmark.template.find_spec", lambda name: None)
+    monkeypatch.setattr("NeuralDiffusionTraining.benchmark.volumes.template.find_spec", lambda name: None)
     made = bench_volume.clean_volume((6, 32, 32))
     assert made.name == "generated head"
     assert 0.1 < made.inside.mean() < 0.9

@@ -12,7 +12,7 @@ from NeuralDiffusionLib.classical_filters import (
     non_local_means,
     stable_time_step,
 )
-from NeuralDiffusionTraining.benchmark import slicer_diffusion
+from NeuralDiffusionTraining.benchmark.peers import slicer_diffusion
 
 
 def disc(slices=2, sigma=60.0, rows=40, columns=48):

@@ -7,12 +7,12 @@ import json
 import numpy as np
 import pytest
 
-from NeuralDiffusionTraining.benchmark.bias_correction import correct_bias
-from NeuralDiffusionTraining.benchmark.classical import as_published, published_noise_level
 from NeuralDiffusionTraining.benchmark.methods import Method
-from NeuralDiffusionTraining.benchmark.slice_noise import judge_noise
-from NeuralDiffusionTraining.benchmark.tunable_filters import FILTERS
-from NeuralDiffusionTraining.benchmark.tuned import PARAMETERS, tuned
+from NeuralDiffusionTraining.benchmark.peers.bias_correction import correct_bias
+from NeuralDiffusionTraining.benchmark.peers.classical import as_published, published_noise_level
+from NeuralDiffusionTraining.benchmark.peers.slice_noise import judge_noise
+from NeuralDiffusionTraining.benchmark.peers.tunable_filters import FILTERS
+from NeuralDiffusionTraining.benchmark.peers.tuned import PARAMETERS, tuned
 from NeuralDiffusionTraining.data.corruption import corrupt
 from NeuralDiffusionTraining.files.command_error import CommandError
 

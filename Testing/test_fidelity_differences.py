@@ -10,9 +10,9 @@ import pytest
 from rich.console import Console
 from scipy.ndimage import gaussian_filter, grey_dilation
 
-from NeuralDiffusionTraining.benchmark.fidelity import check_fidelity
-from NeuralDiffusionTraining.benchmark.fidelity_tables import to_markdown, to_terminal
-from NeuralDiffusionTraining.benchmark.lesions import Lesion, with_lesions
+from NeuralDiffusionTraining.benchmark.checks.fidelity import check_fidelity
+from NeuralDiffusionTraining.benchmark.checks.fidelity_tables import to_markdown, to_terminal
+from NeuralDiffusionTraining.benchmark.checks.lesions import Lesion, with_lesions
 from NeuralDiffusionTraining.benchmark.methods import Method
 from NeuralDiffusionTraining.files.result_files import write_json
 

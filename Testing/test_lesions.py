@@ -10,11 +10,10 @@ from batch_runs import run_here
 from scipy.ndimage import gaussian_filter, grey_dilation
 from training_slices import make_slices
 
-from NeuralDiffusionTraining.benchmark.envelope import envelope_shares
-from NeuralDiffusionTraining.benchmark.fidelity import RUNS, check_fidelity
-from NeuralDiffusionTraining.benchmark.fidelity_tables import to_markdown
-from NeuralDiffusionTraining.benchmark.head import head_mask
-from NeuralDiffusionTraining.benchmark.lesions import (
+from NeuralDiffusionTraining.benchmark.checks.envelope import envelope_shares
+from NeuralDiffusionTraining.benchmark.checks.fidelity import RUNS, check_fidelity
+from NeuralDiffusionTraining.benchmark.checks.fidelity_tables import to_markdown
+from NeuralDiffusionTraining.benchmark.checks.lesions import (
     CNRS,
     RADII,
     Lesion,
@@ -23,6 +22,7 @@ from NeuralDiffusionTraining.benchmark.lesions import (
     recovered_contrast,
     with_lesions,
 )
+from NeuralDiffusionTraining.benchmark.head import head_mask
 from NeuralDiffusionTraining.benchmark.methods import Method
 from NeuralDiffusionTraining.files.result_files import write_json
 

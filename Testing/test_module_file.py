@@ -18,7 +18,7 @@ TESTING = Path(__file__).resolve().parent
 MODULE = TESTING.parent / "NeuralDiffusion"
 LIBRARY = sorted((MODULE / "NeuralDiffusionLib").rglob("*.py"))
 PANEL = sorted((MODULE / "NeuralDiffusionPanel").glob("*.py"))
-SLICER_FILES = [path for path in LIBRARY if path.parent.name == "mrml"]
+SLICER_FILES = [path for path in LIBRARY if "mrml" in path.parts]
 TRANSLATED = [MODULE / "NeuralDiffusion.py", *LIBRARY, *PANEL]
 
 # What a programmer meets, and never the user: the panel says itself that a run was cancelled.

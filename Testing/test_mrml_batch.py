@@ -15,7 +15,7 @@ from mrml_geometries import GEOMETRIES
 from shell import ROOT
 
 from NeuralDiffusionLib import DenoiseSettings, DeviceError, InvalidVolumeError
-from NeuralDiffusionLib.mrml import batch as mrml_batch
+from NeuralDiffusionLib.mrml.runs import batch as mrml_batch
 
 QUICK = DenoiseSettings(iterations=2)
 FORMATS = (".nrrd", ".nii", ".nii.gz", ".mha")

@@ -12,9 +12,9 @@ from mrml_segments import add_mask
 
 from NeuralDiffusionLib import DenoiseCancelled, InvalidVolumeError
 from NeuralDiffusionLib.classical_filters import estimate_sigma, gradient_anisotropic_diffusion, non_local_means
-from NeuralDiffusionLib.mrml.comparison import Comparison, compare
-from NeuralDiffusionLib.mrml.filtered import Filter, find_filtered
-from NeuralDiffusionLib.mrml.provenance import PREFIX
+from NeuralDiffusionLib.mrml.comparison.comparison import Comparison, compare
+from NeuralDiffusionLib.mrml.comparison.filtered import Filter, find_filtered
+from NeuralDiffusionLib.mrml.nodes.provenance import PREFIX
 from NeuralDiffusionLib.similarity import psnr, ssim
 
 NAMES = {

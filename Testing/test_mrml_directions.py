@@ -9,9 +9,9 @@ from mrml_geometries import GEOMETRIES, ijk_to_ras, place, put_into_study
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings, InvalidVolumeError
 from NeuralDiffusionLib.engine.direction_maps import DIRECTIONS, direction_maps
-from NeuralDiffusionLib.mrml.directions import add_direction_volumes, direction_volumes
-from NeuralDiffusionLib.mrml.overlay import DEFAULT_COLOUR_TABLE
-from NeuralDiffusionLib.mrml.provenance import is_result, may_be_of
+from NeuralDiffusionLib.mrml.maps.directions import add_direction_volumes, direction_volumes
+from NeuralDiffusionLib.mrml.maps.overlay import DEFAULT_COLOUR_TABLE
+from NeuralDiffusionLib.mrml.nodes.provenance import is_result, may_be_of
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import slicer
 from sequence_scenes import voxels_of
 
 from NeuralDiffusionLib import DenoiseSettings
-from NeuralDiffusionLib.mrml.comparison import Comparison
-from NeuralDiffusionLib.mrml.input_voxels import CurrentVoxels, checksum
+from NeuralDiffusionLib.mrml.comparison.comparison import Comparison
+from NeuralDiffusionLib.mrml.nodes.input_voxels import CurrentVoxels, checksum
 
 pytest_plugins = ["sequence_scenes"]
 

@@ -7,7 +7,7 @@ import pytest
 import slicer
 from mrml_geometries import GEOMETRIES, ijk_to_ras, place
 
-from NeuralDiffusionLib.mrml.geometry import lie_voxel_on_voxel
+from NeuralDiffusionLib.mrml.nodes.geometry import lie_voxel_on_voxel
 
 
 @pytest.mark.parametrize("geometry", GEOMETRIES)

@@ -8,7 +8,7 @@ import slicer
 import slicer_host
 from looks_scene import backgrounds, layers
 
-from NeuralDiffusionLib.mrml.looks import Looks
+from NeuralDiffusionLib.mrml.views.looks import Looks
 
 pytest_plugins = ["looks_scene"]
 

@@ -7,8 +7,8 @@ import slicer
 import slicer_host
 from looks_scene import layers
 
-from NeuralDiffusionLib.mrml.looks import Looks
-from NeuralDiffusionLib.mrml.view_notes import read_note
+from NeuralDiffusionLib.mrml.views.looks import Looks
+from NeuralDiffusionLib.mrml.views.view_notes import read_note
 
 pytest_plugins = ["looks_scene"]
 

@@ -9,8 +9,8 @@ import vtk
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings, InvalidVolumeError
-from NeuralDiffusionLib.mrml.mask import inside_mask, mask_of_segmentation
-from NeuralDiffusionLib.mrml.volumes import make_image, read_volume
+from NeuralDiffusionLib.mrml.nodes.mask import inside_mask, mask_of_segmentation
+from NeuralDiffusionLib.mrml.nodes.volumes import make_image, read_volume
 
 SHAPE = (6, 20, 24)
 

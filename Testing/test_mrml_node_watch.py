@@ -6,7 +6,7 @@ import pytest
 import slicer
 import vtk
 
-from NeuralDiffusionLib.mrml.node_watch import NodeWatch
+from NeuralDiffusionLib.mrml.nodes.node_watch import NodeWatch
 
 
 @pytest.fixture

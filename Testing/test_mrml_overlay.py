@@ -7,15 +7,15 @@ import pytest
 import slicer
 from vtk.util.numpy_support import vtk_to_numpy
 
-from NeuralDiffusionLib.mrml.looks import Looks
-from NeuralDiffusionLib.mrml.overlay import (
+from NeuralDiffusionLib.mrml.maps.overlay import (
     COLOUR_TABLES,
     hide_legend,
     recolour_conduction,
     show_legend,
     style_conduction,
 )
-from NeuralDiffusionLib.mrml.provenance import write_provenance
+from NeuralDiffusionLib.mrml.nodes.provenance import write_provenance
+from NeuralDiffusionLib.mrml.views.looks import Looks
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import slicer
 from mrml_geometries import GEOMETRIES, place
 
 from NeuralDiffusionLib import InvalidVolumeError
+from NeuralDiffusionLib.mrml.nodes.planes import SlicesAlong, describe_slices, slice_axis
 from NeuralDiffusionLib.mrml.parameters import NeuralDiffusionParameterNode
-from NeuralDiffusionLib.mrml.planes import SlicesAlong, describe_slices, slice_axis
 
 SINGLE = (SlicesAlong.RIGHT, SlicesAlong.ANTERIOR, SlicesAlong.SUPERIOR)
 # The directions of I, J and K in RAS.

@@ -11,13 +11,13 @@ from mrml_geometries import GEOMETRIES, ijk_to_ras, place
 from mrml_segments import add_mask
 
 from NeuralDiffusionLib import DenoiseSettings, InvalidVolumeError
-from NeuralDiffusionLib.mrml.looks import Looks
-from NeuralDiffusionLib.mrml.planes import SlicesAlong
-from NeuralDiffusionLib.mrml.preview import PreviewReader
-from NeuralDiffusionLib.mrml.preview_text import preview_text, why_no_preview
-from NeuralDiffusionLib.mrml.preview_volume import PreviewVolume
-from NeuralDiffusionLib.mrml.run import VolumeRun
-from NeuralDiffusionLib.mrml.shown_slice import SliceInView
+from NeuralDiffusionLib.mrml.nodes.planes import SlicesAlong
+from NeuralDiffusionLib.mrml.preview.preview import PreviewReader
+from NeuralDiffusionLib.mrml.preview.preview_text import preview_text, why_no_preview
+from NeuralDiffusionLib.mrml.preview.preview_volume import PreviewVolume
+from NeuralDiffusionLib.mrml.runs.run import VolumeRun
+from NeuralDiffusionLib.mrml.views.looks import Looks
+from NeuralDiffusionLib.mrml.views.shown_slice import SliceInView
 
 FEW_STEPS = DenoiseSettings(iterations=2)
 

@@ -15,12 +15,12 @@ from panel_scenes import load, save
 from NeuralDiffusion import NeuralDiffusionLogic
 from NeuralDiffusionLib import Denoiser, DenoiseSettings, InvalidVolumeError, __version__
 from NeuralDiffusionLib.engine import denoiser
-from NeuralDiffusionLib.mrml.comparison import Comparison
-from NeuralDiffusionLib.mrml.overlay import DEFAULT_COLOUR_TABLE
-from NeuralDiffusionLib.mrml.provenance import input_of, read_provenance
-from NeuralDiffusionLib.mrml.run import VolumeRun
-from NeuralDiffusionLib.mrml.sequence_run import SequenceRun
-from NeuralDiffusionLib.mrml.volumes import check_input
+from NeuralDiffusionLib.mrml.comparison.comparison import Comparison
+from NeuralDiffusionLib.mrml.maps.overlay import DEFAULT_COLOUR_TABLE
+from NeuralDiffusionLib.mrml.nodes.provenance import input_of, read_provenance
+from NeuralDiffusionLib.mrml.nodes.volumes import check_input
+from NeuralDiffusionLib.mrml.runs.run import VolumeRun
+from NeuralDiffusionLib.mrml.runs.sequence_run import SequenceRun
 
 pytest_plugins = ["sequence_scenes"]
 

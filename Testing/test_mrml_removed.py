@@ -9,8 +9,8 @@ import vtk
 from mrml_geometries import GEOMETRIES, ijk_to_ras, place, put_into_study
 
 from NeuralDiffusionLib import InvalidVolumeError
-from NeuralDiffusionLib.mrml.provenance import set_input_of
-from NeuralDiffusionLib.mrml.removed import make_removed
+from NeuralDiffusionLib.mrml.nodes.provenance import set_input_of
+from NeuralDiffusionLib.mrml.views.removed import make_removed
 
 
 @pytest.fixture

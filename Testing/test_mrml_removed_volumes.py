@@ -7,7 +7,7 @@ import pytest
 import slicer
 
 from NeuralDiffusionLib import InvalidVolumeError
-from NeuralDiffusionLib.mrml.removed_volumes import RemovedVolumes
+from NeuralDiffusionLib.mrml.views.removed_volumes import RemovedVolumes
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from sequence_scenes import FRAMES, VALUES, geometry, make_frame, voxels_of
 
 from NeuralDiffusionLib import DenoiseCancelled, Denoiser, DenoiseSettings, InvalidVolumeError
 from NeuralDiffusionLib.engine.slice_planes import denoise_three_planes
-from NeuralDiffusionLib.mrml.provenance import read_provenance
-from NeuralDiffusionLib.mrml.sequences import browser_and_sequence_of, frames_of, read_frames
+from NeuralDiffusionLib.mrml.nodes.provenance import read_provenance
+from NeuralDiffusionLib.mrml.nodes.sequences import browser_and_sequence_of, frames_of, read_frames
 
 pytest_plugins = ["sequence_scenes"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from NeuralDiffusionLib.engine.noise_estimate import NoiseEstimate
-from NeuralDiffusionLib.mrml.run_sentences import estimate_text, noise_level_text, run_text
+from NeuralDiffusionLib.mrml.runs.run_sentences import estimate_text, noise_level_text, run_text
 
 RUN = {
     "InputVolume": "T1",

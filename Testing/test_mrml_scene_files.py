@@ -9,9 +9,9 @@ import slicer_host
 
 from NeuralDiffusion import NeuralDiffusionLogic
 from NeuralDiffusionLib import DenoiseSettings
-from NeuralDiffusionLib.mrml.overlay import DEFAULT_COLOUR_TABLE
+from NeuralDiffusionLib.mrml.maps.overlay import DEFAULT_COLOUR_TABLE
+from NeuralDiffusionLib.mrml.nodes.provenance import read_provenance
 from NeuralDiffusionLib.mrml.parameters import NoiseType
-from NeuralDiffusionLib.mrml.provenance import read_provenance
 
 
 def save_mrml(scene, folder):

@@ -10,9 +10,9 @@ from mrml_geometries import ijk_to_ras
 from sequence_scenes import FRAMES, VALUES, geometry, make_frame, make_sequence, voxels_of
 
 from NeuralDiffusionLib import InvalidVolumeError
-from NeuralDiffusionLib.mrml.provenance import PREFIX, read_provenance
-from NeuralDiffusionLib.mrml.sequences import browser_and_sequence_of, frames_of, read_frames, write_frames
-from NeuralDiffusionLib.mrml.volumes import make_image
+from NeuralDiffusionLib.mrml.nodes.provenance import PREFIX, read_provenance
+from NeuralDiffusionLib.mrml.nodes.sequences import browser_and_sequence_of, frames_of, read_frames, write_frames
+from NeuralDiffusionLib.mrml.nodes.volumes import make_image
 
 pytest_plugins = ["sequence_scenes"]
 
@@ -200,7 +200,7 @@ class TestUnfinishedRuns:
             raise MemoryError
 
         before = state()
-        monkeypatch.setattr("NeuralDiffusionLib.mrml.sequences.copy_display", full)
+        monkeypatch.setattr("NeuralDiffusionLib.mrml.nodes.sequences.copy_display", full)
         with pytest.raises(MemoryError):
             denoise_sequence(proxy, negated, "Denoised")
         assert state() == before

@@ -8,7 +8,7 @@ import slicer
 import vtk
 from mrml_geometries import GEOMETRIES, ijk_to_ras, place
 
-from NeuralDiffusionLib.mrml.shown_slice import shown_slice, slice_in_view
+from NeuralDiffusionLib.mrml.views.shown_slice import shown_slice, slice_in_view
 
 
 @pytest.fixture

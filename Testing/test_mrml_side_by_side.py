@@ -9,9 +9,9 @@ import pytest
 import slicer
 
 from NeuralDiffusionLib import InvalidVolumeError
-from NeuralDiffusionLib.mrml.looks import Looks
-from NeuralDiffusionLib.mrml.side_by_side import SideBySide, views_in_layout
-from NeuralDiffusionLib.mrml.view_notes import read_note, remove_note
+from NeuralDiffusionLib.mrml.views.looks import Looks
+from NeuralDiffusionLib.mrml.views.side_by_side import SideBySide, views_in_layout
+from NeuralDiffusionLib.mrml.views.view_notes import read_note, remove_note
 
 ORIENTATIONS = {"Red": "Axial", "Green": "Coronal", "Yellow": "Sagittal", "Slice4": "Axial"}
 

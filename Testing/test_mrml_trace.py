@@ -9,7 +9,7 @@ from mrml_geometries import GEOMETRIES, ijk_to_ras, place, put_into_study
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings, InvalidVolumeError
 from NeuralDiffusionLib.engine.diffusion_trace import trace_diffusion
-from NeuralDiffusionLib.mrml.trace import add_trace
+from NeuralDiffusionLib.mrml.maps.trace import add_trace
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +185,7 @@ def test_a_memory_that_ends_at_the_volume_leaves_nothing(add_volume, denoiser, s
     volume = add_volume()
     trace = trace_of(volume, denoiser)
     before = state()
-    monkeypatch.setattr("NeuralDiffusionLib.mrml.trace.make_image", full)
+    monkeypatch.setattr("NeuralDiffusionLib.mrml.maps.trace.make_image", full)
     with pytest.raises(MemoryError):
         add_trace(volume, trace)
     assert state() == before

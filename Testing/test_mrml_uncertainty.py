@@ -10,7 +10,7 @@ from mrml_geometries import GEOMETRIES, ijk_to_ras, place, put_into_study
 from NeuralDiffusionLib import Denoiser, DenoiseSettings, InvalidVolumeError
 from NeuralDiffusionLib.engine.uncertainty import sample_uncertainty
 from NeuralDiffusionLib.engine.weights import load_weights, save_weights
-from NeuralDiffusionLib.mrml.uncertainty import add_uncertainty
+from NeuralDiffusionLib.mrml.maps.uncertainty import add_uncertainty
 from NeuralDiffusionLib.network.neural_diffusion import Architecture, NeuralDiffusionNetwork
 
 

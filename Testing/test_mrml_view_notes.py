@@ -7,9 +7,9 @@ import slicer
 from looks_scene import layers
 from restored_scene_views import SceneViews
 
-from NeuralDiffusionLib.mrml.looks import Looks
-from NeuralDiffusionLib.mrml.side_by_side import SideBySide
-from NeuralDiffusionLib.mrml.view_notes import read_note, remove_note, write_note
+from NeuralDiffusionLib.mrml.views.looks import Looks
+from NeuralDiffusionLib.mrml.views.side_by_side import SideBySide
+from NeuralDiffusionLib.mrml.views.view_notes import read_note, remove_note, write_note
 
 pytest_plugins = ["looks_scene"]
 

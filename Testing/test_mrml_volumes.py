@@ -10,7 +10,7 @@ from vtk.util.numpy_support import vtk_to_numpy
 
 from NeuralDiffusion import NeuralDiffusionLogic
 from NeuralDiffusionLib import InvalidVolumeError
-from NeuralDiffusionLib.mrml.volumes import (
+from NeuralDiffusionLib.mrml.nodes.volumes import (
     check_input,
     check_outputs,
     copy_display,

@@ -9,10 +9,10 @@ from mrml_geometries import GEOMETRIES, ijk_to_ras, place
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
 from NeuralDiffusionLib.engine.diffusion_trace import trace_diffusion
-from NeuralDiffusionLib.mrml.looks import Looks
-from NeuralDiffusionLib.mrml.preview_volume import PreviewVolume
-from NeuralDiffusionLib.mrml.shown_slice import shown_slice, slice_in_view
-from NeuralDiffusionLib.mrml.trace import add_trace
+from NeuralDiffusionLib.mrml.maps.trace import add_trace
+from NeuralDiffusionLib.mrml.preview.preview_volume import PreviewVolume
+from NeuralDiffusionLib.mrml.views.looks import Looks
+from NeuralDiffusionLib.mrml.views.shown_slice import shown_slice, slice_in_view
 
 FIRST = np.array([5, -3, 11])
 

@@ -53,7 +53,7 @@ import slicer, slicer_host
 slicer_host.install()
 from NeuralDiffusion import NeuralDiffusionLogic
 from NeuralDiffusionLib import DenoiseSettings
-from NeuralDiffusionLib.mrml.volume_files import read_volume_file
+from NeuralDiffusionLib.mrml.nodes.volume_files import read_volume_file
 logic, settings = NeuralDiffusionLogic(), DenoiseSettings(iterations=1)
 volume = read_volume_file(Path("scans/scan.nrrd"), slicer.mrmlScene)
 output, conduction = (logic.addOutputVolume(volume) for _ in range(2))

@@ -16,8 +16,8 @@ from training_slices import make_slices
 
 from NeuralDiffusionTraining.benchmark.evaluation import corrupt_all, evaluate, run_method
 from NeuralDiffusionTraining.benchmark.own_methods import own_files, own_methods, own_volume_methods
-from NeuralDiffusionTraining.benchmark.volume_methods import NoisyVolume, noisy_input
-from NeuralDiffusionTraining.benchmark.volumes import evaluate_volume, prepare_volume
+from NeuralDiffusionTraining.benchmark.volumes.evaluation import evaluate_volume, prepare_volume
+from NeuralDiffusionTraining.benchmark.volumes.methods import NoisyVolume, noisy_input
 from NeuralDiffusionTraining.files.command_error import CommandError
 
 FILE = """

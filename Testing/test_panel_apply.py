@@ -12,9 +12,9 @@ from mrml_segments import add_mask
 from panel_scenes import layers, parameters, volumes, wait_for_the_end
 from sequence_scenes import FRAMES, voxels_of
 
+from NeuralDiffusionLib.mrml.nodes.provenance import read_provenance
+from NeuralDiffusionLib.mrml.nodes.sequences import browser_and_sequence_of, frames_of
 from NeuralDiffusionLib.mrml.parameters import Frames, NoiseType, SlicesAlong
-from NeuralDiffusionLib.mrml.provenance import read_provenance
-from NeuralDiffusionLib.mrml.sequences import browser_and_sequence_of, frames_of
 
 pytest_plugins = ["panel_host.fixtures", "panel_scenes", "sequence_scenes"]
 

@@ -12,7 +12,7 @@ from mrml_segments import add_mask
 from panel_scenes import layers, leave, load, parameters, reload, save, save_and_load, volumes, wait_for_the_end
 
 from NeuralDiffusionLib import classical_filters
-from NeuralDiffusionLib.mrml.filtered import find_filtered
+from NeuralDiffusionLib.mrml.comparison.filtered import find_filtered
 from NeuralDiffusionLib.mrml.parameters import NoiseType
 from NeuralDiffusionLib.similarity import psnr
 

@@ -10,9 +10,9 @@ from panel_scenes import parameters, wait_for_the_end
 
 from NeuralDiffusionLib import DenoiseSettings
 from NeuralDiffusionLib.engine.domain_checks import domain_warnings
-from NeuralDiffusionLib.mrml import input_warnings
-from NeuralDiffusionLib.mrml.input_warnings import InputWarnings
 from NeuralDiffusionLib.mrml.parameters import NoiseType, SlicesAlong
+from NeuralDiffusionLib.mrml.runs import input_warnings
+from NeuralDiffusionLib.mrml.runs.input_warnings import InputWarnings
 
 pytest_plugins = ["panel_host.fixtures", "panel_scenes"]
 

@@ -8,8 +8,8 @@ import slicer
 from panel_scenes import add_like, layers, leave, legend_of, load, parameters, reload, save, save_and_load, volumes
 from preview_panel import wait
 
-from NeuralDiffusionLib.mrml import removed_volumes
-from NeuralDiffusionLib.mrml.view_notes import remove_note
+from NeuralDiffusionLib.mrml.views import removed_volumes
+from NeuralDiffusionLib.mrml.views.view_notes import remove_note
 
 pytest_plugins = ["panel_host.fixtures", "panel_scenes"]
 

@@ -14,12 +14,12 @@ from preview_panel import wait
 from sequence_scenes import FRAMES, VALUES, geometry, voxels_of
 
 from NeuralDiffusionLib import InvalidVolumeError
-from NeuralDiffusionLib.mrml import removed_volumes
+from NeuralDiffusionLib.mrml.nodes.provenance import read_provenance
+from NeuralDiffusionLib.mrml.nodes.sequences import frame_shown_in
 from NeuralDiffusionLib.mrml.parameters import Frames
-from NeuralDiffusionLib.mrml.provenance import read_provenance
-from NeuralDiffusionLib.mrml.removed import make_removed
-from NeuralDiffusionLib.mrml.run_checks import check_input_with_result
-from NeuralDiffusionLib.mrml.sequences import frame_shown_in
+from NeuralDiffusionLib.mrml.runs.run_checks import check_input_with_result
+from NeuralDiffusionLib.mrml.views import removed_volumes
+from NeuralDiffusionLib.mrml.views.removed import make_removed
 
 pytest_plugins = ["panel_host.fixtures", "panel_scenes", "sequence_scenes"]
 

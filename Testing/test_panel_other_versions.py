@@ -7,10 +7,10 @@ import pytest
 import slicer
 from panel_scenes import layers, load, parameters, save
 
-from NeuralDiffusionLib.mrml.looks import Looks
 from NeuralDiffusionLib.mrml.parameters import DEFAULTS, BeforeAfter, Frames, remove_unknown
-from NeuralDiffusionLib.mrml.side_by_side import SideBySide
-from NeuralDiffusionLib.mrml.view_notes import write_note
+from NeuralDiffusionLib.mrml.views.looks import Looks
+from NeuralDiffusionLib.mrml.views.side_by_side import SideBySide
+from NeuralDiffusionLib.mrml.views.view_notes import write_note
 
 pytest_plugins = ["panel_host.fixtures", "panel_scenes"]
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from NeuralDiffusionTraining.benchmark import peers as peers_module
-from NeuralDiffusionTraining.benchmark import slicer_diffusion
-from NeuralDiffusionTraining.benchmark.peers import peers
-from NeuralDiffusionTraining.benchmark.stabilisation import rician_transform, stabilise
+from NeuralDiffusionTraining.benchmark.peers import other_programs as peers_module
+from NeuralDiffusionTraining.benchmark.peers import slicer_diffusion
+from NeuralDiffusionTraining.benchmark.peers.other_programs import peers
+from NeuralDiffusionTraining.benchmark.peers.stabilisation import rician_transform, stabilise
 from NeuralDiffusionTraining.data.corruption import corrupt
 
 SIDE = 400

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from NeuralDiffusionLib import Denoiser, DenoiseSettings, InvalidVolumeError, WeightsError
 from NeuralDiffusionLib.file_names import WRITTEN_AS
 from NeuralDiffusionLib.image_headers import Fault, fault_of, files_of, is_sound
-from NeuralDiffusionLib.mrml.volume_files import read_volume_file
+from NeuralDiffusionLib.mrml.nodes.volume_files import read_volume_file
 from NeuralDiffusionTraining.cli import app
 from NeuralDiffusionTraining.cohort.record import Order
 from NeuralDiffusionTraining.cohort.scans import CohortScan

@@ -14,7 +14,7 @@ from NeuralDiffusionTraining.benchmark.methods import (
     TRUE_SIGMA,
     told_in_name,
 )
-from NeuralDiffusionTraining.benchmark.tuned import tuned
+from NeuralDiffusionTraining.benchmark.peers.tuned import tuned
 from NeuralDiffusionTraining.reporting.example_slices import _COMPARED
 from NeuralDiffusionTraining.reporting.further_abilities import further
 from NeuralDiffusionTraining.speed.levers import without_levers

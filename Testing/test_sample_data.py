@@ -13,7 +13,7 @@ from panel_host import sample_data
 from panel_scenes import layers, volumes
 
 from NeuralDiffusionLib.engine.intensity import estimate_range
-from NeuralDiffusionLib.mrml.noisy_copy import add_noisy_copy
+from NeuralDiffusionLib.mrml.nodes.noisy_copy import add_noisy_copy
 
 pytest_plugins = ["panel_host.fixtures", "panel_scenes"]
 

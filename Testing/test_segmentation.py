@@ -13,10 +13,17 @@ from batch_runs import run_here
 from PIL import Image
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
+from NeuralDiffusionTraining.benchmark.checks.segmentation import (
+    CLEAN,
+    Overlap,
+    compare,
+    segment,
+    summarise,
+    train_segmenter,
+)
 from NeuralDiffusionTraining.benchmark.evaluation import noisy_input
 from NeuralDiffusionTraining.benchmark.learned import ours
 from NeuralDiffusionTraining.benchmark.methods import Method
-from NeuralDiffusionTraining.benchmark.segmentation import CLEAN, Overlap, compare, segment, summarise, train_segmenter
 from NeuralDiffusionTraining.data.masks import load_masks, pair_masks
 from NeuralDiffusionTraining.data.splits import Split, write_splits
 from NeuralDiffusionTraining.files.command_error import CommandError

@@ -16,9 +16,9 @@ from batch_runs import run_here
 from PIL import Image
 from training_slices import make_slices
 
-from NeuralDiffusionTraining.benchmark.tuned import PARAMETERS
-from NeuralDiffusionTraining.benchmark.volume_peers import PEERS
-from NeuralDiffusionTraining.benchmark.volume_tuning import committed_grid
+from NeuralDiffusionTraining.benchmark.peers.tuned import PARAMETERS
+from NeuralDiffusionTraining.benchmark.volumes.peers import PEERS
+from NeuralDiffusionTraining.benchmark.volumes.tuning import committed_grid
 from NeuralDiffusionTraining.data.splits import read_split
 
 MEDIAN = "Median (tuned, bias-corrected)"
@@ -220,8 +220,8 @@ def test_the_tables_of_scans_say_by_which_file_the_3d_filters_were_chosen(of_sca
 
 def test_what_tune_volumes_measures_is_what_evaluate_volumes_takes(scan, tmp_path, monkeypatch):
     peer = replace(PEERS[2], choices={"strength": (0.5,), "patch_distance": (2,)})
-    for module in ("volume_peers", "volume_tuning"):
-        monkeypatch.setattr(f"NeuralDiffusionTraining.benchmark.{module}.PEERS", (peer, PEERS[0]))
+    for module in ("peers", "tuning"):
+        monkeypatch.setattr(f"NeuralDiffusionTraining.benchmark.volumes.{module}.PEERS", (peer, PEERS[0]))
     other = tmp_path / "other.nrrd"
     sitk.WriteImage(2 * sitk.ReadImage(scan), other)
     grid = tmp_path / "grid.json"

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from NeuralDiffusionTraining.benchmark.bias_correction import correct_bias
 from NeuralDiffusionTraining.benchmark.evaluation import corrupt_all
-from NeuralDiffusionTraining.benchmark.slice_noise import judge_noise
-from NeuralDiffusionTraining.benchmark.tunable_filters import FILTERS, TunableFilter
-from NeuralDiffusionTraining.benchmark.tuned import tuned
-from NeuralDiffusionTraining.benchmark.tuning import tune
+from NeuralDiffusionTraining.benchmark.peers.bias_correction import correct_bias
+from NeuralDiffusionTraining.benchmark.peers.slice_noise import judge_noise
+from NeuralDiffusionTraining.benchmark.peers.tunable_filters import FILTERS, TunableFilter
+from NeuralDiffusionTraining.benchmark.peers.tuned import tuned
+from NeuralDiffusionTraining.benchmark.peers.tuning import tune
 from NeuralDiffusionTraining.commands.tune import tune as tune_command
 from NeuralDiffusionTraining.data import loaded_part, splits
 from NeuralDiffusionTraining.files.command_error import CommandError

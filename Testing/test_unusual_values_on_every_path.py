@@ -11,7 +11,7 @@ from shell import head, image
 from shell_in_process import denoised, refused
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings, InvalidVolumeError
-from NeuralDiffusionLib.mrml.volumes import make_image
+from NeuralDiffusionLib.mrml.nodes.volumes import make_image
 
 pytestmark = pytest.mark.filterwarnings("error")
 

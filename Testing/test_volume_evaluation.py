@@ -14,29 +14,8 @@ from batch_runs import run_here
 from skimage.metrics import structural_similarity
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
-from NeuralDiffusionTraining.benchmark import volume_bm4d
-from NeuralDiffusionTraining.benchmark.template import TEMPLATE_NAME
-from NeuralDiffusionTraining.benchmark.volume_methods import (
-    NOISY_INPUT,
-    OURS,
-    OURS_ACROSS,
-    OURS_DIFFUSED,
-    OURS_THREE_PLANES,
-    NoisyVolume,
-    VolumeMethod,
-    ours,
-)
-from NeuralDiffusionTraining.benchmark.volume_peers import LEAST_SLICES, PEERS, invert_rice_mean
-from NeuralDiffusionTraining.benchmark.volume_tables import harm_sentences, loss_sentences, to_csv, to_markdown
-from NeuralDiffusionTraining.benchmark.volume_tuning import (
-    TUNING_SEED,
-    best_parameters,
-    choose_parameters,
-    committed_grid,
-    measure_grid,
-    tuned_peers,
-)
-from NeuralDiffusionTraining.benchmark.volumes import (
+from NeuralDiffusionTraining.benchmark.volumes import bm4d as volume_bm4d
+from NeuralDiffusionTraining.benchmark.volumes.evaluation import (
     CLINICAL_SIGMAS,
     EVALUATION_SEED,
     VolumeRow,
@@ -46,6 +25,27 @@ from NeuralDiffusionTraining.benchmark.volumes import (
     head_psnr,
     head_ssim,
     prepare_volume,
+)
+from NeuralDiffusionTraining.benchmark.volumes.methods import (
+    NOISY_INPUT,
+    OURS,
+    OURS_ACROSS,
+    OURS_DIFFUSED,
+    OURS_THREE_PLANES,
+    NoisyVolume,
+    VolumeMethod,
+    ours,
+)
+from NeuralDiffusionTraining.benchmark.volumes.peers import LEAST_SLICES, PEERS, invert_rice_mean
+from NeuralDiffusionTraining.benchmark.volumes.tables import harm_sentences, loss_sentences, to_csv, to_markdown
+from NeuralDiffusionTraining.benchmark.volumes.template import TEMPLATE_NAME
+from NeuralDiffusionTraining.benchmark.volumes.tuning import (
+    TUNING_SEED,
+    best_parameters,
+    choose_parameters,
+    committed_grid,
+    measure_grid,
+    tuned_peers,
 )
 from NeuralDiffusionTraining.commands.evaluate_volumes import read_clean
 from NeuralDiffusionTraining.files.command_error import CommandError

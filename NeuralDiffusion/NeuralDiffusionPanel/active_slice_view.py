@@ -9,7 +9,7 @@ import slicer
 import vtk
 from slicer.util import VTKObservationMixin
 
-from NeuralDiffusionLib.mrml.scene_nodes import slice_nodes_in_layout
+from NeuralDiffusionLib.mrml.nodes.scene_nodes import slice_nodes_in_layout
 
 _STAY_MS = 300
 

@@ -6,12 +6,12 @@ import slicer
 from slicer.i18n import tr as _
 
 from NeuralDiffusionLib import InvalidVolumeError
+from NeuralDiffusionLib.mrml.nodes.provenance import read_provenance
+from NeuralDiffusionLib.mrml.nodes.sequences import frames_of
 from NeuralDiffusionLib.mrml.parameters import NeuralDiffusionParameterNode
-from NeuralDiffusionLib.mrml.provenance import read_provenance
-from NeuralDiffusionLib.mrml.run import BackgroundRun
-from NeuralDiffusionLib.mrml.run_checks import check_run
-from NeuralDiffusionLib.mrml.run_sentences import run_text
-from NeuralDiffusionLib.mrml.sequences import frames_of
+from NeuralDiffusionLib.mrml.runs.run import BackgroundRun
+from NeuralDiffusionLib.mrml.runs.run_checks import check_run
+from NeuralDiffusionLib.mrml.runs.run_sentences import run_text
 from NeuralDiffusionLib.mrml.slicer_torch import ensure_torch
 
 from .section import Panel, Section

@@ -7,12 +7,12 @@ from slicer.i18n import tr as _
 
 from NeuralDiffusionLib import InvalidVolumeError
 from NeuralDiffusionLib.background import Job
-from NeuralDiffusionLib.mrml.comparison import Compared, Comparison, Stored
-from NeuralDiffusionLib.mrml.filtered import Filter, are_current, find_filtered
+from NeuralDiffusionLib.mrml.comparison.comparison import Compared, Comparison, Stored
+from NeuralDiffusionLib.mrml.comparison.filtered import Filter, are_current, find_filtered
+from NeuralDiffusionLib.mrml.nodes.volumes import check_input
 from NeuralDiffusionLib.mrml.parameters import NoiseType
-from NeuralDiffusionLib.mrml.run_checks import check_input_with_result
-from NeuralDiffusionLib.mrml.side_by_side import SideBySide, views_in_layout, was_replaced
-from NeuralDiffusionLib.mrml.volumes import check_input
+from NeuralDiffusionLib.mrml.runs.run_checks import check_input_with_result
+from NeuralDiffusionLib.mrml.views.side_by_side import SideBySide, views_in_layout, was_replaced
 
 from .section import Panel, Section
 

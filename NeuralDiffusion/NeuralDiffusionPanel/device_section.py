@@ -10,9 +10,9 @@ import slicer
 from slicer.i18n import tr as _
 
 from NeuralDiffusionLib import DeviceError, InvalidVolumeError
-from NeuralDiffusionLib.mrml.sequences import frames_of
+from NeuralDiffusionLib.mrml.nodes.sequences import frames_of
+from NeuralDiffusionLib.mrml.nodes.volumes import check_input
 from NeuralDiffusionLib.mrml.slicer_torch import ensure_torch, import_torch, torch_installed, torch_loaded
-from NeuralDiffusionLib.mrml.volumes import check_input
 
 from .section import Panel, Section
 

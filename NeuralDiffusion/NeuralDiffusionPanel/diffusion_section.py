@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from NeuralDiffusionLib import InvalidVolumeError
-from NeuralDiffusionLib.mrml.planes import describe_slices
+from NeuralDiffusionLib.mrml.nodes.planes import describe_slices
 
 from .section import Panel, Section
 

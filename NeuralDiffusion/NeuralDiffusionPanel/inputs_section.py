@@ -11,12 +11,12 @@ import vtk
 from slicer.i18n import tr as _
 
 from NeuralDiffusionLib import InvalidVolumeError
-from NeuralDiffusionLib.mrml.input_warnings import InputWarnings
-from NeuralDiffusionLib.mrml.node_watch import NodeWatch
+from NeuralDiffusionLib.mrml.nodes.node_watch import NodeWatch
+from NeuralDiffusionLib.mrml.nodes.sequences import browser_and_sequence_of, frames_of
+from NeuralDiffusionLib.mrml.nodes.volumes import check_input
 from NeuralDiffusionLib.mrml.parameters import MAX_SIGMA, NeuralDiffusionParameterNode, NoiseType
-from NeuralDiffusionLib.mrml.run_sentences import estimate_text
-from NeuralDiffusionLib.mrml.sequences import browser_and_sequence_of, frames_of
-from NeuralDiffusionLib.mrml.volumes import check_input
+from NeuralDiffusionLib.mrml.runs.input_warnings import InputWarnings
+from NeuralDiffusionLib.mrml.runs.run_sentences import estimate_text
 
 from .noise_level_watch import NoiseLevelWatch
 from .section import Panel, Section

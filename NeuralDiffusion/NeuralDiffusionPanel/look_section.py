@@ -10,11 +10,11 @@ import vtk
 from slicer.i18n import tr as _
 
 from NeuralDiffusionLib import InvalidVolumeError
-from NeuralDiffusionLib.mrml.layers import BACKGROUND, was_replaced
-from NeuralDiffusionLib.mrml.node_watch import NodeWatch
+from NeuralDiffusionLib.mrml.nodes.node_watch import NodeWatch
 from NeuralDiffusionLib.mrml.parameters import BeforeAfter
-from NeuralDiffusionLib.mrml.removed_volumes import RemovedVolumes, state_of
-from NeuralDiffusionLib.mrml.run_checks import check_input_with_result
+from NeuralDiffusionLib.mrml.runs.run_checks import check_input_with_result
+from NeuralDiffusionLib.mrml.views.layers import BACKGROUND, was_replaced
+from NeuralDiffusionLib.mrml.views.removed_volumes import RemovedVolumes, state_of
 
 from .section import Panel, Section
 from .slice_view_watch import SliceViewWatch

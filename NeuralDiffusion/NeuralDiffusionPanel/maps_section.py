@@ -11,15 +11,15 @@ from slicer.i18n import tr as _
 from NeuralDiffusionLib import InvalidVolumeError
 from NeuralDiffusionLib.background import IsCancelled, ReportProgress
 from NeuralDiffusionLib.engine.slice_planes import for_scan
-from NeuralDiffusionLib.mrml.directions import add_direction_volumes
-from NeuralDiffusionLib.mrml.input_voxels import changed_meanwhile, checksum
-from NeuralDiffusionLib.mrml.place import VolumePlace
-from NeuralDiffusionLib.mrml.planes import spacing_kji
-from NeuralDiffusionLib.mrml.shown_slice import shown_slice
+from NeuralDiffusionLib.mrml.maps.directions import add_direction_volumes
+from NeuralDiffusionLib.mrml.maps.trace import add_trace
+from NeuralDiffusionLib.mrml.maps.uncertainty import add_uncertainty
+from NeuralDiffusionLib.mrml.nodes.input_voxels import changed_meanwhile, checksum
+from NeuralDiffusionLib.mrml.nodes.place import VolumePlace
+from NeuralDiffusionLib.mrml.nodes.planes import spacing_kji
+from NeuralDiffusionLib.mrml.nodes.volumes import check_input, read_volume
 from NeuralDiffusionLib.mrml.slicer_torch import ensure_torch
-from NeuralDiffusionLib.mrml.trace import add_trace
-from NeuralDiffusionLib.mrml.uncertainty import add_uncertainty
-from NeuralDiffusionLib.mrml.volumes import check_input, read_volume
+from NeuralDiffusionLib.mrml.views.shown_slice import shown_slice
 
 from .section import Panel, Section
 

@@ -13,7 +13,7 @@ from slicer.i18n import tr as _
 
 from NeuralDiffusionLib import InvalidVolumeError
 from NeuralDiffusionLib.background import IsCancelled, Job, ReportProgress
-from NeuralDiffusionLib.mrml.volumes import check_input
+from NeuralDiffusionLib.mrml.nodes.volumes import check_input
 
 from .job_timer import JobTimer
 from .section import Panel

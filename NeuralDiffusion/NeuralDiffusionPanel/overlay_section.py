@@ -6,10 +6,10 @@ import slicer
 from slicer.i18n import tr as _
 
 from NeuralDiffusionLib import InvalidVolumeError
-from NeuralDiffusionLib.mrml.directions import direction_volumes
-from NeuralDiffusionLib.mrml.layers import FOREGROUND, was_replaced
-from NeuralDiffusionLib.mrml.overlay import hide_legend, recolour_conduction, show_legend, style_conduction
-from NeuralDiffusionLib.mrml.run_checks import check_input_with_result
+from NeuralDiffusionLib.mrml.maps.directions import direction_volumes
+from NeuralDiffusionLib.mrml.maps.overlay import hide_legend, recolour_conduction, show_legend, style_conduction
+from NeuralDiffusionLib.mrml.runs.run_checks import check_input_with_result
+from NeuralDiffusionLib.mrml.views.layers import FOREGROUND, was_replaced
 
 from .section import Panel, Section
 from .slice_view_watch import SliceViewWatch

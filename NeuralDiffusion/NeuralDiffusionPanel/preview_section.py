@@ -15,13 +15,13 @@ from slicer.util import VTKObservationMixin
 
 from NeuralDiffusionLib import DenoiseCancelled, InvalidVolumeError
 from NeuralDiffusionLib.background import IsCancelled, Job, ReportProgress
-from NeuralDiffusionLib.mrml.node_watch import NodeWatch
-from NeuralDiffusionLib.mrml.preview import PreviewReader, PreviewTask
-from NeuralDiffusionLib.mrml.preview_text import preview_text, why_no_preview
-from NeuralDiffusionLib.mrml.preview_volume import PreviewVolume
-from NeuralDiffusionLib.mrml.shown_slice import slice_in_view
+from NeuralDiffusionLib.mrml.nodes.node_watch import NodeWatch
+from NeuralDiffusionLib.mrml.nodes.volumes import check_input
+from NeuralDiffusionLib.mrml.preview.preview import PreviewReader, PreviewTask
+from NeuralDiffusionLib.mrml.preview.preview_text import preview_text, why_no_preview
+from NeuralDiffusionLib.mrml.preview.preview_volume import PreviewVolume
 from NeuralDiffusionLib.mrml.slicer_torch import ensure_torch
-from NeuralDiffusionLib.mrml.volumes import check_input
+from NeuralDiffusionLib.mrml.views.shown_slice import slice_in_view
 
 from .active_slice_view import ActiveSliceView
 from .job_timer import JobTimer

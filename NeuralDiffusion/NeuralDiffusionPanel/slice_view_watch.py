@@ -8,7 +8,7 @@ import qt
 import slicer
 import vtk
 
-from NeuralDiffusionLib.mrml.scene_nodes import slice_nodes_in_layout
+from NeuralDiffusionLib.mrml.nodes.scene_nodes import slice_nodes_in_layout
 
 _REST_MS = 10
 

@@ -19,7 +19,7 @@ from ..files.command_error import CommandError
 from ..files.result_files import check_is_file
 from .methods import OWN_GROUP, Method, told_in_name
 from .own_folder import OwnFolder
-from .volume_methods import NoisyVolume, VolumeMethod
+from .volumes.methods import NoisyVolume, VolumeMethod
 
 # No denoiser brightens a picture so much, but 8-bit grey levels are 255 times as high.
 _FAR_ABOVE = 10.0

@@ -31,7 +31,7 @@ from .chosen import chosen_denoiser, settings_of
 from .table_rows import file_sha256
 
 if TYPE_CHECKING:
-    from ..benchmark.volumes import CleanVolume
+    from ..benchmark.volumes.evaluation import CleanVolume
 
 
 def evaluate_volumes(
@@ -75,12 +75,12 @@ def evaluate_volumes(
 
     from ..benchmark.own_methods import own_files, own_volume_methods
     from ..benchmark.run_facts import run_facts
-    from ..benchmark.volume_bm4d import bm4d as bm4d_method
-    from ..benchmark.volume_methods import ours
-    from ..benchmark.volume_peers import LEAST_SLICES
-    from ..benchmark.volume_tables import harm_sentences, loss_sentences, to_csv, to_markdown, to_terminal
-    from ..benchmark.volume_tuning import has_other_scans, read_grid, tuned_peers
-    from ..benchmark.volumes import CLINICAL_SIGMAS, VolumeRow, evaluate_volume
+    from ..benchmark.volumes.bm4d import bm4d as bm4d_method
+    from ..benchmark.volumes.evaluation import CLINICAL_SIGMAS, VolumeRow, evaluate_volume
+    from ..benchmark.volumes.methods import ours
+    from ..benchmark.volumes.peers import LEAST_SLICES
+    from ..benchmark.volumes.tables import harm_sentences, loss_sentences, to_csv, to_markdown, to_terminal
+    from ..benchmark.volumes.tuning import has_other_scans, read_grid, tuned_peers
     from ..files.terminal import terminal
 
     settings = settings_of(iterations=iterations, neighbours=neighbours)
@@ -151,8 +151,8 @@ def read_clean(scans: list[Path], template: bool, slices: int, least: int) -> li
     CommandError
         If there is none, two have one name, or one cannot be read or measured, or has fewer slices then than the least.
     """
-    from ..benchmark.template import TEMPLATE_NAME, template_path
-    from ..benchmark.volumes import prepare_volume
+    from ..benchmark.volumes.evaluation import prepare_volume
+    from ..benchmark.volumes.template import TEMPLATE_NAME, template_path
     from ..files.image_files import read_scan
 
     named = [(path.name, path) for path in scans]

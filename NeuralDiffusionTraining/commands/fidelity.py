@@ -64,8 +64,8 @@ def fidelity(
     Where ours is asked for, each table is followed by the differences from the first row of ours, paired slice by
     slice, with 95 % intervals, bootstrapped over groups of near-duplicate slices.
     """
-    from ..benchmark import fidelity_tables
-    from ..benchmark.fidelity import RUNS, check_fidelity
+    from ..benchmark.checks import fidelity_tables
+    from ..benchmark.checks.fidelity import RUNS, check_fidelity
     from ..benchmark.learned import diffusion_alone
     from ..benchmark.run_facts import run_facts
     from ..data.loaded_part import load_part

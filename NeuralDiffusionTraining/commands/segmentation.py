@@ -62,9 +62,9 @@ def segmentation(
     """
     import numpy as np
 
+    from ..benchmark.checks.segmentation import compare, summarise, train_segmenter
+    from ..benchmark.checks.segmentation_tables import to_markdown, to_terminal
     from ..benchmark.run_facts import run_facts
-    from ..benchmark.segmentation import compare, summarise, train_segmenter
-    from ..benchmark.segmentation_tables import to_markdown, to_terminal
     from ..data.corruption import level_in_words
     from ..data.masks import load_masks, pair_masks
     from ..data.slices import load_slices

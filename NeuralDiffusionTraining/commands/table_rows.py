@@ -130,7 +130,7 @@ class AskedRows:
             If an own method is not there, the file has no parameters for the noise type, or no row takes any.
         """
         from ..benchmark.own_methods import own_methods
-        from ..benchmark.tuned import read_parameters
+        from ..benchmark.peers.tuned import read_parameters
 
         self._own = own_methods(self._blind, self._told)
         if self.tuned is None:
@@ -171,15 +171,15 @@ class AskedRows:
 
         rows, skipped = [noisy_input()], []
         if "published" in self.kinds:
-            from ..benchmark.classical import as_published
+            from ..benchmark.peers.classical import as_published
 
             rows += as_published()
         if "tuned" in self.kinds:
-            from ..benchmark.tuned import PARAMETERS, tuned
+            from ..benchmark.peers.tuned import PARAMETERS, tuned
 
             rows += tuned(settings.noise, self.tuned or PARAMETERS)
         if "peers" in self.kinds:
-            from ..benchmark.peers import peers
+            from ..benchmark.peers.other_programs import peers
 
             installed, skipped = peers(settings.noise)
             rows += installed

@@ -33,10 +33,10 @@ def tune(
     from NeuralDiffusionLib.engine.weights import load_weights
 
     from ..benchmark.evaluation import corrupt_all
+    from ..benchmark.peers.tunable_filters import FILTERS
+    from ..benchmark.peers.tuning import TunedFilter
+    from ..benchmark.peers.tuning import tune as tune_filters
     from ..benchmark.run_facts import run_facts
-    from ..benchmark.tunable_filters import FILTERS
-    from ..benchmark.tuning import TunedFilter
-    from ..benchmark.tuning import tune as tune_filters
     from ..data.loaded_part import load_part
     from ..files.terminal import passing_bar, terminal
 

@@ -30,9 +30,9 @@ def tune_volumes(
     """
 
     from ..benchmark.run_facts import run_facts
-    from ..benchmark.volume_peers import LEAST_SLICES, PEERS
-    from ..benchmark.volume_tuning import measure_grid
-    from ..benchmark.volumes import CLINICAL_SIGMAS
+    from ..benchmark.volumes.evaluation import CLINICAL_SIGMAS
+    from ..benchmark.volumes.peers import LEAST_SLICES, PEERS
+    from ..benchmark.volumes.tuning import measure_grid
     from ..files.terminal import passing_bar, terminal
     from .evaluate_volumes import read_clean
 

@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
 
-from ..benchmark.classical import NON_LOCAL_MEANS, PERONA_MALIK, as_published
 from ..benchmark.head import HEAD_THRESHOLD, head_mask
 from ..benchmark.methods import Method
 from ..benchmark.metrics import measure
-from ..benchmark.template import TEMPLATE_NAME, template_path
-from ..benchmark.tuned import tuned
-from ..benchmark.volumes import RANGE_PERCENTILE
+from ..benchmark.peers.classical import NON_LOCAL_MEANS, PERONA_MALIK, as_published
+from ..benchmark.peers.tuned import tuned
+from ..benchmark.volumes.evaluation import RANGE_PERCENTILE
+from ..benchmark.volumes.template import TEMPLATE_NAME, template_path
 from ..data.corruption import rician
 from ..files.command_error import CommandError
 from ..files.image_files import read_scan

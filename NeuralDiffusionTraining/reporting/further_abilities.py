@@ -7,7 +7,7 @@ from collections.abc import Set
 
 from ..benchmark.figure_text import figure_text
 from ..benchmark.methods import NOISY_INPUT
-from ..benchmark.volume_methods import OURS
+from ..benchmark.volumes.methods import OURS
 from ..training.variant_names import DROPOUT, SINGLE_SCALE
 from .results import Result, Results, noisy_row, our_rows
 

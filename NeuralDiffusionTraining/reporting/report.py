@@ -221,7 +221,7 @@ def _ablations(results: Results) -> tuple[Markup, ...]:
 
 
 def _checks(results: Results) -> tuple[Markup, ...]:
-    from ..benchmark.fidelity_tables import to_markdown
+    from ..benchmark.checks.fidelity_tables import to_markdown
 
     return tuple(
         _text(f"{tables.evaluation_title(one.content)}.\n\n{to_markdown(one.content)}") for one in results.checks()
@@ -237,7 +237,7 @@ def _volumes(results: Results) -> tuple[Markup, ...]:
 
 
 def _segmentation(results: Results) -> tuple[Markup, ...]:
-    from ..benchmark.segmentation_tables import to_markdown
+    from ..benchmark.checks.segmentation_tables import to_markdown
 
     return tuple(
         _text(to_markdown(one.content["rows"], tables.segmentation_title(one.content)))

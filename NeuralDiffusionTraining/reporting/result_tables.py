@@ -281,8 +281,8 @@ def volumes_title(content: dict[str, Any]) -> str:
 
 def volume_tables(result: Result) -> str:
     """One table for each volume, under the title of all of them."""
-    from ..benchmark.volume_tables import to_markdown as volumes_to_markdown
-    from ..benchmark.volumes import VolumeRow
+    from ..benchmark.volumes.evaluation import VolumeRow
+    from ..benchmark.volumes.tables import to_markdown as volumes_to_markdown
 
     # Whoever wrote the file may have put other keys beside.
     known = {field.name for field in fields(VolumeRow)}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from skimage.metrics import peak_signal_noise_ratio
 
-from ..benchmark.volumes import CleanVolume, head_psnr
+from ..benchmark.volumes.evaluation import CleanVolume, head_psnr
 from .subjects import Subject
 from .timing import Timing, in_turns
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..benchmark.head import HEAD_THRESHOLD, head_mask
-from ..benchmark.template import TEMPLATE_NAME, find_template
-from ..benchmark.volumes import RANGE_PERCENTILE, CleanVolume
+from ..benchmark.volumes.evaluation import RANGE_PERCENTILE, CleanVolume
+from ..benchmark.volumes.template import TEMPLATE_NAME, find_template
 from ..data.corruption import rician
 from ..files.image_files import read_scan
 

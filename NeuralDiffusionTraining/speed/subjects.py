@@ -16,10 +16,10 @@ from torch import nn
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
 from NeuralDiffusionLib.classical_filters import CONDUCTANCE, ITERATIONS, TIME_STEP
 
-from ..benchmark.classical import each_slice
 from ..benchmark.methods import Method
 from ..benchmark.own_methods import with_told_in_name
-from ..benchmark.peers import curvature_anisotropic_diffusion
+from ..benchmark.peers.classical import each_slice
+from ..benchmark.peers.other_programs import curvature_anisotropic_diffusion
 from .bench_volume import SIGMA
 from .row_names import Group
 

@@ -30,9 +30,9 @@ from slice_pictures import ORIENTATIONS, SliceView
 
 from NeuralDiffusion import NeuralDiffusionLogic
 from NeuralDiffusionLib import DenoiseSettings
-from NeuralDiffusionLib.mrml.overlay import DEFAULT_OPACITY
-from NeuralDiffusionLib.mrml.removed import make_removed
-from NeuralDiffusionLib.mrml.volumes import copy_display
+from NeuralDiffusionLib.mrml.maps.overlay import DEFAULT_OPACITY
+from NeuralDiffusionLib.mrml.nodes.volumes import copy_display
+from NeuralDiffusionLib.mrml.views.removed import make_removed
 from NeuralDiffusionLib.rician_noise import add_rician_noise
 
 SCENE_FILE = "scene.mrml"

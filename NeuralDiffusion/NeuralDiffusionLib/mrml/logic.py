@@ -15,15 +15,15 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from ..background import Job, Work, Worker
 from ..engine.settings import DenoiseSettings
-from .batch import add_summary, common_scene, folder_tasks, run_batch, volume_tasks
-from .input_voxels import CurrentVoxels
-from .looks import Looks
+from .nodes.input_voxels import CurrentVoxels
+from .nodes.volumes import check_input, check_outputs
 from .parameters import NeuralDiffusionParameterNode, remove_unknown
-from .run import BackgroundRun, VolumeRun, add_output_volume
-from .run_checks import check_run
-from .sequence_run import SequenceResult, SequenceRun
+from .runs.batch import add_summary, common_scene, folder_tasks, run_batch, volume_tasks
+from .runs.run import BackgroundRun, VolumeRun, add_output_volume
+from .runs.run_checks import check_run
+from .runs.sequence_run import SequenceResult, SequenceRun
 from .slicer_torch import torch_installed
-from .volumes import check_input, check_outputs
+from .views.looks import Looks
 
 if TYPE_CHECKING:
     from ..engine.denoiser import Denoiser, DenoiseResult

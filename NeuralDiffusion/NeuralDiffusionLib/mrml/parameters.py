@@ -10,10 +10,10 @@ from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
 
 from ..engine.settings import MAX_ITERATIONS, NEIGHBOURHOODS, DenoiseSettings
-from .overlay import COLOUR_TABLES, DEFAULT_COLOUR_TABLE, DEFAULT_OPACITY
-from .planes import SlicesAlong, slice_axis
-from .provenance import may_be_of
-from .sequences import frames_of
+from .maps.overlay import COLOUR_TABLES, DEFAULT_COLOUR_TABLE, DEFAULT_OPACITY
+from .nodes.planes import SlicesAlong, slice_axis
+from .nodes.provenance import may_be_of
+from .nodes.sequences import frames_of
 
 # In image units: above any noise level that a scan may have.
 MAX_SIGMA = 1e9

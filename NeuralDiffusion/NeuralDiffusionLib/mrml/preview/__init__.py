@@ -1,0 +1,1 @@
+"""One slice, denoised at once and shown over its volume."""

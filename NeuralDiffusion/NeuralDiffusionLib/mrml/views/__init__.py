@@ -1,0 +1,1 @@
+"""What slice views show for the module, over what the user had in them."""
