@@ -11,7 +11,13 @@ from sequence_scenes import FRAMES, VALUES, geometry, make_frame, make_sequence,
 
 from NeuralDiffusionLib import InvalidVolumeError
 from NeuralDiffusionLib.mrml.nodes.provenance import PREFIX, read_provenance
-from NeuralDiffusionLib.mrml.nodes.sequences import browser_and_sequence_of, frames_of, read_frames, write_frames
+from NeuralDiffusionLib.mrml.nodes.sequences import (
+    browser_and_sequence_of,
+    frame_shown_in,
+    frames_of,
+    read_frames,
+    write_frames,
+)
 from NeuralDiffusionLib.mrml.nodes.volumes import make_image
 
 pytest_plugins = ["sequence_scenes"]
@@ -46,6 +52,23 @@ class TestFinding:
         browser.AddSynchronizedSequenceNodeID(other.GetID())
         assert browser_and_sequence_of(browser.GetProxyNode(other)) == (browser, other)
         assert frames_of(browser.GetProxyNode(other)) == 3
+
+    def test_the_frame_that_is_shown_is_one_of_its_own_sequence(self, scene, browser, proxy):
+        other = make_sequence(scene, VALUES[::2], "Other-Sequence")
+        browser.AddSynchronizedSequenceNodeID(other.GetID())
+        volume, seen = browser.GetProxyNode(other), []
+        for number in range(FRAMES):
+            browser.SetSelectedItemNumber(number)
+            seen.append((frame_shown_in(proxy), frame_shown_in(volume), volume.GetAttribute("Trigger")))
+        own = [(VALUES[0], "0"), (VALUES[0], "0"), (VALUES[2], "1"), (VALUES[2], "1")]
+        assert seen == [(value, *frame) for value, frame in zip(VALUES, own, strict=True)]
+
+    def test_of_a_volume_that_does_not_follow_its_browser_no_frame_is_told(self, browser, proxy):
+        assert frame_shown_in(proxy) == VALUES[2]
+        browser.SetPlayback(browser.GetMasterSequenceNode(), False)
+        browser.SetSelectedItemNumber(0)
+        assert proxy.GetAttribute("Trigger") == "2"
+        assert frame_shown_in(proxy) is None
 
     def test_frames_come_in_the_order_of_the_sequence(self, proxy):
         assert [frame.GetAttribute("Trigger") for frame in read_frames(proxy)] == ["0", "1", "2", "3"]
@@ -149,6 +172,15 @@ class TestDenoising:
             assert display is not proxy.GetDisplayNode()
             assert (display.GetWindow(), display.GetLevel(), display.GetAutoWindowLevel()) == (33, 44, 0)
             assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(output)) == study
+
+    def test_units_are_those_of_the_input_in_all_frames(self, browser, proxy):
+        units = slicer.vtkCodedEntry()
+        units.SetValueSchemeMeaning("[hnsf'U]", "UCUM", "Hounsfield unit")
+        proxy.SetVoxelValueUnits(units)
+        output = denoise_sequence(proxy, negated, "Cine denoised")
+        for number in (2, 1):
+            browser.SetSelectedItemNumber(number)
+            assert output.GetVoxelValueUnits().GetCodeValue() == "[hnsf'U]"
 
     def test_it_plays_as_the_original_does(self, browser, proxy):
         original = browser.GetMasterSequenceNode()

@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 from ...errors import InvalidVolumeError
 from .provenance import PREFIX, read_provenance
 from .scene_nodes import nodes_of_class
-from .volumes import check_input, copy_display, number_alike, write_volume
+from .volumes import check_input, copy_display, copy_units, number_alike, write_volume
 
 
 def browser_and_sequence_of(
@@ -34,12 +34,13 @@ def frames_of(volume_node: slicer.vtkMRMLScalarVolumeNode) -> int:
 
 
 def frame_shown_in(volume_node: slicer.vtkMRMLScalarVolumeNode) -> str | None:
-    """Return the index value of the frame of a sequence that a volume shows; nothing when it shows none."""
+    """Return the index value of the frame of a sequence that a volume shows; nothing when it follows none."""
     found = browser_and_sequence_of(volume_node)
-    if found is None or found[0].GetSelectedItemNumber() < 0:
+    if found is None or not found[0].GetPlayback(found[1]):
         return None
-    browser = found[0]
-    return browser.GetMasterSequenceNode().GetNthIndexValue(browser.GetSelectedItemNumber())
+    browser, sequence = found
+    number = _number_of_shown(browser, sequence)
+    return None if number is None else sequence.GetNthIndexValue(number)
 
 
 def read_frames(volume_node: slicer.vtkMRMLScalarVolumeNode) -> list[slicer.vtkMRMLScalarVolumeNode]:
@@ -82,7 +83,7 @@ def write_frames(
     """Add denoised frames to the scene: a sequence beside the original, in the same browser, with a proxy volume.
 
     The sequence has the index name, unit, type and values of the original, and each frame its geometry; the proxy
-    has the original proxy's parent transform, window and level, and place in the Subject Hierarchy.
+    has the original proxy's parent transform, window and level, units, and place in the Subject Hierarchy.
 
     Parameters
     ----------
@@ -184,14 +185,22 @@ def _fill_proxy(
     # A copy, as Slicer makes it on each change of frame: what is done to the proxy is not done to the frame.
     proxy.CopyContent(frame)
     copy_display(proxy, volume_node)
+    copy_units(proxy, volume_node)
 
 
 def _shown_frame(
     browser: slicer.vtkMRMLSequenceBrowserNode, sequence: slicer.vtkMRMLSequenceNode
 ) -> slicer.vtkMRMLScalarVolumeNode:
-    """The frame at the value that the browser has selected, or the one before it, or the first."""
+    """The frame that the browser has selected, or the first."""
+    return sequence.GetNthDataNode(_number_of_shown(browser, sequence) or 0)
+
+
+def _number_of_shown(browser: slicer.vtkMRMLSequenceBrowserNode, sequence: slicer.vtkMRMLSequenceNode) -> int | None:
+    """Which frame of a sequence lies at the value that the browser has selected, or is the last one before it."""
     selected = browser.GetSelectedItemNumber()
     if selected < 0:
-        return sequence.GetNthDataNode(0)
+        return None
+    # That of the browser's first sequence: others may have fewer frames.
     value = browser.GetMasterSequenceNode().GetNthIndexValue(selected)
-    return sequence.GetDataNodeAtValue(value, False) or sequence.GetNthDataNode(0)
+    number = sequence.GetItemNumberFromIndexValue(value, False)
+    return None if number < 0 else number

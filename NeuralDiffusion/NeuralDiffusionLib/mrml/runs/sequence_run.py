@@ -22,7 +22,7 @@ from ..nodes.mask import mask_of_segmentation
 from ..nodes.place import VolumePlace
 from ..nodes.provenance import set_input_of, write_provenance
 from ..nodes.sequences import read_frames, write_frames
-from ..nodes.volumes import copy_units, make_image
+from ..nodes.volumes import make_image
 from .run import check_still_there, output_name
 from .run_checks import check_run
 from .task import VolumeTask
@@ -128,10 +128,9 @@ class SequenceRun:
         for frame, place in zip(self._frames, self._places, strict=True):
             place.check(frame)
         contents = []
-        for image, attributes, frame in zip(result.images, result.attributes, self._frames, strict=True):
+        for image, attributes in zip(result.images, result.attributes, strict=True):
             content = slicer.vtkMRMLScalarVolumeNode()
             content.SetAndObserveImageData(image)
-            copy_units(content, frame)
             write_provenance(content, attributes)
             contents.append(content)
         output = write_frames(self._proxy, self._frames, contents, output_name(self._proxy))
