@@ -69,6 +69,19 @@ def results(add_volume):
     return [add_volume(name=name) for name in ("Denoised", "Diffusion", "Means")]
 
 
+def test_what_it_cannot_give_back_of_a_display_stays_as_it_was(views, scan, results):
+    shown = results[0].GetDisplayNode()
+    shown.SetInterpolate(False)
+    shown.SetThreshold(5, 10)
+    shown.SetApplyThreshold(True)
+    looks = SideBySide()
+    looks.show(scan, results)
+    assert (shown.GetWindow(), shown.GetLevel(), shown.GetAutoWindowLevel()) == (88, 44, 0)
+    looks.hide()
+    seen = shown.GetInterpolate(), shown.GetApplyThreshold(), shown.GetLowerThreshold(), shown.GetUpperThreshold()
+    assert seen == (0, 1, 5, 10)
+
+
 def test_switched_off_it_gives_the_volumes_their_window_and_colours_back(scene, views, scan, results):
     denoised, diffusion, means = (volume.GetDisplayNode() for volume in results)
     colours = scene.GetFirstNodeByClass("vtkMRMLColorTableNode").GetID()

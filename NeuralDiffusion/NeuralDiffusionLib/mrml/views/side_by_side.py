@@ -15,7 +15,7 @@ from ...errors import InvalidVolumeError
 from ..nodes.new_volume import check_in_scene, scene_of
 from ..nodes.provenance import PREFIX
 from ..nodes.scene_nodes import nodes_of_class
-from ..nodes.volumes import copy_display, display_of
+from ..nodes.volumes import display_of
 from .view_notes import read_note, remove_note, write_note
 
 VIEWS = ("Red", "Green", "Yellow")
@@ -82,7 +82,7 @@ class SideBySide:
     def show(
         self, input_volume: slicer.vtkMRMLScalarVolumeNode, volumes: Sequence[slicer.vtkMRMLScalarVolumeNode]
     ) -> None:
-        """Show three volumes, in the order of `VIEWS`, as the input is shown.
+        """Show three volumes, in the order of `VIEWS`, with the window, level and colours of the input.
 
         Raises
         ------
@@ -99,10 +99,10 @@ class SideBySide:
                 _("The slice views Red, Green and Yellow are not there: choose the layout Four-Up once.")
             )
         self._scene = scene
-        wanted = _read_place(views[VIEWS[0]][0])
+        wanted, as_input = _read_place(views[VIEWS[0]][0]), _read_display(input_volume)._replace(automatic=0)
         for (name, (view, layers)), volume in zip(views.items(), volumes, strict=True):
             kept, display = _kept(layers), _read_display(volume)
-            copy_display(volume, input_volume)
+            _write_display(volume, as_input)
             before = kept or _read(view, layers, display)
             self._before[name] = before._replace(shown=volume.GetID(), display_since=_read_display(volume))
             _keep(layers, self._before[name])
