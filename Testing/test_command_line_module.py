@@ -321,6 +321,15 @@ class TestRefusal:
         for name in ("parts.nii.gz", "pair.img"):
             assert f"{name} is a label map by its header" in refused(tmp_path, name, "clean.nrrd")
 
+    @pytest.mark.parametrize("place", [0, 1, 3])
+    def test_a_label_map_that_slicers_panel_offers_is_refused(self, tmp_path, place):
+        # As Slicer names the files of its nodes: letters stand for digits.
+        names = ["BC_vtkMRMLScalarVolumeNodeD.nrrd", "clean.nrrd", "--conductionVolume", "map.nrrd"]
+        names[place] = "BC_vtkMRMLLabelMapVolumeNodeB.nrrd"
+        write(tmp_path / names[0])
+        said = refused(tmp_path, *names, *QUICK)
+        assert said == f"{names[place]} is of a label map, which can be neither read nor written: choose a volume.\n"
+
     @pytest.mark.parametrize("name", ["clean.nii.gz", "clean.img"])
     def test_a_format_that_would_lose_the_shear_of_a_scan_is_refused(self, tmp_path, name):
         scan = image(head())

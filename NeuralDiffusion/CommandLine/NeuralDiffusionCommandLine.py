@@ -149,6 +149,9 @@ def _check_paths(chosen: argparse.Namespace) -> None:
         # ITK would end the process over it.
         if not is_text(path):
             raise RunError(f"{shown(path)} has characters that are not valid UTF-8: give it another name.")
+        # Slicer's panel offers label maps, too, and calls the file after the kind of node.
+        if "LabelMapVolumeNode" in path.name:
+            raise RunError(f"{path.name} is of a label map, which can be neither read nor written: choose a volume.")
     if any(are_same(*pair) for pair in combinations((chosen.inputVolume, *targets), 2)):
         raise RunError("The same file was named twice: name another one for each output, the input is never replaced.")
     for path in targets:
