@@ -38,14 +38,14 @@ def head(tmp_path):
 def test_the_scan_is_offered_once_with_a_checksum(offered, open_panel):
     panel_host.reload_module("NeuralDiffusion")
     assert slicer.modules.sampleDataSources["Neural Diffusion"] == [offered]
-    kind, checksum = offered.checksums.split(":")
+    ((kind, checksum),) = (each.split(":") for each in offered.checksums)
     assert (kind, len(checksum)) == ("SHA256", 64)
-    assert offered.uris.endswith(checksum)
+    assert [address.endswith(checksum) for address in offered.uris] == [True]
 
 
 def test_its_button_loads_the_scan_and_a_noisy_copy_and_shows_the_copy(offered, head, scene, monkeypatch):
-    offered.checksums = "SHA256:" + hashlib.sha256(head.read_bytes()).hexdigest()
-    monkeypatch.setitem(sample_data.files, offered.uris, head)
+    offered.checksums = ["SHA256:" + hashlib.sha256(head.read_bytes()).hexdigest()]
+    monkeypatch.setitem(sample_data.files, *offered.uris, head)
     offered.customDownloader(offered)
     assert volumes(scene) == ["MRHead", "MRHead with noise"]
     assert layers()[0][0] == scene.GetFirstNodeByName("MRHead with noise").GetID()
@@ -55,8 +55,8 @@ def test_its_button_loads_the_scan_and_a_noisy_copy_and_shows_the_copy(offered, 
 def test_a_scan_that_cannot_be_had_is_said_and_nothing_is_added(offered, scene, monkeypatch, tmp_path, downloaded):
     if downloaded:
         (tmp_path / "MR-head.nrrd").write_text("no scan")
-        offered.checksums = f"SHA256:{hashlib.sha256(b'no scan').hexdigest()}"
-        monkeypatch.setitem(sample_data.files, offered.uris, tmp_path / "MR-head.nrrd")
+        offered.checksums = [f"SHA256:{hashlib.sha256(b'no scan').hexdigest()}"]
+        monkeypatch.setitem(sample_data.files, *offered.uris, tmp_path / "MR-head.nrrd")
     with pytest.raises(RuntimeError, match="check the network connection"):
         offered.customDownloader(offered)
     (popup,) = panel_host.popups.shown
