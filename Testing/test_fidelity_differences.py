@@ -88,6 +88,14 @@ def test_a_difference_is_the_row_minus_the_first_row_of_ours(tables, part, figur
         assert row[f"difference_{figure}"] == {"mean": 0, "low": 0, "high": 0}
 
 
+def test_tables_say_which_methods_are_told_the_noise_level():
+    methods = [
+        Method(name, "own", told, lambda noisy, _: noisy) for name, told in (("Told", "true"), ("Blind", "none"))
+    ]
+    for rows in measured(*methods).values():
+        assert {row["method"] for row in rows} == {"Told, true sigma", "Blind"}
+
+
 def test_what_is_more_than_ours_has_a_plus(tables):
     def difference(part: str, method: str, figure: str, **where: float | None) -> float:
         (row,) = (row for row in of(tables, part, method) if where.items() <= row.items())

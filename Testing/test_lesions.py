@@ -196,7 +196,9 @@ def test_command_checks_ours_down_to_the_diffusion_alone(tmp_path):
     alone = [name for name in shares if "diffusion alone" in name]
     assert len(shares) == 4
     assert shares[alone[0]] == 0
-    assert (tmp_path / "checks.md").read_text(encoding="utf-8") == to_markdown(content)
+    title = "rician, sigma 0.05-0.20, 2 test slices, own original split"
+    assert done.out.startswith(f"{title}\n")
+    assert (tmp_path / "checks.md").read_text(encoding="utf-8") == to_markdown(content, title)
     refused = run_here("fidelity", "--data", tmp_path / "data", "--split", split, "--sigma", 0)
     assert refused.status == 2
-    assert refused.err == "A contrast relative to noise needs noise: give a --sigma of 0.0001 or more.\n"
+    assert refused.err == "Noise level 0 is not possible: give 0.0001 or more.\n"

@@ -59,4 +59,4 @@ def test_seeds_counts_and_rates_have_an_end(arguments, name):
 def test_lesions_need_noise_that_their_contrast_can_be_measured_by(sigma):
     done = run_here("fidelity", *DATA, "--sigma", sigma)
     assert done.status == 2
-    assert done.err == "A contrast relative to noise needs noise: give a --sigma of 0.0001 or more.\n"
+    assert done.err == f"Noise level {sigma} is not possible: give 0.0001 or more.\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -18,7 +19,7 @@ from training_slices import make_slices
 
 from NeuralDiffusionTraining.benchmark.peers.tuned import PARAMETERS
 from NeuralDiffusionTraining.benchmark.volumes.peers import PEERS
-from NeuralDiffusionTraining.benchmark.volumes.tuning import committed_grid
+from NeuralDiffusionTraining.benchmark.volumes.tuning import PACKAGED_GRID, committed_grid
 from NeuralDiffusionTraining.data.splits import read_split
 
 MEDIAN = "Median (tuned, bias-corrected)"
@@ -115,18 +116,18 @@ def test_parameters_of_a_file_reach_the_filters_and_the_result_names_it(with_eit
     assert after[GAUSSIAN] == before[GAUSSIAN]
 
 
-@pytest.mark.parametrize(
-    ("command", "words"),
-    [
-        ("evaluate", ", filters tuned by 'mine.json'"),
-        ("segmentation", ", filters tuned by 'mine.json'"),
-        ("fidelity", "Filters tuned by 'mine.json'."),
-    ],
-)
-def test_what_stands_above_the_tables_says_that_a_file_was_given(with_either, command, words):
+@pytest.mark.parametrize("command", ["evaluate", "fidelity", "segmentation"])
+def test_what_stands_above_the_tables_says_that_a_file_was_given(with_either, command):
     for made, said in zip(with_either(command), (False, True), strict=True):
         for text in (made.printed, made.markdown.splitlines()[0]):
-            assert (words in text) is said
+            assert (", filters tuned by 'mine.json'" in text) is said
+
+
+@pytest.mark.parametrize("command", ["evaluate", "fidelity", "segmentation"])
+def test_the_packages_own_parameters_are_no_foreign_ones_under_another_name(split, masks, tmp_path, command):
+    mine = tmp_path / "mine.json"
+    shutil.copy(PARAMETERS, mine)
+    assert tables(tmp_path, *arguments(command, split, masks), "--tuned", mine).content["tuned_sha256"] is None
 
 
 def test_a_count_that_is_written_as_a_decimal_is_that_count(split, masks, tmp_path):
@@ -209,6 +210,12 @@ def test_parameters_of_a_file_reach_the_3d_filters_and_the_result_names_it(of_sc
     before, after = ({row["method"]: row["psnr_head_db"] for row in one["rows"]} for one in (packaged, changed))
     assert after.pop(PEERS[0].name) != before.pop(PEERS[0].name)
     assert after == before
+
+
+def test_the_packages_own_parameters_of_3d_filters_are_no_foreign_ones_under_another_name(scan, tmp_path):
+    mine = tmp_path / "mine.json"
+    shutil.copy(PACKAGED_GRID, mine)
+    assert tables(tmp_path, *of_volumes(scan, "--peers-tuned", mine)).content["peers_tuned_sha256"] is None
 
 
 def test_the_tables_of_scans_say_by_which_file_the_3d_filters_were_chosen(of_scan_with_either):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,6 +10,7 @@ import typer
 
 from NeuralDiffusionLib import NOISE_TYPES
 
+from ..files.command_error import CommandError
 from .option_words import DEVICE_HELP, ITERATIONS_HELP, NEIGHBOURS_HELP, NOISE_HELP, WEIGHTS_HELP
 
 # An upper bound is needed, as `min=` alone lets infinity through.
@@ -77,3 +79,17 @@ OwnTold = Annotated[
         help="The same for a function that takes the true noise levels, too: (slices,), of a whole scan one number.",
     ),
 ]
+
+
+def check_not_faint(sigmas: Iterable[float], may_be_0: bool = False) -> None:
+    """Refuse noise levels that nothing can be measured relative to.
+
+    Raises
+    ------
+    CommandError
+        If one lies below `SMALLEST_SIGMA`; with `may_be_0` no noise at all is possible, too.
+    """
+    for sigma in sigmas:
+        if sigma < SMALLEST_SIGMA and not (may_be_0 and sigma == 0):
+            none = "0, or " if may_be_0 else ""
+            raise CommandError(f"Noise level {sigma:g} is not possible: give {none}{SMALLEST_SIGMA:g} or more.")

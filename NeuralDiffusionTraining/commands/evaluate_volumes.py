@@ -26,9 +26,10 @@ from .benchmark_options import (
     OwnTold,
     Template,
     Weights,
+    check_not_faint,
 )
 from .chosen import chosen_denoiser, settings_of
-from .table_rows import file_sha256
+from .table_rows import foreign_sha256
 
 if TYPE_CHECKING:
     from ..benchmark.volumes.evaluation import CleanVolume
@@ -80,21 +81,22 @@ def evaluate_volumes(
     from ..benchmark.volumes.methods import ours
     from ..benchmark.volumes.peers import LEAST_SLICES
     from ..benchmark.volumes.tables import harm_sentences, loss_sentences, to_csv, to_markdown, to_terminal
-    from ..benchmark.volumes.tuning import has_other_scans, read_grid, tuned_peers
+    from ..benchmark.volumes.tuning import PACKAGED_GRID, has_other_scans, read_grid, tuned_peers
     from ..files.terminal import terminal
 
     settings = settings_of(iterations=iterations, neighbours=neighbours)
     denoiser = chosen_denoiser(device, weights)
     # What is asked for twice is measured once.
     sigmas = tuple(dict.fromkeys(sigma or CLINICAL_SIGMAS))
-    if min(sigmas) < SMALLEST_SIGMA:
-        raise CommandError(f"Noise level {min(sigmas):g} is not possible: give {SMALLEST_SIGMA:g} or more.")
+    check_not_faint(sigmas)
     blind, told = own or [], own_told or []
     read = [*(scans or []), weights, peers_tuned, *own_files([*blind, *told])]
     check_outputs(json_file, csv_file, markdown_file, inputs=read)
     if peers_tuned is not None and not peers:
         raise CommandError("--peers-tuned is about the 3-D filters: leave it out, or leave out --no-peers.")
-    grid, grid_sha256 = (None, None) if peers_tuned is None else (read_grid(peers_tuned), file_sha256(peers_tuned))
+    grid, grid_sha256 = None, None
+    if peers_tuned is not None:
+        grid, grid_sha256 = read_grid(peers_tuned), foreign_sha256(peers_tuned, PACKAGED_GRID)
     added = own_volume_methods(blind, told) + ([bm4d_method()] if bm4d else [])
     # Planes across the slices need two of them.
     clean = read_clean(scans or [], template, slices, LEAST_SLICES if peers else 2)

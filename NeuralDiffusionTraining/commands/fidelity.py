@@ -9,10 +9,8 @@ import typer
 
 from NeuralDiffusionLib import DenoiseSettings
 
-from ..files.command_error import CommandError
 from ..files.result_files import check_outputs, write_json, write_text
 from .benchmark_options import (
-    SMALLEST_SIGMA,
     AddedSigma,
     Data,
     Device,
@@ -28,6 +26,7 @@ from .benchmark_options import (
     Trained,
     Tuned,
     Weights,
+    check_not_faint,
 )
 from .chosen import chosen_denoiser, settings_of
 from .table_rows import AskedRows
@@ -68,11 +67,12 @@ def fidelity(
     from ..benchmark.checks.fidelity import RUNS, check_fidelity
     from ..benchmark.learned import diffusion_alone
     from ..benchmark.run_facts import run_facts
+    from ..data.corruption import level_in_words
     from ..data.loaded_part import load_part
     from ..files.terminal import passing_bar, terminal
 
-    if sigma is not None and sigma < SMALLEST_SIGMA:
-        raise CommandError(f"A contrast relative to noise needs noise: give a --sigma of {SMALLEST_SIGMA:g} or more.")
+    if sigma is not None:
+        check_not_faint([sigma])
     asked = AskedRows(methods, trained, own, own_told, tuned)
     check_outputs(json_file, markdown_file, inputs=[weights, Path(split), *asked.files])
     settings = settings_of(noise=noise, iterations=iterations, neighbours=neighbours)
@@ -93,9 +93,9 @@ def fidelity(
             slices.groups,
             lambda name, done: bar.update(task, advance=done, description=name),
         )
+    title = f"{noise}, {level_in_words(sigma)}, {slices.title}{asked.tuned_words}"
     console = terminal()
-    if asked.tuned_sentence:
-        console.print(asked.tuned_sentence, highlight=False)
+    console.print(title, highlight=False, soft_wrap=True)
     for table in fidelity_tables.to_terminal(tables):
         console.print(table)
     for sentence in skipped:
@@ -118,4 +118,4 @@ def fidelity(
         }
         write_json(json_file, content)
     if markdown_file is not None:
-        write_text(markdown_file, fidelity_tables.to_markdown(tables, asked.tuned_sentence))
+        write_text(markdown_file, fidelity_tables.to_markdown(tables, title))

@@ -25,6 +25,7 @@ from .benchmark_options import (
     Precision,
     SplitName,
     Weights,
+    check_not_faint,
 )
 from .chosen import chosen_denoiser, settings_of
 
@@ -86,8 +87,7 @@ def sweep(
     noises, sigmas = (list(dict.fromkeys(asked)) for asked in (noise or NOISE_TYPES, sigma or swept.SIGMAS))
     neighbourhoods = list(dict.fromkeys(neighbours or NEIGHBOURHOODS))
     steps = list(dict.fromkeys(iterations or swept.ITERATIONS))
-    if faint := [one for one in sigmas if 0 < one < SMALLEST_SIGMA]:
-        raise CommandError(f"Noise level {faint[0]:g} is not possible: give 0, or {SMALLEST_SIGMA:g} or more.")
+    check_not_faint(sigmas, may_be_0=True)
     for one in noises:
         settings_of(noise=one)
     for one in neighbourhoods:

@@ -51,8 +51,8 @@ def name_and_checkpoint(text: str) -> tuple[str, Path]:
     return name.strip(), Path(path)
 
 
-def file_sha256(path: Path | None) -> str | None:
-    """SHA-256 of a file that parameters were taken from; ``None`` for that of the package.
+def foreign_sha256(path: Path, packaged: Path) -> str | None:
+    """SHA-256 of a file that parameters were taken from; ``None`` if it is a copy of the one of the package.
 
     Raises
     ------
@@ -60,9 +60,10 @@ def file_sha256(path: Path | None) -> str | None:
         If it cannot be read.
     """
     try:
-        return None if path is None else sha256_of(path)
+        found = sha256_of(path)
     except OSError as error:
         raise CommandError(f"'{path}' cannot be read ({error.strerror}): give another file.") from error
+    return None if found == sha256_of(packaged) else found
 
 
 class AskedRows:
@@ -112,11 +113,6 @@ class AskedRows:
         """What the title of the table says of a file of parameters; nothing if none was given."""
         return "" if self.tuned is None else f", filters tuned by '{self.tuned.name}'"
 
-    @property
-    def tuned_sentence(self) -> str:
-        """The same, for what stands above several tables."""
-        return "" if self.tuned is None else f"Filters tuned by '{self.tuned.name}'."
-
     def facts(self) -> dict[str, str | None]:
         """What a file of results tells of them, for JSON; known once they were read."""
         return {"tuned_sha256": self._tuned_sha256}
@@ -130,7 +126,7 @@ class AskedRows:
             If an own method is not there, the file has no parameters for the noise type, or no row takes any.
         """
         from ..benchmark.own_methods import own_methods
-        from ..benchmark.peers.tuned import read_parameters
+        from ..benchmark.peers.tuned import PARAMETERS, read_parameters
 
         self._own = own_methods(self._blind, self._told)
         if self.tuned is None:
@@ -141,7 +137,7 @@ class AskedRows:
             )
         check_is_file("File of parameters", self.tuned, "give one that 'neural-diffusion tune' wrote")
         read_parameters(noise, self.tuned)
-        self._tuned_sha256 = file_sha256(self.tuned)
+        self._tuned_sha256 = foreign_sha256(self.tuned, PARAMETERS)
 
     def build(
         self, denoiser: Denoiser, settings: DenoiseSettings, neighbourhoods: Sequence[int], precision: str

@@ -11,7 +11,7 @@ import numpy as np
 from ...data.corruption import benchmark_corruption
 from ..bootstrap import GroupBootstrap
 from ..evaluation import corrupt_all, run_method
-from ..methods import Method, reference_of
+from ..methods import Method, reference_of, told_in_name
 from ..metrics import head_masks
 from .envelope import WINDOWS, envelope_shares
 from .lesions import CNRS, RADII, Lesion, false_lesions, place_lesions, recovered_contrast, with_lesions
@@ -62,7 +62,8 @@ def check_fidelity(
 
         "lesions": "recovered" share of the contrast by "method", "radius_px" and "cnr"; "lesions" counts them.
         "false_lesions": blobs "per_slice" at least as strong as a lesion of that contrast, by the same three.
-        "envelope": share of pixels "above", "below" and "outside" the envelope, by "method" and "window_px".
+        "envelope": share of pixels "above", "below" and "outside" the envelope, by "method" and "window_px". The names
+        of methods that are told the noise level say so.
     """
     noisy, levels = corrupt_all(clean, noise, sigma)
     heads = head_masks(clean)
@@ -92,7 +93,11 @@ def _tables(
         for name, rows in of_method.items():
             compared = [None] * len(rows) if reference is None else [row.figures for row in reference[name]]
             tables[name] += [
-                {"method": method.name, **row.of, **bootstrap.intervals(row.figures, of_reference)}
+                {
+                    "method": told_in_name(method.name, method.told),
+                    **row.of,
+                    **bootstrap.intervals(row.figures, of_reference),
+                }
                 for row, of_reference in zip(rows, compared, strict=True)
             ]
     return tables

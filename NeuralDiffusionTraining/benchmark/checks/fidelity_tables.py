@@ -23,12 +23,12 @@ _COMPARED_CNRS = (1.0, 3.0)
 """A faint lesion and a plain one: a difference with its interval is wide, and all of `CNRS` would fill two screens."""
 
 
-def to_markdown(tables: Tables, note: str = "") -> str:
-    """Three Markdown tables, each under its title, and the differences from ours after each if the rows have them.
+def to_markdown(tables: Tables, title: str = "") -> str:
+    """Three Markdown tables, each under its own title, and the differences from ours after each if the rows have them.
 
-    `note` is a sentence that holds for all of them, above the first.
+    `title` says what all of them are of, above the first.
     """
-    parts = [note] if note else []
+    parts = [title] if title else []
     parts += [f"**{title}**\n\n{markdown_table(headings, lines)}" for title, headings, lines in _sheets(tables)]
     return "\n\n".join(parts) + "\n"
 

@@ -13,7 +13,6 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from .peers import PEERS, Parameters, Peer
 from .template import TEMPLATE_NAME
 
 BEST_HERE = "best for this scan"
+PACKAGED_GRID = Path(__file__).with_name("peers.json")
 TUNING_SEED = 43
 """Not the seed of the evaluation: parameters are not fitted to its noise."""
 
@@ -71,7 +71,7 @@ def measure_grid(
 
 def committed_grid() -> dict[str, Any]:
     """What `neural-diffusion tune-volumes` measured, as it comes with the package; see `measure_grid`."""
-    return json.loads(files(__package__).joinpath("peers.json").read_text(encoding="utf-8"))
+    return json.loads(PACKAGED_GRID.read_text(encoding="utf-8"))
 
 
 def read_grid(path: Path) -> dict[str, Any]:
