@@ -130,7 +130,7 @@ def page(tmp_path_factory) -> str:
     figure = {"mean": 0.5, "low": 0.4, "high": 0.6}
     row = {"method": "Noisy input", "sigma": "none", "dice": figure, "iou": figure,
            "lesion_slices": 3, "empty_slices": 2, "false_lesion_slices": 1}  # fmt: skip
-    for sigma, more in ((0.2, {}), (0.05, {"neighbours": 4, "split": "runs/mine.json"}), (None, {})):
+    for sigma, more in ((0.2, {}), (0.05, {"neighbours": 4, "split": "mine"}), (None, {})):
         content = {"kind": "segmentation", "rows": [row], "test_slices": 5, "split": "by chance", "noise": "rician",
                    "sigma": sigma, "iterations": 16, "neighbours": 8, "tuned_sha256": None, "skipped": [],
                    "command": "neural-diffusion segmentation"}  # fmt: skip

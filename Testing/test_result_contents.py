@@ -51,6 +51,24 @@ def test_the_commands_refuse_such_a_row_with_a_sentence(results, tmp_path):
         assert "lacks a sound 'rows.1.hfen'" in " ".join(done.err.split())
 
 
+@pytest.mark.parametrize(
+    ("table", "row"),
+    [
+        ("lesions", {"radius_px": 4, "cnr": 3}),
+        ("false_lesions", {"radius_px": 2, "cnr": 0.5}),
+        ("envelope", {"window_px": None}),
+    ],
+)
+def test_checks_of_a_method_that_lack_a_row_of_the_tables_are_refused(results, table, row):
+    def take_out(content):
+        (lost,) = (one for one in content[table] if {**one, "method": "Noisy input", **row} == one)
+        content[table].remove(lost)
+
+    rewrite(results / "checks.json", take_out)
+    with pytest.raises(CommandError, match=rf"checks\.json' lacks a sound '{table}'"):
+        read_results(results)
+
+
 def test_an_evaluation_that_does_not_name_its_weights_is_refused(results):
     rewrite(results / "rician.json", lambda content: content.pop("weights_sha256"))
     with pytest.raises(CommandError, match="lacks a sound 'weights_sha256'"):

@@ -199,14 +199,16 @@ def test_command_tests_on_the_test_part_of_the_split_with_its_groups(tmp_path):
     names = [f"yes/{seed}.png" for seed in range(9)]
     for seed in range(9):
         write_pair(tmp_path / "data", tmp_path / "masks", f"yes/{seed}", seed, lesion=seed != 8)
-    split = Split("mine", (*names[:3],), (names[3], names[4]), (*names[5:],), dict.fromkeys(names, 0))
+    split = Split("grouped", (*names[:3],), (names[3], names[4]), (*names[5:],), dict.fromkeys(names, 0))
     write_splits([split], tmp_path)
-    arguments = ("--data", tmp_path / "data", "--masks", tmp_path / "masks", "--split", tmp_path / "mine.json")
+    arguments = ("--data", tmp_path / "data", "--masks", tmp_path / "masks", "--split", tmp_path / "grouped.json")
     options = ("--methods", "input", "--device", "cpu", "--json", tmp_path / "t.json")
     done = run_here("segmentation", *arguments, *options)
     assert done.status == 0, done.err
     content = json.loads((tmp_path / "t.json").read_text(encoding="utf-8"))
     assert (content["training_slices"], content["test_slices"]) == (3, 4)
+    # No title may take it for the split of that name which comes with the package.
+    assert content["split"] == "own grouped"
     clean = content["rows"][0]
     assert (clean["lesion_slices"], clean["empty_slices"]) == (3, 1)
     # All are near-duplicates, so that nothing is known of how they scatter.

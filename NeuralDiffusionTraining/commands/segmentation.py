@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,6 +28,9 @@ from .benchmark_options import (
 )
 from .chosen import chosen_denoiser, settings_of
 from .table_rows import AskedRows
+
+if TYPE_CHECKING:
+    from ..data.splits import Split
 
 
 def segmentation(
@@ -68,6 +71,7 @@ def segmentation(
     from ..data.corruption import level_in_words
     from ..data.masks import load_masks, pair_masks
     from ..data.slices import load_slices
+    from ..data.splits import load_split
     from ..files.terminal import passing_bar, terminal
 
     asked = AskedRows(methods, trained, own, own_told, tuned)
@@ -76,7 +80,9 @@ def segmentation(
     asked.read(noise)
     denoiser = chosen_denoiser(device, weights)
     paired, without = pair_masks(data, masks)
-    train, test, groups = _parts(split, data, list(paired))
+    chosen = None if split is None else load_split(split, data)
+    train, test = _by_chance(list(paired)) if chosen is None else _of_split(chosen, list(paired))
+    groups = None if chosen is None else np.array([chosen.groups[name] for name in test])
     rows, skipped = asked.build(denoiser, settings, (neighbours,), "fast")
     if without:
         skipped = [f"{without} of {without + len(paired)} slices have no mask and are left out.", *skipped]
@@ -109,7 +115,7 @@ def segmentation(
             "rows": table,
             "training_slices": len(train),
             "test_slices": len(test),
-            "split": split or "by chance",
+            "split": "by chance" if chosen is None else chosen.name,
             "noise": noise,
             "sigma": sigma,
             "iterations": iterations,
@@ -125,21 +131,22 @@ def segmentation(
         write_text(markdown_file, to_markdown(table, title))
 
 
-def _parts(split: str | None, data: Path, names: list[str]) -> tuple[list[str], list[str], Any]:
-    """Names of the training and test slices that have masks, and the group of each test slice, if known."""
-    import numpy as np
+def _by_chance(names: list[str]) -> tuple[list[str], list[str]]:
+    """Slices to train and to test with."""
     from sklearn.model_selection import train_test_split
 
-    if split is None:
-        if len(names) < 2:
-            raise CommandError(f"Only {len(names)} slice has a mask: one is needed to train and another to test.")
-        train, test = train_test_split(names, test_size=0.3, random_state=42)
-        return train, test, None
-    from ..data.splits import load_split
+    if len(names) < 2:
+        raise CommandError(f"Only {len(names)} slice has a mask: one is needed to train and another to test.")
+    train, test = train_test_split(names, test_size=0.3, random_state=42)
+    return train, test
 
-    loaded = load_split(split, data)
-    train, test = ([name for name in loaded.part(part) if name in set(names)] for part in ("train", "test"))
+
+def _of_split(split: Split, names: list[str]) -> tuple[list[str], list[str]]:
+    """Slices to train and to test with, of those that have masks."""
+    train, test = ([name for name in split.part(part) if name in set(names)] for part in ("train", "test"))
     for part, found in (("training", train), ("test", test)):
         if not found:
-            raise CommandError(f"No {part} slice of split '{split}' has a mask: give more masks, or another split.")
-    return train, test, np.array([loaded.groups[name] for name in test])
+            raise CommandError(
+                f"No {part} slice of split '{split.name}' has a mask: give more masks, or another split."
+            )
+    return train, test

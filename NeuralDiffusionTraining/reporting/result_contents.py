@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from NeuralDiffusionLib import DenoiseSettings
 
+from ..benchmark.checks.envelope import WINDOWS
+from ..benchmark.checks.lesions import CNRS, RADII
 from ..speed.row_names import Axis, Group
 
 Noise = Literal["rician", "gaussian", "speckle", "mixed"]
@@ -152,6 +155,18 @@ class _Checks(_Slices, _Settings):
     sigma: float | None = None
     precision: str = "fast"
 
+    @field_validator("lesions", "false_lesions")
+    @classmethod
+    def _has_every_size_and_contrast(cls, rows: list[_AtRadius]) -> list[_AtRadius]:
+        _check_whole({(row.method, row.radius_px, row.cnr) for row in rows}, RADII, CNRS)
+        return rows
+
+    @field_validator("envelope")
+    @classmethod
+    def _has_every_window(cls, rows: list[_Envelope]) -> list[_Envelope]:
+        _check_whole({(row.method, row.window_px) for row in rows}, WINDOWS)
+        return rows
+
 
 class _VolumeRow(_Part):
     volume: str
@@ -200,6 +215,8 @@ class _Timed(_Part):
     psnr_db: float | None
     psnr_head_db: float | None
     above_ours_db: float | None
+    # Older files lack it.
+    above_ours_head_db: float | None = None
 
 
 class _Point(_Part):
@@ -223,6 +240,12 @@ class _Bench(_Part):
     large: dict[str, Any] | None
     # Older files lack it.
     finished: bool = True
+
+
+def _check_whole(found: set[tuple], *kinds: tuple) -> None:
+    """An error where a method, the first of each that was found, lacks a combination of the kinds."""
+    if not found.issuperset(product({method for method, *_ in found}, *kinds)):
+        raise ValueError("a row is missing")
 
 
 _NEEDED: dict[str, type[_Part]] = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 from NeuralDiffusionLib import NOISE_TYPES
@@ -147,7 +146,7 @@ def evaluation_title(content: dict[str, Any]) -> str:
 def segmentation_title(content: dict[str, Any]) -> str:
     """In words, what the table of a segmentation is of."""
     split = content.get("split", "by chance")
-    words = "split by chance" if split == "by chance" else f"{Path(split).stem} split"
+    words = "split by chance" if split == "by chance" else f"{split} split"
     return f"{_noise_and_settings(content)}: {content['test_slices']} test slices, {words}"
 
 
