@@ -116,6 +116,7 @@ def test_the_command_writes_weights_that_the_denoiser_loads(tmp_path):
     # What was measured of the bundled weights is not true of these.
     assert {FIGURES, MEASURED_AS} <= load_weights().metadata.keys()
     assert not {FIGURES, MEASURED_AS} & loaded.metadata.keys()
+    assert "then fitted to noisy scans that have no clean counterparts; not for diagnosis." in loaded.metadata["limits"]
     again = run_here(
         "adapt", tmp_path / "scan.nii.gz", "--output", tmp_path / "again.pt", "--weights", tmp_path / "mine.pt",
         "--steps", 1, "--batch-size", 1, "--device", "cpu",

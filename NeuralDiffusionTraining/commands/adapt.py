@@ -16,6 +16,10 @@ from ..training.limits import LARGEST_RATE, LARGEST_SEED
 from .benchmark_options import Device, Noise
 
 _SMALLEST = 16
+_LIMITS = (
+    "Trained on single 2-D slices of the data named here, with simulated noise, then fitted to noisy scans that have "
+    "no clean counterparts; not for diagnosis. What was measured of the weights before is not true of these."
+)
 
 
 def adapt(
@@ -68,7 +72,6 @@ def adapt(
         volumes.append(voxels)
     options = BlindSpotOptions(noise, steps, batch_size, learning_rate, seed)
     network = fit(start.network, volumes, options, place)
-    # What was measured of the weights it starts from is not true of these.
     made = {
         **{name: value for name, value in start.metadata.items() if name not in (FIGURES, MEASURED_AS)},
         "adapted": f"blind-spot training on {counted(len(volumes), 'scan')}, {noise}, "
@@ -76,6 +79,7 @@ def adapt(
         f"learning rate {learning_rate:g}, seed {seed}"
         + (f"; before that: {start.metadata['adapted']}" if "adapted" in start.metadata else ""),
         "adapted_from_sha256": start.sha256,
+        "limits": _LIMITS,
     }
     write_file(output, lambda unfinished: save_weights(unfinished, network, made))
     terminal().print(
