@@ -9,6 +9,7 @@ from batch_runs import run_here
 from training_slices import make_slices
 
 from NeuralDiffusionTraining.commands.ablate import ablate as ablate_here
+from NeuralDiffusionTraining.data.splits import read_split
 from NeuralDiffusionTraining.files.command_error import CommandError
 from NeuralDiffusionTraining.networks.checkpoints import load_trained
 
@@ -70,6 +71,18 @@ def test_finished_runs_are_only_measured_again(folder, finished):
     assert [(path, path.stat().st_mtime_ns) for path in sorted(folder.glob("runs/*/*.ckpt"))] == before
     again = json.loads((folder / "table.json").read_text())
     assert [row["psnr_db"] for row in again["rows"]] == [row["psnr_db"] for row in finished["rows"]]
+
+
+def test_a_test_slice_that_cannot_be_read_is_named_before_any_training(tmp_path):
+    split = make_slices(tmp_path / "data")
+    damaged = tmp_path / "data" / read_split(split).test[-1]
+    damaged.write_bytes(b"damaged")
+    with pytest.raises(CommandError, match=f"Picture '{damaged}' cannot be read"):
+        ablate_here(
+            data=damaged.parents[1], output=tmp_path / "runs", of="competitors", only=[U_NET], config="smoke",
+            settings=["epochs=1", f"split={split}"], device="cpu",
+        )  # fmt: skip
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,15 @@ def test_the_search_climbs_ridges_and_tells_that_a_grid_ended_too_early(monkeypa
     assert found.at_end == ("first",)
 
 
+def test_a_filter_is_done_after_its_search(monkeypatch):
+    told, searched = [], []
+    keep_only(monkeypatch, "Median", apply=lambda picture, sigma, size: searched.append(list(told)) or picture)
+    tune(blocks(1), blocks(1), "speckle", told.append)
+    assert told == ["Median"]
+    assert searched
+    assert not any(searched)
+
+
 def test_where_a_grid_cannot_go_on_its_end_is_no_complaint(monkeypatch):
     keep_only(monkeypatch, "Median")
     clean = blocks(2)

@@ -108,6 +108,8 @@ def train_and_measure(
     names: dict[str, tuple[str, bool]] = {}
     configs = [base(variant.changes) for variant in variants]
     first = configs[0]
+    # What cannot be read of them is said before anything is trained.
+    test = load_part(site.data, first.split, "test", limit)
     for variant, config in zip(variants, configs, strict=True):
         if report is not None:
             report(variant.name)
@@ -119,7 +121,6 @@ def train_and_measure(
                 continue
             methods.append(replace(method, group=OUR_GROUP) if config is first and refine else method)
             names[method.name] = (variant.name, refine)
-    test = load_part(site.data, first.split, "test", limit)
     results = evaluate([*methods, noisy_input()], test.clean, noise, groups=test.groups)
     rows = table_rows(results)
     for row in rows:

@@ -59,14 +59,14 @@ def tune(
     noise
         Noise type. The noise level is estimated, as it is when the filters are measured.
     progress
-        Called with the name of each filter before its search.
+        Called with the name of each filter after its search.
     """
     estimate = judge_noise(noisy, noise)
     outcome = {}
     for name, tunable in FILTERS.items():
+        outcome[name] = _climb(tunable, clean, noisy, estimate)
         if progress is not None:
             progress(name)
-        outcome[name] = _climb(tunable, clean, noisy, estimate)
     return outcome
 
 
