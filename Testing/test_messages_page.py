@@ -1,4 +1,4 @@
-"""The messages that README.md explains are those that the module has."""
+"""The messages that MESSAGES.md explains are those that the module has."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-SECTION = re.search(r"^## When the module says\n(.*?)\n## ", README, re.DOTALL | re.MULTILINE)[1]
-MESSAGES = re.findall(r"^\| `([^`]+)` \|", SECTION, re.MULTILINE)
+MESSAGES = re.findall(r"^\| `([^`]+)` \|", (ROOT / "MESSAGES.md").read_text(encoding="utf-8"), re.MULTILINE)
 
 
 @functools.cache

@@ -35,7 +35,11 @@ def test_the_index_names_every_file_of_the_results():
     assert named == {path.name for path in RESULTS.iterdir() if path.suffix in (".json", ".csv")}
 
 
-@pytest.mark.parametrize("page", [*PAGES, RESULTS / "README.md"], ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "page",
+    [*PAGES, RESULTS / "README.md", ROOT / "MESSAGES.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
 def test_every_link_leads_to_a_file_and_a_heading(page):
     for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", page.read_text(encoding="utf-8")):
         path = page.parent / target if target else page
@@ -54,6 +58,18 @@ def test_readme_says_in_short_what_stands_on_the_pages(results, readme):
     assert f"The mean of four is [{sum(one['psnr_db']['mean'] for one in draws) / 4:.2f} dB]" in readme
     bench = next(row for row in table(results, "bench_avx2")["rows"] if row["method"] == "Neural Diffusion")
     assert f"bfloat16 it took {bench['median']:.1f} s" in readme
+
+
+def test_readme_begins_with_what_was_measured(results, readme):
+    rows = table(results, "rician")["rows"]
+    classical = max(row["psnr_db"]["mean"] for row in rows if "(tuned, bias-corrected)" in row["method"])
+    noisy, ours, ffdnet = (
+        psnr(rows, name) for name in ("Noisy input", "Neural Diffusion, 8 neighbours", "FFDNet + VST, estimated")
+    )
+    assert f"the PSNR rises from {noisy:.1f} to {ours:.1f} dB" in readme
+    assert f"reaches {classical:.1f} dB, FFDNet {ffdnet:.1f} dB" in readme
+    bench = next(row for row in table(results, "bench")["rows"] if row["method"] == "Neural Diffusion")
+    assert f"takes {bench['median']:.0f} s on two CPU cores" in readme
 
 
 def test_readme_states_the_size_of_the_network(readme):
