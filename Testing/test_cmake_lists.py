@@ -96,6 +96,8 @@ class TestExtension:
     def test_what_the_extensions_index_reads_is_one_quoted_string(self, text, name):
         (value,) = re.findall(rf'^set\(EXTENSION_{name} "([^"]+)"\)$', text, flags=re.MULTILINE)
         assert "${" not in value
+        # Slicer hands it on without quotes: what stands behind a semicolon would be lost.
+        assert ";" not in value
 
     def test_torch_comes_through_the_pytorch_extension(self, settings):
         assert settings["EXTENSION_DEPENDS"] == ["PyTorch"]

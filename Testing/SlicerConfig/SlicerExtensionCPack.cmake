@@ -4,6 +4,12 @@ foreach(_field IN ITEMS HOMEPAGE CONTRIBUTORS DESCRIPTION ICONURL SCREENSHOTURLS
     message(FATAL_ERROR "EXTENSION_${_field} is not set.")
   endif()
 endforeach()
+# These it hands on without quotes, as one value: what stands behind a semicolon is lost.
+foreach(_field IN ITEMS HOMEPAGE DESCRIPTION ICONURL)
+  if("${EXTENSION_${_field}}" MATCHES ";")
+    message(FATAL_ERROR "EXTENSION_${_field} has a semicolon, at which it would be cut short.")
+  endif()
+endforeach()
 foreach(_field IN ITEMS LICENSE_FILE README_FILE)
   if(NOT EXISTS "${EXTENSION_${_field}}")
     message(FATAL_ERROR "EXTENSION_${_field} '${EXTENSION_${_field}}' does not exist.")
