@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from NeuralDiffusionLib import DenoiseSettings
-from NeuralDiffusionLib.engine import across_slices
 from NeuralDiffusionLib.engine import denoiser as engine
-from NeuralDiffusionLib.engine.across_slices import StepAcross, diffuse_across
+from NeuralDiffusionLib.engine.across_slices import StepAcross
 from NeuralDiffusionLib.engine.scalar_types import cast_to
 from NeuralDiffusionLib.engine.slice_run import SliceRun
+from NeuralDiffusionTraining.speed import across_whole
+from NeuralDiffusionTraining.speed.across_whole import diffuse_across
 
 CPU = torch.device("cpu")
 
@@ -67,7 +68,7 @@ def test_the_mean_is_kept_and_no_voxel_leaves_the_range_of_its_neighbours(seed, 
 def test_parts_of_any_size_give_the_same(monkeypatch, voxels):
     volume = 0.5 + noise(sigma=0.05)
     whole = step(volume, 0.1)
-    monkeypatch.setattr(across_slices, "_PART_VOXELS", voxels)
+    monkeypatch.setattr(across_whole, "_PART_VOXELS", voxels)
     np.testing.assert_array_equal(step(volume, 0.1), whole)
 
 

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
-from NeuralDiffusionLib.engine.across_slices import diffuse_across
 from NeuralDiffusionLib.engine.intensity import estimate_range
 from NeuralDiffusionLib.engine.slice_run import SliceRun
 from NeuralDiffusionLib.network.neural_diffusion import NeuralDiffusionNetwork
 
 from ..benchmark.learned import ours
 from ..benchmark.methods import Method
+from .across_whole import diffuse_across
 from .row_names import STRAIGHTFORWARD, STRAIGHTFORWARD_FULL_RESOLUTION, one_changed
 from .slow_forms import (
     FullResolutionGuidance,

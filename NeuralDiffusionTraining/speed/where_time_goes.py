@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
-from NeuralDiffusionLib.engine.across_slices import diffuse_across
 from NeuralDiffusionLib.engine.slice_run import SliceRun
 
+from .across_whole import diffuse_across
 from .timing import wait_for
 
 STEPS = "diffusion steps, conduction map and the rest"

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ..network.noise_level import sliding_sum
-from .scalar_types import cast_into
 from .slice_run import FARTHEST, LEAST_SIGMA, SliceRun
-from .transfers import upload
 
 _STEP = 1 / 3
 """Of a gate of 1: a voxel becomes the mean of itself and its neighbours in the two next slices."""
 
 _WINDOW = 5
-_PART_VOXELS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -105,29 +101,6 @@ class StepAcross:
             squared_level = squared_level * _local_mean(((before + after) / 2).square())
         gate = torch.where(squared_level > 0, torch.exp(-distance / squared_level), 0)
         return (_STEP * gate * difference).double() * run.scale
-
-
-def diffuse_across(images: np.ndarray, run: SliceRun, sigma: np.ndarray, device: torch.device) -> None:
-    """Take the step in slices that are there already, in place.
-
-    Parameters
-    ----------
-    images
-        Denoised slices, (slices, rows, columns), in the scan's units, float32 or float64.
-    run
-        As for `StepAcross`.
-    sigma
-        Noise level of each slice, (slices,), as in `DenoiseResult.slice_sigma`.
-    device
-        Where to compute.
-    """
-    step, batch = StepAcross(run), max(1, _PART_VOXELS // images[0].size)
-    levels = torch.from_numpy(np.array(sigma, np.float32) / np.float32(run.sigma_unit))
-    for first in range(0, len(images), batch):
-        part = slice(first, min(first + batch, len(images)))
-        place, stepped = step(part, upload(images[part], device), levels[part])
-        cast_into(images[place], stepped.cpu().numpy())
-        step.forget(part.stop)
 
 
 def _local_mean(images: Tensor) -> Tensor:
