@@ -52,6 +52,18 @@ def test_a_finished_run_is_chosen_before_an_interrupted_one(tmp_path):
     assert INTERRUPTED in with_figures("<!-- figures: rivals -->\n<!-- end -->", read_results(tmp_path))
 
 
+@pytest.mark.parametrize("shape", [[180, 256, 256], [9, 64, 64]], ids=["fewer methods", "a smaller volume"])
+def test_a_quick_look_does_not_take_the_place_of_the_whole_bench(tmp_path, shape):
+    whole = bench(True, "bench") | {"shape": [180, 256, 256]}
+    look = bench(True, "look") | {"shape": shape}
+    # The look comes first by its name, and the one of a smaller volume has more rows.
+    (look if shape == whole["shape"] else whole)["rows"].pop()
+    for name, content in (("a_look", look), ("bench", whole)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    for name in ("rivals", "speed"):
+        assert "voxels (bench)" in with_figures(f"<!-- figures: {name} -->\n<!-- end -->", read_results(tmp_path))
+
+
 def test_a_file_that_does_not_say_plainly_whether_it_is_finished_is_refused(tmp_path):
     (tmp_path / "bench.json").write_text(json.dumps(bench(True, "head") | {"finished": "no"}))
     with pytest.raises(CommandError, match="lacks a sound 'finished'"):

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from ..files.command_error import CommandError
-from ..speed.aims import is_finished
 from ..speed.tables import summary as bench_summary
 from ..speed.tables import to_markdown as bench_tables
 from .result_tables import (
@@ -51,14 +50,14 @@ def _ablation(results: Results) -> str:
 
 def speed_tables(results: Results) -> str:
     """What `neural-diffusion bench` measured, one file after the other."""
-    return "\n\n".join(bench_tables(one.content).rstrip() for one in results.of("bench")) or NOT_MEASURED
+    return "\n\n".join(bench_tables(one.content).rstrip() for one in results.benches()) or NOT_MEASURED
 
 
 def _of_first_bench(tables: Callable[[dict[str, Any]], str]) -> Block:
-    """Tables of `bench.json`, or whatever finished run comes first: the report has the others."""
+    """Tables of the run that comes first: the report has the others."""
 
     def block(results: Results) -> str:
-        found = sorted(results.of("bench"), key=lambda one: not is_finished(one.content))
+        found = results.benches()
         return tables(found[0].content).rstrip() if found else NOT_MEASURED
 
     return block

@@ -16,6 +16,8 @@ from ..benchmark.methods import NOISY_INPUT, OUR_GROUP
 from ..data.splits import NAMES
 from ..files.command_error import CommandError
 from ..files.result_files import read_json
+from ..speed.aims import is_finished
+from ..speed.bench_volume import SHAPE
 from .measured_settings import is_default, is_default_cell
 from .result_contents import KINDS, fault_of
 
@@ -109,6 +111,15 @@ class Results:
     def ablations(self) -> list[Result]:
         """Ablations under Rician noise with the usual seed, of parts or networks; the committed splits first."""
         return sorted(self.of("ablation", _is_usual_ablation), key=lambda one: _place_of_split(one.content))
+
+    def benches(self) -> list[Result]:
+        """Timings: finished runs, those of the usual volume, and the most methods first."""
+
+        def order(one: Result) -> tuple[bool, bool, int]:
+            content = one.content
+            return not is_finished(content), tuple(content["shape"]) != SHAPE, -len(content["rows"])
+
+        return sorted(self.of("bench"), key=order)
 
     def headline(self) -> Result | None:
         """Rician noise on the original split, the first of its `tables`; another table where there is none."""

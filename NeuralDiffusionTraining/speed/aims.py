@@ -10,6 +10,8 @@ _NEAR_DB = 3.0
 _FORM_RATIO = 5.0
 _LEVER_DB = 0.05
 
+_REGIONS = {"psnr_db": ("above_ours_db", "whole volume"), "psnr_head_db": ("above_ours_head_db", "in head")}
+
 Row = dict[str, Any]
 
 
@@ -57,16 +59,21 @@ def aims(content: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _best(ours: Row, classical: list[Row]) -> str:
     words = []
-    for name, where in (("psnr_db", "whole volume"), ("psnr_head_db", "in head")):
-        best = max(classical, key=lambda row: row[name])
+    for name, (above, where) in _REGIONS.items():
+        best = max(classical, key=lambda row: _gain(row, ours, name, above))
         words.append(f"{where} {ours[name]:.2f} dB, the best of them {best[name]:.2f} dB ({best['method']})")
     return "; ".join(words)
 
 
+def _gain(row: Row, ours: Row, name: str, above: str) -> float:
+    """Decibels above ours on the slices that the row is of, which may be few; older files lack those of the head."""
+    return row[name] - ours[name] if row.get(above) is None else row[above]
+
+
 def _near(ours: Row, classical: list[Row]) -> str:
     words = []
-    for name, where in (("psnr_db", "whole volume"), ("psnr_head_db", "in head")):
-        near = [row for row in classical if row[name] > ours[name] - _NEAR_DB]
+    for name, (above, where) in _REGIONS.items():
+        near = [row for row in classical if _gain(row, ours, name, above) > -_NEAR_DB]
         faster = [f"{row['method']} ({row['ratio']:.2f} of our time)" for row in near if row["ratio"] < 1]
         if not near:
             words.append(f"{where}: none is that near")

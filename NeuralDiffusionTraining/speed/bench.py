@@ -41,9 +41,9 @@ def bench(
         After each run, one row a subject that has run so far, for JSON: "method", "group", "device", "seconds" (all
         repetitions), "median", "slices" (that were timed; of fewer than all, the seconds are those of all by
         extrapolation), "voxels_per_second", "peak_bytes", "psnr_db" over the voxels of these slices, "psnr_head_db"
-        over those of the head, "above_ours_db" the first of these minus that of the first row on the same slices (all
-        three ``None`` for networks that were not trained), "ratio" of the time to that of the first row. Levers are
-        compared with the first of them, which is ours on the same slices.
+        over those of the head, "above_ours_db" and "above_ours_head_db" these minus those of the first row on the same
+        slices (all four ``None`` for networks that were not trained), "ratio" of the time to that of the first row.
+        Levers are compared with the first of them, which is ours on the same slices.
     """
     places = [_places(subject, len(noisy)) for subject in subjects]
     images: dict[int, np.ndarray] = {}
@@ -98,13 +98,15 @@ def _fidelity(
 ) -> dict[str, float | None]:
     """Decibels of an image of some slices, and above those of ours, which are the same ones."""
     if not subject.measured:
-        return {"psnr_db": None, "psnr_head_db": None, "above_ours_db": None}
+        return dict.fromkeys(("psnr_db", "psnr_head_db", "above_ours_db", "above_ours_head_db"))
     same = replace(clean, voxels=clean.voxels[places], inside=clean.inside[places])
-    psnr, of_ours = (_psnr(one, same.voxels) for one in (image, ours))
+    whole, whole_of_ours = (_psnr(one, same.voxels) for one in (image, ours))
+    head, head_of_ours = (head_psnr(one, same) for one in (image, ours))
     return {
-        "psnr_db": psnr,
-        "psnr_head_db": head_psnr(image, same),
-        "above_ours_db": psnr - of_ours,
+        "psnr_db": whole,
+        "psnr_head_db": head,
+        "above_ours_db": whole - whole_of_ours,
+        "above_ours_head_db": head - head_of_ours,
     }
 
 

@@ -55,8 +55,8 @@ def scaling(
     Yields
     ------
     tuple
-        "slices", "side", "iterations", "threads" or "batch", and one entry a value: "value", "seconds" (median of 5),
-        "voxels".
+        "slices", "side", "iterations", "threads" or "batch", and one entry a value: "value", "seconds" (median of 5,
+        or of as many as end within 20 seconds), "voxels".
     """
     few = in_the_middle(noisy, (min(_FEW, len(noisy)), *noisy.shape[1:]))
 
