@@ -16,7 +16,7 @@ from .job_timer import JobTimer
 from .section import Panel, Section
 
 
-class Run(Protocol):
+class Watched(Protocol):
     """Work in a thread of its own, watched from the main thread."""
 
     @property
@@ -33,7 +33,7 @@ class RunSection(Section):
 
     def __init__(self, panel: Panel) -> None:
         super().__init__(panel)
-        self._run: Run | None = None
+        self._run: Watched | None = None
         self._finish: Callable[[], str] = str
         self._failure = ""
         self._cancelled = False
@@ -55,7 +55,7 @@ class RunSection(Section):
         """Seconds since the run, or the last one, was begun."""
         return time.monotonic() - self._started
 
-    def begin(self, run: Run, finish: Callable[[], str], failure: str) -> None:
+    def begin(self, run: Watched, finish: Callable[[], str], failure: str) -> None:
         """Watch a run until it ends.
 
         Parameters
