@@ -24,6 +24,7 @@ from NeuralDiffusionLib.mrml.parameters import NeuralDiffusionParameterNode
 from NeuralDiffusionLib.mrml.self_test import NeuralDiffusionTest  # noqa: F401 - Slicer looks for it here
 from NeuralDiffusionLib.translation import set_translator
 
+_HOME_PAGE = "https://github.com/SlicerNeuralDiffusion/SlicerNeuralDiffusion"
 _MR_HEAD = "https://github.com/Slicer/SlicerTestingData/releases/download/SHA256/"
 _MR_HEAD_SHA256 = "cc211f0dfd9a05ca3841ce1141b292898b2dd2d3f08286affadf823a7e58df93"
 _PACKAGES = ("NeuralDiffusionLib", "NeuralDiffusionPanel")
@@ -45,8 +46,9 @@ class NeuralDiffusion(ScriptedLoadableModule):
         self.parent.helpText = _(
             "Removes noise from MR volumes with a learned Perona-Malik equation: a diffusion whose conduction weights "
             "a small network predicts, so that noise is smoothed and edges are held. The conduction map shows where "
-            "it did which. Research use only; not for diagnosis."
-        )
+            "it did which. Research use only; not for diagnosis. Read "
+            '<a href="{page}">how to use it</a> and <a href="{page}/blob/main/MESSAGES.md">what its messages mean</a>.'
+        ).format(page=_HOME_PAGE)
         self.parent.acknowledgementText = _(
             "The diffusion equation is that of P. Perona and J. Malik, Scale-Space and Edge Detection Using "
             "Anisotropic Diffusion, IEEE TPAMI 12(7), 1990."

@@ -48,24 +48,19 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 
-app.command(no_args_is_help=True)(denoise)
-app.command(no_args_is_help=True)(batch)
-app.command(no_args_is_help=True)(scale)
-app.command(no_args_is_help=True)(adapt)
-app.add_typer(data, name="data")
-app.command(no_args_is_help=True)(train)
-app.command(no_args_is_help=True)(ablate)
-app.command(no_args_is_help=True)(evaluate)
-app.command(no_args_is_help=True)(sweep)
-app.command(no_args_is_help=True)(fidelity)
-app.command(no_args_is_help=True)(segmentation)
-app.command(no_args_is_help=True)(evaluate_volumes)
-app.command()(bench)
-app.command(no_args_is_help=True)(tune)
-app.command(no_args_is_help=True)(tune_volumes)
-app.command(no_args_is_help=True)(report)
-app.command(no_args_is_help=True)(export)
-app.command(no_args_is_help=True)(card)
+_COMMANDS = {
+    "Denoise": (denoise, batch, scale),
+    "Train": (train, adapt, export),
+    "Measure": (evaluate, fidelity, sweep, segmentation, evaluate_volumes, ablate, bench, tune, tune_volumes),
+    "Report": (report, card),
+}
+"""What `--help` lists, in this order, under these titles."""
+
+for purpose, commands in _COMMANDS.items():
+    for command in commands:
+        # Only `bench` has something to do without any option.
+        app.command(no_args_is_help=command is not bench, rich_help_panel=purpose)(command)
+app.add_typer(data, name="data", rich_help_panel="Train")
 
 
 def _show_version(asked: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import weakref
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import slicer
 import slicer_host
 from panel_scenes import layers, parameters, volumes, wait_for_the_end
+from shell import ROOT
 
 from NeuralDiffusionLib import Denoiser
 from NeuralDiffusionLib.mrml.parameters import Frames, NoiseType, SlicesAlong
@@ -36,6 +38,14 @@ def test_the_module_says_where_it_belongs_and_has_its_icon(open_panel):
     assert module.categories == ["Filtering.Denoising"]
     assert "not for diagnosis" in module.helpText
     assert not module.icon.isNull()
+
+
+def test_the_help_leads_to_the_pages_of_the_extension(open_panel):
+    open_panel()
+    home = re.search(r'EXTENSION_HOMEPAGE "([^"]+)"', (ROOT / "CMakeLists.txt").read_text(encoding="utf-8"))[1]
+    pages = re.findall(r'href="([^"]+)"', slicer.modules.neuraldiffusion.helpText)
+    assert pages == [home, f"{home}/blob/main/MESSAGES.md"]
+    assert (ROOT / "MESSAGES.md").is_file()
 
 
 def test_the_logic_is_reached_from_the_console(open_panel):

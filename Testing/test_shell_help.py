@@ -56,6 +56,13 @@ def test_help_lists_every_command_also_when_nothing_is_asked_for():
     assert {"denoise", "train", "evaluate"} <= set((bare.stdout + bare.stderr).split())
 
 
+def test_help_lists_the_commands_by_what_they_are_for_and_begins_with_denoise():
+    lines = [line.strip("│╭╰─╮╯ ") for line in run("--help").stdout.splitlines()]
+    titles = [line for line in lines if line in ("Denoise", "Train", "Measure", "Report", "Commands")]
+    assert titles == ["Denoise", "Train", "Measure", "Report"]
+    assert lines[lines.index("Denoise") + 1].startswith("denoise ")
+
+
 def test_help_loads_none_of_the_heavy_libraries():
     script = (
         "import sys; from NeuralDiffusionTraining.cli import app; app(['denoise', '--help'], standalone_mode=False);"
