@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -10,6 +11,8 @@ from shell import environment, run
 from typer.main import get_command
 
 from NeuralDiffusionTraining.cli import app
+from NeuralDiffusionTraining.networks.registry import NETWORKS
+from NeuralDiffusionTraining.training.config import CONFIGS
 
 COMMANDS = get_command(app).commands
 
@@ -61,6 +64,14 @@ def test_help_lists_the_commands_by_what_they_are_for_and_begins_with_denoise():
     titles = [line for line in lines if line in ("Denoise", "Train", "Measure", "Report", "Commands")]
     assert titles == ["Denoise", "Train", "Measure", "Report"]
     assert lines[lines.index("Denoise") + 1].startswith("denoise ")
+
+
+def test_the_networks_and_configurations_that_the_help_of_train_names_are_there():
+    explained = {parameter.name: parameter.help for parameter in COMMANDS["train"].params}
+    networks = re.search(r"such as (.*) \(an unknown name lists all\)", explained["network"])[1]
+    configurations = re.search(r"by name: (.*)\.", explained["config"])[1]
+    assert set(re.split(", | or ", networks)) <= set(NETWORKS)
+    assert set(configurations.split(", ")) == {path.stem for path in CONFIGS.glob("*.yaml")}
 
 
 def test_help_loads_none_of_the_heavy_libraries():

@@ -38,6 +38,8 @@ def adapt(
     Some pixels are hidden from the network, which learns to predict them from their surroundings. For scans that
     differ from the brain slices the bundled weights were trained on. Use the result with
     `neural-diffusion denoise --weights`; compare both before you rely on either.
+
+    Example: neural-diffusion adapt knee1.nii.gz knee2.nii.gz --output knee.pt
     """
 
     from NeuralDiffusionLib.engine.devices import resolve_device

@@ -75,6 +75,8 @@ def evaluate(
     of near-duplicate slices; differences are paired with the first row of ours. The head is found in the clean slice,
     as the largest part above 5 % of the range. Times are those of this run; classical methods always use the CPU, so
     give --device cpu to compare them.
+
+    Example: neural-diffusion evaluate --data br35h --methods all --own Mine=mine.py:denoise --markdown table.md
     """
     from ..benchmark import tables
     from ..benchmark.bootstrap import RESAMPLES

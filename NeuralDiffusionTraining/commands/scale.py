@@ -35,7 +35,7 @@ def scale(
     scans: Annotated[int, typer.Option(min=1, max=10**12, metavar="COUNT", help="Scans of the cohort.")] = 100_000,
     core_seconds: Annotated[
         float | None,
-        _instead(1e-6, "SECONDS", "Seconds a scan on one CPU core, all in."),
+        _instead(1e-6, "SECONDS", "Seconds a scan on one CPU core, reading and writing included."),
     ] = None,
     host_seconds: Annotated[
         float | None,

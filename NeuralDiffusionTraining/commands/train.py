@@ -20,7 +20,13 @@ def train(
         str | None,
         typer.Option(help="YAML file, or a bundled one by name: shipped, finish, polish, comparison, original, smoke."),
     ] = None,
-    network: Annotated[str | None, typer.Option(help=f"Network to train; {_OF_CONFIG}.")] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(
+            help="Network to train, such as neural-diffusion, dropout, unet, dncnn or original (an unknown name lists "
+            f"all); {_OF_CONFIG}."
+        ),
+    ] = None,
     split: Annotated[str | None, typer.Option(help="original, grouped or a split file.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training part.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Slices per step, over all devices and machines.")] = None,
@@ -49,6 +55,8 @@ def train(
     unbroken run.
 
     Several machines: set MASTER_ADDR, MASTER_PORT and NODE_RANK (0, 1, ...) on each, or use SLURM's.
+
+    Example: neural-diffusion train --data br35h --output runs/mine --config comparison --epochs 20
     """
     from lightning.pytorch.utilities import rank_zero_only
 
