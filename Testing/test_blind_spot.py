@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import re
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
 from batch_runs import run_here
+from rich.console import Console
 
 from NeuralDiffusionLib import Denoiser
 from NeuralDiffusionLib.engine.weights import load_weights
@@ -125,6 +129,18 @@ def test_the_command_writes_weights_that_the_denoiser_loads(tmp_path):
     history = load_weights(tmp_path / "again.pt").metadata["adapted"]
     assert history.startswith("blind-spot training on 1 scan, rician, 1 step of 1 crop, ")
     assert history.endswith(f"; before that: {loaded.metadata['adapted']}")
+
+
+def test_the_same_training_gives_the_same_file_under_any_name_and_counts_its_steps(tmp_path, monkeypatch):
+    shown = io.StringIO()
+    console = Console(file=shown, force_terminal=True, width=120)
+    monkeypatch.setattr("NeuralDiffusionTraining.training.progress.terminal", lambda stderr: console)
+    sitk.WriteImage(sitk.GetImageFromArray(magnitude(phantom(2, 32), 0.1)), tmp_path / "scan.nrrd")
+    options = ("--steps", 3, "--batch-size", 1, "--device", "cpu")
+    for name in ("one", "another"):
+        assert run_here("adapt", tmp_path / "scan.nrrd", "--output", tmp_path / f"{name}.pt", *options).status == 0
+    assert (tmp_path / "one.pt").read_bytes() == (tmp_path / "another.pt").read_bytes()
+    assert re.search(r"Epoch 1 of 1 ━+ 3/3 loss", re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", shown.getvalue()))
 
 
 def test_thick_slices_are_learned_from_as_they_were_acquired_wherever_their_axis_lies(tmp_path):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -14,11 +13,9 @@ from NeuralDiffusionLib import DenoiseSettings
 
 from ..files.command_error import CommandError
 from ..files.result_files import check_outputs, check_weights_file, write_files
+from ..files.words import counted
 from .chosen import settings_of
 from .option_words import ITERATIONS_HELP, NEIGHBOURS_HELP, NOISE_HELP, was_given
-
-if TYPE_CHECKING:
-    from NeuralDiffusionLib.network.neural_diffusion import NeuralDiffusionNetwork
 
 LIMITS = (
     "Trained on single 2-D slices of the data named here, with simulated noise; not for diagnosis. "
@@ -59,6 +56,8 @@ def export(
     "image" and "conduction" of the same shape and "sigma", (batch,), the estimated noise level. Writing it takes a
     minute and the packages of the extra 'onnx'.
     """
+    from NeuralDiffusionLib.engine.weights import weights_file
+
     from ..networks.checkpoints import load_trained
     from ..reporting.onnx_export import export_onnx, require_onnx
     from ..reporting.results import MEASURED_AS
@@ -81,7 +80,7 @@ def export(
             f"{' or '.join(_FOR_DENOISER)}."
         )
     made = {**trained.provenance, "limits": LIMITS, "note": note}
-    content = _file_of(trained.network, made)
+    content = weights_file(trained.network, made)
     if measured:
         if measured[MEASURED_AS] != hashlib.sha256(content).hexdigest():
             raise CommandError(
@@ -90,24 +89,15 @@ def export(
                 "the same --note."
             )
         made |= measured
-        content = _file_of(trained.network, made)
+        content = weights_file(trained.network, made)
 
     weights = (output, partial(Path.write_bytes, data=content))
     write_files([weights] if onnx is None else [weights, (onnx, partial(export_onnx, trained.network, settings, made))])
     epochs = trained.provenance["epochs_done"]
     typer.echo(f"Weights of epoch {epochs} written to {output}.")
     if onnx is not None:
-        typer.echo(f"ONNX file ({noise}, {iterations} iterations, {neighbours} neighbours) written to {onnx}.")
-
-
-def _file_of(network: NeuralDiffusionNetwork, metadata: dict[str, str]) -> bytes:
-    """The file of weights, the same whatever its name will be."""
-    from NeuralDiffusionLib.engine.weights import save_weights
-
-    # On the disk PyTorch would put the file's name into it, and the same weights would have another SHA-256.
-    file = io.BytesIO()
-    save_weights(file, network, metadata)
-    return file.getvalue()
+        steps = counted(iterations, "iteration")
+        typer.echo(f"ONNX file ({noise}, {steps}, {neighbours} neighbours) written to {onnx}.")
 
 
 def figures_to_keep(path: Path) -> dict[str, str]:

@@ -140,7 +140,8 @@ def adapt(
     L.seed_everything(options.seed, verbose=False)
     crops = NoisyCrops(volumes, options.steps * options.batch_size, options.seed)
     trainer = L.Trainer(
-        max_steps=options.steps,
+        # As many crops as the steps take.
+        max_epochs=1,
         accelerator=device.type,
         devices=[device.index or 0] if device.type == "cuda" else 1,
         gradient_clip_val=1.0,

@@ -8,7 +8,7 @@ import pickle
 import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
 
@@ -34,8 +34,13 @@ class LoadedWeights:
     sha256: str
 
 
-def save_weights(file: Path | BinaryIO, network: NeuralDiffusionNetwork, metadata: dict[str, str]) -> None:
-    """Write the network's weights and how they were made.
+def save_weights(path: Path, network: NeuralDiffusionNetwork, metadata: dict[str, str]) -> None:
+    """Write what `weights_file` gives."""
+    path.write_bytes(weights_file(network, metadata))
+
+
+def weights_file(network: NeuralDiffusionNetwork, metadata: dict[str, str]) -> bytes:
+    """The network's weights and how they were made, as they stand in a file, whatever its name will be.
 
     Kernels and matrices are rounded to float16, which is finer than the bfloat16 that they are computed with; the file
     is half as large.
@@ -50,7 +55,10 @@ def save_weights(file: Path | BinaryIO, network: NeuralDiffusionNetwork, metadat
         "metadata": metadata,
         "state_dict": state,
     }
+    # On the disk PyTorch would put the file's name into it, and the same weights would have another SHA-256.
+    file = io.BytesIO()
     torch.save(content, file)
+    return file.getvalue()
 
 
 def load_weights(path: Path = BUNDLED_WEIGHTS) -> LoadedWeights:
