@@ -154,6 +154,7 @@ def test_csv_has_one_line_for_each_combination(cells):
 def test_terminal_shows_the_iterations_nearest_to_the_default(cells):
     assert "16 iterations" in to_terminal(cells, "").title
     assert "8 iterations" in to_terminal([cell for cell in cells if cell["iterations"] <= 8], "").title
+    assert "1 iteration," in to_terminal([cell for cell in cells if cell["iterations"] == 1], "").title
 
 
 def test_network_gives_both_pictures_as_the_engine_does(clean):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from NeuralDiffusionLib import DenoiseSettings
 
 from ..files.csv_text import csv_text
+from ..files.words import counted
 from .figure_text import STAR, STAR_MEANS, mean_text
 from .sweep import SWEPT_FIGURES
 
@@ -61,7 +62,7 @@ def to_terminal(cells: list[dict[str, Any]], title: str) -> Table:
 
     steps = usual_iterations(cells)
     neighbourhoods = sorted({cell["neighbours"] for cell in cells})
-    table = Table(title=f"PSNR in dB, {steps} iterations, {title}")
+    table = Table(title=f"PSNR in dB, {counted(steps, 'iteration')}, {title}")
     for heading in ("Noise", "Sigma", "Noisy input"):
         table.add_column(heading, justify="left" if heading == "Noise" else "right")
     for neighbours in neighbourhoods:

@@ -243,7 +243,7 @@ def _summary(source: Path, targets: list[Path], settings: DenoiseSettings, run: 
     level = f"{run.result.sigma:.3g}" + (" of the signal" if settings.noise == "speckle" else "")
     return (
         f"Denoised {counted(run.slices, 'slice')} of {source} in {run.seconds:.1f} s on {run.result.device} "
-        f"({settings.noise}, {settings.iterations} iterations, {settings.neighbours} neighbours, "
+        f"({settings.noise}, {counted(settings.iterations, 'iteration')}, {settings.neighbours} neighbours, "
         f"{'refined' if settings.refine else 'not refined'}, "
         f"{'with' if settings.across_slices else 'without'} a step across slices, "
         f"{'estimated' if settings.sigma is None else 'given'} noise level {level}) "

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from ..benchmark.published import ORIGINAL_PSNR_DB
 from ..benchmark.sweep import SWEPT_FIGURES
 from ..benchmark.sweep_tables import usual_iterations
+from ..files.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +46,7 @@ def _against_sigma(cells: list[dict[str, Any]], split: str) -> Figure:
     """Rows: figures; columns: noise types; at the number of iterations nearest to the usual one."""
     steps = usual_iterations(cells)
     cells = [cell for cell in cells if cell["iterations"] == steps]
-    figure, axes = _grid(cells, f"Quality by noise level, {steps} iterations")
+    figure, axes = _grid(cells, f"Quality by noise level, {counted(steps, 'iteration')}")
     for (noise, name), axis in axes.items():
         of_noise = [cell for cell in cells if cell["noise"] == noise]
         for neighbours in reversed(_values(of_noise, "neighbours")):
