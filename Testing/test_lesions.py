@@ -190,7 +190,7 @@ def test_command_checks_ours_down_to_the_diffusion_alone(tmp_path):
     split = make_slices(tmp_path / "data", count=8)
     done = run_here("fidelity", "--data", tmp_path / "data", "--split", split, "--limit", 2, "--iterations", 2,
                "--device", "cpu", "--json", tmp_path / "checks.json", "--markdown", tmp_path / "checks.md")  # fmt: skip
-    assert done.status == 0, done.err
+    assert (done.status, done.err) == (0, "")
     content = json.loads((tmp_path / "checks.json").read_text(encoding="utf-8"))
     shares = {row["method"]: row["outside"]["mean"] for row in content["envelope"] if row["window_px"] is None}
     alone = [name for name in shares if "diffusion alone" in name]

@@ -36,20 +36,17 @@ def check(
     Pictures that cannot be read are left out of the splits. The original split draws slices at random, so that
     near-duplicates end up on both sides; the grouped split keeps each group of them on one side.
     """
-    from rich.progress import Progress
-
     from ..data.inventory import take_inventory
     from ..data.near_duplicates import CRITERION, near_duplicate_groups
     from ..data.splits import NAMES, PARTS, grouped_split, original_split, write_splits
     from ..files.command_error import CommandError
-    from ..files.terminal import terminal
+    from ..files.terminal import passing_bar, terminal
 
     check_file(json_file)
     check_folder_to_make(splits)
     if splits is not None:
         check_distinct([json_file, splits, *(splits / f"{name}.json" for name in NAMES)])
-    errors = terminal(stderr=True)
-    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar:
+    with passing_bar() as bar:
         task = bar.add_task("Reading", total=None)
         found = take_inventory(folder, lambda done, total: bar.update(task, completed=done, total=total))
     for label, count in found.counts.items():

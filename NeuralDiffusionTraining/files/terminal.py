@@ -19,7 +19,8 @@ def terminal(stderr: bool = False) -> Console:
 
 
 def passing_bar() -> Progress:
-    """A progress bar on standard error that goes when the work is done."""
+    """A progress bar on standard error, if that is a terminal, that goes when the work is done."""
+    console = terminal(stderr=True)
     description = TextColumn("{task.description}", style="progress.description", markup=False)
     columns = description, BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
-    return Progress(*columns, console=terminal(stderr=True), transient=True)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
