@@ -47,7 +47,7 @@ class NeuralDiffusion(ScriptedLoadableModule):
             "Removes noise from MR volumes with a learned Perona-Malik equation: a diffusion whose conduction weights "
             "a small network predicts, so that noise is smoothed and edges are held. The conduction map shows where "
             "it did which. Research use only; not for diagnosis. Read "
-            '<a href="{page}">how to use it</a> and <a href="{page}/blob/main/MESSAGES.md">what its messages mean</a>.'
+            "<a href='{page}'>how to use it</a> and <a href='{page}/blob/main/MESSAGES.md'>what its messages mean</a>."
         ).format(page=_HOME_PAGE)
         self.parent.acknowledgementText = _(
             "The diffusion equation is that of P. Perona and J. Malik, Scale-Space and Edge Detection Using "

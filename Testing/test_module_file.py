@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -103,7 +104,8 @@ def test_the_rest_of_the_library_knows_nothing_of_slicer(path):
 @pytest.mark.parametrize("path", TRANSLATED, ids=lambda path: path.name)
 def test_every_text_for_the_user_is_translatable(path):
     """Every sentence in a string literal is an argument of `_`, except documentation and programming errors."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    text = path.read_text(encoding="utf-8")
+    tree = ast.parse(text)
     excused = set()
     for node in ast.walk(tree):
         # A docstring, of a module or of a constant.
@@ -114,6 +116,9 @@ def test_every_text_for_the_user_is_translatable(path):
         if name == "_":
             # Slicer's tools find literals only.
             assert [type(argument) for argument in node.args] == [ast.Constant], ast.unparse(node)
+            # And they take one to end where a double quote stands before a bracket, and swallow those until there.
+            literal = ast.get_source_segment(text, node.args[0])
+            assert [end.end() for end in re.finditer(r'"\s*\)', f"{literal})")] == [len(literal) + 1], literal
         if name in ("_", "translate", *FOR_PROGRAMMERS, *IN_THE_SELF_TEST):
             excused |= {id(child) for child in ast.walk(node)}
     literals = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
