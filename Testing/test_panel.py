@@ -43,7 +43,7 @@ def test_the_module_says_where_it_belongs_and_has_its_icon(open_panel):
 def test_the_help_leads_to_the_pages_of_the_extension(open_panel):
     open_panel()
     home = re.search(r'EXTENSION_HOMEPAGE "([^"]+)"', (ROOT / "CMakeLists.txt").read_text(encoding="utf-8"))[1]
-    pages = re.findall(r'href="([^"]+)"', slicer.modules.neuraldiffusion.helpText)
+    pages = re.findall(r"href='([^']+)'", slicer.modules.neuraldiffusion.helpText)
     assert pages == [home, f"{home}/blob/main/MESSAGES.md"]
     assert (ROOT / "MESSAGES.md").is_file()
 
