@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from multiprocessing import resource_tracker
+from pathlib import Path
 
 import dask
-from distributed import Client, LocalCluster
+from distributed import Client, KilledWorker, LocalCluster
 from distributed.client import FutureCancelledError
 from distributed.comm import CommClosedError
 
 from NeuralDiffusionLib import __version__
 
 from ..files.command_error import CommandError
+from .calls import make_call, packed
 
 # Workers get one scan at a time, so that whoever dies takes no other scan with it, and a scan on which two died is
 # tried no more beside others.
@@ -32,7 +35,7 @@ _TALKATIVE = ("distributed", "distributed.client", "tornado.application")
 
 
 @contextmanager
-def connected(address: str | None, workers: int) -> Iterator[Client]:
+def connected(address: str | None, workers: int, notify: Callable[[str], object] = print) -> Iterator[Client]:
     """A client of the scheduler at an address, or of a cluster of worker processes on this computer.
 
     Parameters
@@ -42,6 +45,8 @@ def connected(address: str | None, workers: int) -> Iterator[Client]:
         starts a cluster that ends with the context.
     workers
         Processes of that cluster, one thread each.
+    notify
+        Called with a sentence for the user if the scheduler has no workers yet, for which this waits.
 
     Raises
     ------
@@ -63,7 +68,7 @@ def connected(address: str | None, workers: int) -> Iterator[Client]:
         ) from error
     try:
         with client:
-            _check_version(client, address)
+            _check_version(client, address, notify)
             yield client
     except (CommClosedError, FutureCancelledError) as error:
         raise CommandError(
@@ -116,14 +121,35 @@ def _no_interrupt() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _check_version(client: Client, address: str) -> None:
+def check_seen(client: Client, address: str, folders: Iterable[Path]) -> None:
+    """Refuse folders that are here, but not where the workers run: what they wrote there, nobody would find.
+
+    Raises
+    ------
+    CommandError
+        If the worker that is asked does not see one.
+    """
+    for folder in folders:
+        if not client.submit(os.path.isdir, os.fspath(folder), pure=False).result():
+            raise CommandError(
+                f"The workers of '{address}' do not see {folder}: choose a folder that they share with this computer."
+            )
+
+
+def _check_version(client: Client, address: str, notify: Callable[[str], object]) -> None:
     """Ask whichever worker is free first; where workers are started on demand, this waits for one."""
+    if not client.nthreads():
+        notify(f"The Dask scheduler at '{address}' has no workers yet: waiting for the first.")
     try:
-        found = client.submit(worker_version, pure=False).result()
-    except (ImportError, AttributeError, RuntimeError) as error:
+        found = client.submit(make_call, packed(worker_version), pure=False).result()
+    except (ImportError, AttributeError) as error:
         raise CommandError(
             f"The workers of '{address}' cannot load this package: install its version {__version__}, with the extra "
             "'batch', in their Python."
+        ) from error
+    except KilledWorker as error:
+        raise CommandError(
+            f"The workers of '{address}' die when they load this package: give them more memory."
         ) from error
     if found != __version__:
         raise CommandError(

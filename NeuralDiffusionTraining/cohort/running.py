@@ -8,8 +8,11 @@ from typing import Protocol, TypeVar
 from distributed import Client, Future, KilledWorker, as_completed
 from distributed.comm import CommClosedError
 
+from .calls import make_call, packed
 from .outcome import Outcome
 
+# By Dask's own pages.
+_SHOWN_AS = "denoise"
 # Tasks in one message to the scheduler, and those that it is to know beyond: some 10 kB of its memory each.
 _MESSAGE = 1000
 _IN_FLIGHT = 10_000
@@ -76,7 +79,7 @@ def _completed(
     waiting: dict[str, AnyTask] = {}
     for start in range(0, len(tasks), _MESSAGE):
         batch = tasks[start : start + _MESSAGE]
-        futures = client.map(work, batch, pure=False)
+        futures = client.map(make_call, [packed(work, task) for task in batch], key=_SHOWN_AS, pure=False)
         waiting.update((future.key, task) for future, task in zip(futures, batch, strict=True))
         completed.update(futures)
         # Whoever holds a future keeps its result, on the scheduler, too.

@@ -142,7 +142,7 @@ def _run(cohort: Cohort, order: Order, scheduler: str | None, workers: int | Non
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from ..cohort.bids import write_derivative_description
-    from ..cohort.cluster import connected
+    from ..cohort.cluster import check_seen, connected
     from ..cohort.leftovers import remove_leftovers
     from ..cohort.running import run_all
     from ..cohort.task import ScanTask, run_task
@@ -176,9 +176,11 @@ def _run(cohort: Cohort, order: Order, scheduler: str | None, workers: int | Non
                 remove_leftovers(cohort.scans)
 
         # What is left to do once the workers of this computer have gone.
-        with ExitStack() as afterwards, connected(scheduler, workers or CPU_COUNT) as client:
+        with ExitStack() as afterwards, connected(scheduler, workers or CPU_COUNT, console.print) as client:
             # Before each scan fails over it.
             make_folder(cohort.folder)
+            if scheduler is not None:
+                check_seen(client, scheduler, (cohort.scans[0].source.parent, cohort.folder))
             afterwards.enter_context(alone_in(cohort.folder, console.print))
             afterwards.callback(clean_up)
             if cohort.dataset is not None:
