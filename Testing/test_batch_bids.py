@@ -11,8 +11,9 @@ import pytest
 from batch_runs import run_here, write_scan
 
 from NeuralDiffusionLib import __version__
-from NeuralDiffusionTraining.cohort import bids
-from NeuralDiffusionTraining.cohort.bids import bids_fields, bids_output, write_derivative_description
+from NeuralDiffusionTraining.cohort import bids_metadata
+from NeuralDiffusionTraining.cohort.bids import bids_output, write_derivative_description
+from NeuralDiffusionTraining.cohort.bids_metadata import kept_metadata
 from NeuralDiffusionTraining.cohort.scans import find_cohort, sidecar_of
 from NeuralDiffusionTraining.files.command_error import CommandError
 
@@ -62,13 +63,50 @@ def test_derivatives_go_where_bids_wants_them(study, folder, given, expected):
     assert find_cohort("study", Path(given)).folder == folder / expected
 
 
-def test_a_stripped_scan_of_derivatives_stays_described_as_stripped(study):
-    (study / "dataset_description.json").write_text('{"Name": "x", "DatasetType": "derivative"}')
-    (study / "sub-01" / "anat" / "sub-01_T1w.json").write_text('{"SkullStripped": true}')
+def metadata(study, **contents):
+    """What the sidecar of the one denoised scan of a study takes over from JSON files, given by their contents."""
+    for path, content in contents.items():
+        (study / path).write_text(json.dumps(content))
+    (scan,) = find_cohort(str(study), Path("clean")).scans
+    return {**scan.fields, **kept_metadata(scan.metadata)}
 
-    (scan,) = find_cohort("study", Path("clean")).scans
 
-    assert scan.fields["SkullStripped"] is True
+def test_what_a_dataset_says_of_a_scan_is_said_of_the_denoised_one_too(study):
+    found = metadata(
+        study,
+        **{
+            "T1w.json": {"RepetitionTime": 2.3, "EchoTime": 1, "MagneticFieldStrength": 3},
+            "acq-hi_T1w.json": {"RepetitionTime": 7},
+            "T2w.json": {"RepetitionTime": 8},
+            "sub-01/sub-01_T1w.json": {"EchoTime": 0.003, "FlipAngle": 8},
+            "sub-01/anat/sub-01_T1w.json": {
+                "FlipAngle": 9,
+                "Description": "Raw",
+                "RawSources": ["x"],
+                "Sources": ["y"],
+            },
+        },
+    )
+    assert found == {
+        "Sources": ["bids:source:sub-01/anat/sub-01_T1w.nii.gz"],
+        "SkullStripped": False,
+        "RepetitionTime": 2.3,
+        "MagneticFieldStrength": 3,
+        "EchoTime": 0.003,
+        "FlipAngle": 9,
+    }
+
+
+def test_a_stripped_scan_stays_described_as_stripped_wherever_that_is_said(study):
+    assert metadata(study, **{"T1w.json": {"SkullStripped": True}})["SkullStripped"] is True
+    assert metadata(study, **{"sub-01/anat/sub-01_T1w.json": {"SkullStripped": False}})["SkullStripped"] is False
+
+
+def test_files_that_the_metadata_name_in_their_own_dataset_are_named_in_it_from_the_derivatives(study):
+    reference = {"SpatialReference": {"VolumeReference": "bids::sub-01/anat/sub-01_T2w.nii.gz", "Other": "bids:x:y"}}
+    found = metadata(study, **{"T1w.json": reference})
+    expected = {"VolumeReference": "bids:source:sub-01/anat/sub-01_T2w.nii.gz", "Other": "bids:x:y"}
+    assert found["SpatialReference"] == expected
 
 
 def test_other_derivatives_are_not_written_into(study, folder):
@@ -108,6 +146,24 @@ def test_what_another_pipeline_made_from_ours_is_not_written_into(study, folder)
         write_derivative_description(study, folder / "other")
 
 
+def test_what_was_denoised_of_another_dataset_is_not_mixed_with_this_ones(study, folder):
+    (folder / "other").mkdir()
+    (folder / "other" / "dataset_description.json").write_text('{"Name": "Other"}')
+    (folder / "clean").mkdir()
+    write_derivative_description(folder / "other", folder / "clean")
+    before = (folder / "clean" / "dataset_description.json").read_bytes()
+
+    with pytest.raises(CommandError, match=f"scans of another dataset, {folder / 'other'}, .* such as clean-study"):
+        write_derivative_description(study, folder / "clean")
+    assert (folder / "clean" / "dataset_description.json").read_bytes() == before
+
+    # One that was moved meanwhile is no other.
+    (folder / "other").rename(folder / "moved")
+    write_derivative_description(folder / "moved", folder / "clean")
+    content = json.loads((folder / "clean" / "dataset_description.json").read_text())
+    assert content["DatasetLinks"] == {"source": "../moved"}
+
+
 def test_derivatives_behind_a_link_still_name_their_dataset(study, folder):
     (folder / "scratch" / "neural-diffusion").mkdir(parents=True)
     (study / "derivatives").symlink_to(folder / "scratch")
@@ -129,7 +185,6 @@ def test_a_dataset_on_another_drive_is_named_in_full(study, folder, monkeypatch)
 
 
 def test_a_sidecar_that_is_damaged_fails_its_own_scan_alone(study):
-    (study / "dataset_description.json").write_text('{"Name": "x", "DatasetType": "derivative"}')
     write_scan(study / "sub-02" / "anat" / "sub-02_T1w.nii.gz")
     (study / "sub-02" / "anat" / "sub-02_T1w.json").write_text("{bad")
     done = run_here("batch", study, study / "derivatives", "--workers", 1)
@@ -138,18 +193,24 @@ def test_a_sidecar_that_is_damaged_fails_its_own_scan_alone(study):
     assert "sub-02_T1w.json cannot be read as JSON: fix it first." in done.out
 
 
-def test_a_sidecar_that_may_not_be_read_is_named(study, monkeypatch):
-    sidecar = study / "sub-01" / "anat" / "sub-01_T1w.json"
-    sidecar.write_text("{}")
-    monkeypatch.setattr(bids, "read_json", mock.Mock(side_effect=PermissionError(13, "Permission denied")))
-    with pytest.raises(CommandError, match=r"sub-01_T1w\.json cannot be read \(Permission denied\): make it readable"):
-        bids_fields(study, study / "sub-01" / "anat" / "sub-01_T1w.nii.gz", {"DatasetType": "derivative"})
+@pytest.mark.parametrize("content", ["[1]", "3", '"text"', "{"])
+def test_a_sidecar_without_fields_is_named(tmp_path, content):
+    (tmp_path / "T1w.json").write_text(content)
+    with pytest.raises(CommandError, match=r"T1w\.json cannot be read as JSON: fix it first"):
+        kept_metadata([tmp_path / "T1w.json"])
+
+
+def test_a_sidecar_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(bids_metadata, "read_json", mock.Mock(side_effect=PermissionError(13, "Permission denied")))
+    with pytest.raises(CommandError, match=r"T1w\.json cannot be read \(Permission denied\): make it readable"):
+        kept_metadata([tmp_path / "T1w.json"])
 
 
 def test_a_bids_dataset_becomes_bids_derivatives(tmp_path, address):
     study = tmp_path / "study"
     study.mkdir()
     (study / "dataset_description.json").write_text('{"Name": "Study", "BIDSVersion": "1.8.0"}')
+    (study / "FLAIR.json").write_text('{"RepetitionTime": 9}')
     write_scan(study / "sub-01" / "anat" / "sub-01_T1w.nii.gz")
     write_scan(study / "sub-02" / "ses-a" / "anat" / "sub-02_ses-a_acq-2d_FLAIR.nii", 1)
     write_scan(study / "sub-02" / "ses-a" / "anat" / "sub-02_ses-a_T1map.nii", 2)
@@ -174,4 +235,5 @@ def test_a_bids_dataset_becomes_bids_derivatives(tmp_path, address):
     sidecar = json.loads((derivatives / f"{flair}.json").read_text())
     assert sidecar["Sources"] == ["bids:source:sub-02/ses-a/anat/sub-02_ses-a_acq-2d_FLAIR.nii"]
     assert sidecar["SkullStripped"] is False
+    assert sidecar["RepetitionTime"] == 9
     assert "2 were done already" in run_here("batch", study, derivatives, "--scheduler", address).out

@@ -17,6 +17,8 @@ PIPELINE = "neural-diffusion"
 _CODE_URL = "https://github.com/SlicerNeuralDiffusion/SlicerNeuralDiffusion"
 _BIDS_VERSION = "1.10.0"
 _DESCRIPTION = "dataset_description.json"
+# What the derivatives call the dataset that they were made from.
+SOURCE_DATASET = "source"
 # Weighted images of one volume; maps, masks and time series are none.
 SCAN_SUFFIXES = ("T1w", "T2w", "PDw", "T2starw", "FLAIR", "inplaneT1", "inplaneT2", "angio")
 # Parts of a complex image that are no magnitude.
@@ -57,7 +59,7 @@ def find_bids_scans(root: Path) -> Iterator[Path]:
     """Anatomical MR scans of a dataset in the order of their names."""
     for pattern in ("sub-*/anat/sub-*", "sub-*/ses-*/anat/sub-*"):
         for path in sorted(root.glob(pattern)):
-            stem, extension = _split(path.name)
+            stem, extension = split_name(path.name)
             *entities, suffix = stem.split("_")
             if extension in NIFTI_SUFFIXES and suffix in SCAN_SUFFIXES and not _OTHER_PARTS & set(entities):
                 yield path
@@ -65,31 +67,15 @@ def find_bids_scans(root: Path) -> Iterator[Path]:
 
 def bids_output(name: str) -> str:
     """The name of a denoised scan: with ``desc-denoised`` before the suffix, in place of any other description."""
-    stem, extension = _split(name)
+    stem, extension = split_name(name)
     *entities, suffix = stem.split("_")
     kept = [entity for entity in entities if not entity.startswith("desc-")]
     return "_".join([*kept, "desc-denoised", suffix]) + extension
 
 
-def bids_fields(root: Path, scan: Path, description: dict[str, Any]) -> dict[str, Any]:
-    """What BIDS wants a sidecar to say; `description` is that of the dataset, where only derivatives were stripped.
-
-    Raises
-    ------
-    CommandError
-        If the sidecar cannot be read.
-    """
-    stripped = False
-    if description.get("DatasetType") == "derivative":
-        sidecar = scan.with_name(_split(scan.name)[0] + ".json")
-        if sidecar.is_file():
-            try:
-                stripped = bool(read_json(sidecar).get("SkullStripped", False))
-            except OSError as error:
-                raise CommandError(f"{sidecar} cannot be read ({error.strerror}): make it readable first.") from error
-            except (ValueError, AttributeError) as error:
-                raise CommandError(f"{sidecar} cannot be read as JSON: fix it first.") from error
-    return {"Sources": [f"bids:source:{scan.relative_to(root).as_posix()}"], "SkullStripped": stripped}
+def bids_fields(root: Path, scan: Path) -> dict[str, Any]:
+    """What BIDS wants the sidecar of a denoised scan to say, unless the metadata of the scan know better."""
+    return {"Sources": [f"bids:{SOURCE_DATASET}:{scan.relative_to(root).as_posix()}"], "SkullStripped": False}
 
 
 def write_derivative_description(root: Path, folder: Path) -> None:
@@ -98,7 +84,7 @@ def write_derivative_description(root: Path, folder: Path) -> None:
     Raises
     ------
     CommandError
-        If the folder is that of other derivatives, or cannot be written.
+        If the folder is that of other derivatives, or of another dataset's, or cannot be written.
     """
     ours = {"Name": PIPELINE, "Version": __version__, "CodeURL": _CODE_URL}
     found: dict[str, Any] = {"Name": "MR scans denoised by Neural Diffusion"}
@@ -112,15 +98,28 @@ def write_derivative_description(root: Path, folder: Path) -> None:
             raise CommandError(f"{folder} holds another BIDS dataset: choose an empty folder for the output.")
         others = makers[1:]
     links = found.get("DatasetLinks")
+    links = links if isinstance(links, dict) else {}
+    former = folder / str(links.get(SOURCE_DATASET))
+    if is_dataset(former) and not former.samefile(root):
+        raise CommandError(
+            f"{folder} holds scans of another dataset, {former.resolve()}, some of which may have the same names: "
+            f"choose another folder, such as {folder.name}-{root.name}."
+        )
     content = {
         **found,
         "BIDSVersion": _BIDS_VERSION,
         "DatasetType": "derivative",
         "GeneratedBy": [ours, *others],
-        "DatasetLinks": {**(links if isinstance(links, dict) else {}), "source": _link(root, folder)},
+        "DatasetLinks": {**links, SOURCE_DATASET: _link(root, folder)},
     }
     if found != content:
         write_json(folder / _DESCRIPTION, content)
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """The name of a file without its extension, and that."""
+    extension = next((end for end in NIFTI_SUFFIXES if name.endswith(end)), Path(name).suffix)
+    return name.removesuffix(extension), extension
 
 
 def _link(root: Path, folder: Path) -> str:
@@ -130,8 +129,3 @@ def _link(root: Path, folder: Path) -> str:
     except ValueError:
         # On another drive of Windows.
         return root.resolve().as_uri()
-
-
-def _split(name: str) -> tuple[str, str]:
-    extension = next((end for end in NIFTI_SUFFIXES if name.endswith(end)), Path(name).suffix)
-    return name.removesuffix(extension), extension

@@ -14,6 +14,7 @@ from NeuralDiffusionLib.file_names import WRITTEN_AS, volume_suffix, written_nam
 
 from ..files.command_error import CommandError
 from .bids import bids_fields, bids_output, derivative_folder, find_bids_scans, is_dataset, read_description
+from .bids_metadata import metadata_files
 
 
 @dataclass(frozen=True)
@@ -28,15 +29,15 @@ class CohortScan:
         Absolute paths of the scan and of what will be written.
     fields
         What its sidecar says beside the record of the run.
-    fault
-        Why it cannot be denoised, if that is known already.
+    metadata
+        JSON files with more that it says, from the general to the particular.
     """
 
     name: str
     source: Path
     output: Path
     fields: dict[str, Any]
-    fault: str = ""
+    metadata: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -132,20 +133,23 @@ def _of_dataset(root: Path, folder: Path) -> Cohort:
             f"{root} holds no dataset_description.json, so it is no BIDS dataset: give a pattern in quotes, such as "
             f"'{root.name}/*.nii.gz'."
         )
-    description = read_description(root)
+    # Whatever is read of it later: one that is broken is refused as a whole.
+    read_description(root)
     folder = derivative_folder(root, folder)
+    json_files = cache(_json_files)
     scans = []
     for path in find_bids_scans(root):
         name = path.relative_to(root)
-        fields, fault = {}, ""
-        try:
-            fields = bids_fields(root, path, description)
-        except CommandError as error:
-            fault = str(error)
-        scans.append(CohortScan(name.as_posix(), path, folder / name.parent / bids_output(path.name), fields, fault))
+        output = folder / name.parent / bids_output(path.name)
+        metadata = metadata_files(root, path, json_files)
+        scans.append(CohortScan(name.as_posix(), path, output, bids_fields(root, path), metadata))
     if not scans:
         raise CommandError(f"{root} holds no anatomical MR scan, such as sub-01/anat/sub-01_T1w.nii.gz.")
     return Cohort(tuple(scans), folder, root, 0)
+
+
+def _json_files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.json"))
 
 
 def _check_outputs(scans: Iterable[CohortScan]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -19,6 +19,7 @@ from ..files.image_files import check_target, scalar_type_in, write_denoised
 from ..files.pipes import refuse_pipes
 from ..files.result_files import make_folder
 from ..files.scan_denoising import for_scan, naming, read_source, with_warnings, write_scan_files
+from .bids_metadata import kept_metadata
 from .outcome import Outcome
 from .record import Order, is_done, is_of_a_run, read_record, sidecar_text
 from .scans import CohortScan, sidecar_of
@@ -39,8 +40,6 @@ class ScanTask:
 
 def run_task(task: ScanTask) -> Outcome:
     """Denoise one scan, unless that is done already; scan and sidecar are each written whole or not at all."""
-    if task.scan.fault:
-        return Outcome(task.name, "failed", task.scan.fault)
     try:
         return Outcome(task.name, _run(task.scan, task.order))
     except (CommandError, DeviceError, WeightsError) as error:
@@ -69,6 +68,7 @@ def _run(scan: CohortScan, order: Order) -> Literal["denoised", "already done"]:
         raise CommandError(f"{scan.output} or its sidecar exists and is not of a batch: choose another folder.")
     if held_sha256 and not is_of_a_run(found, held_sha256) and _can_be_read(scan.output):
         raise CommandError(f"{scan.output} was changed since and was left as it is: move it away to have it made anew.")
+    scan = replace(scan, fields={**scan.fields, **kept_metadata(scan.metadata)})
     volume = read_source(scan.source)
     check_target(scan.output, volume)
     read = time.perf_counter() - started
