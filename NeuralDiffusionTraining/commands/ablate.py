@@ -41,7 +41,7 @@ def ablate(
 
     from ..benchmark.run_facts import run_facts
     from ..benchmark.tables import to_markdown, to_terminal
-    from ..files.terminal import terminal
+    from ..files.terminal import terminal, then_shown
     from ..training.ablation import (
         ABLATED,
         COMPETITORS,
@@ -72,8 +72,8 @@ def ablate(
         lambda name: console.print(f"Training: {name}"),
     )
     title = f"Trained {facts['epochs']} epochs each; {noise}, {facts['slices']} test slices, {facts['split']} split"
-    terminal().print(to_terminal(rows, title))
-    if markdown_file is not None:
-        write_text(markdown_file, to_markdown(rows, title))
-    if json_file is not None:
-        write_json(json_file, {"kind": "ablation", "of": of, "noise": noise, "rows": rows, **facts, **run_facts()})
+    with then_shown(to_terminal(rows, title)):
+        if markdown_file is not None:
+            write_text(markdown_file, to_markdown(rows, title))
+        if json_file is not None:
+            write_json(json_file, {"kind": "ablation", "of": of, "noise": noise, "rows": rows, **facts, **run_facts()})

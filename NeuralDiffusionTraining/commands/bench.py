@@ -67,7 +67,7 @@ def bench(
     from ..benchmark.methods import check_names
     from ..benchmark.own_methods import own_files, own_methods
     from ..benchmark.run_facts import run_facts
-    from ..files.terminal import terminal
+    from ..files.terminal import terminal, then_shown
     from ..networks.registry import NETWORKS
     from ..speed import scaling as curves
     from ..speed.bench import bench as time_all
@@ -151,12 +151,11 @@ def bench(
             skipped.append("A volume of 1024 x 1024 x 600 voxels is left out: the memory is too small for it.")
     content["finished"] = True
     keep()
-    console = terminal()
     text = to_markdown(content)
-    console.print(Markdown(text))
-    if markdown_file is not None:
-        write_text(markdown_file, text)
-    if plot is not None:
-        from ..reporting.scaling_plot import plot_scaling
+    with then_shown(Markdown(text)):
+        if markdown_file is not None:
+            write_text(markdown_file, text)
+        if plot is not None:
+            from ..reporting.scaling_plot import plot_scaling
 
-        plot_scaling(content["scaling"], plot)
+            plot_scaling(content["scaling"], plot)

@@ -86,7 +86,7 @@ def evaluate(
     from ..benchmark.run_facts import run_facts
     from ..data.corruption import level_in_words
     from ..data.loaded_part import load_part
-    from ..files.terminal import passing_bar, terminal
+    from ..files.terminal import passing_bar, then_shown
 
     asked = AskedRows(methods, trained, own, own_told, tuned)
     read = [weights, Path(split), *asked.files]
@@ -116,9 +116,6 @@ def evaluate(
     table = tables.rows(results)
     title = f"{noise}, {level_in_words(sigma)}, {slices.title}" + (f", draw {draw} of the noise" if draw else "")
     title += asked.tuned_words
-    terminal().print(tables.to_terminal(table, title))
-    for sentence in skipped:
-        typer.echo(sentence, err=True)
     content: dict[str, Any] = {
         "kind": "evaluation",
         "rows": table,
@@ -137,13 +134,16 @@ def evaluate(
         "skipped": skipped,
         **run_facts(),
     }
-    if json_file is not None:
-        write_json(json_file, content)
-    texts = (
-        (csv_file, tables.to_csv(table)),
-        (markdown_file, tables.to_markdown(table, title)),
-        (per_slice_file, tables.slices_to_csv(results, slices.names)),
-    )
-    for path, text in texts:
-        if path is not None:
-            write_text(path, text)
+    with then_shown(tables.to_terminal(table, title)):
+        if json_file is not None:
+            write_json(json_file, content)
+        texts = (
+            (csv_file, tables.to_csv(table)),
+            (markdown_file, tables.to_markdown(table, title)),
+            (per_slice_file, tables.slices_to_csv(results, slices.names)),
+        )
+        for path, text in texts:
+            if path is not None:
+                write_text(path, text)
+    for sentence in skipped:
+        typer.echo(sentence, err=True)

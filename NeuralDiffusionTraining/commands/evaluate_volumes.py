@@ -84,7 +84,7 @@ def evaluate_volumes(
     from ..benchmark.volumes.peers import LEAST_SLICES
     from ..benchmark.volumes.tables import harm_sentences, loss_sentences, to_csv, to_markdown, to_terminal
     from ..benchmark.volumes.tuning import PACKAGED_GRID, has_other_scans, read_grid, tuned_peers
-    from ..files.terminal import terminal
+    from ..files.terminal import terminal, then_shown
 
     settings = settings_of(iterations=iterations, neighbours=neighbours)
     denoiser = chosen_denoiser(device, weights)
@@ -121,30 +121,27 @@ def evaluate_volumes(
     for volume in clean:
         others, skipped = tuned_peers(volume.sha256, grid) if peers else ([], [])
         rows += evaluate_volume([*ours(denoiser, settings), *others, *added], volume, sigmas, tell)
-    console = terminal()
     chosen_by = None if peers_tuned is None else peers_tuned.name
-    for drawn in to_terminal(rows, chosen_by):
-        console.print(drawn)
-    for sentence in (*harm_sentences(rows), *loss_sentences(rows), *skipped):
-        console.print(sentence, highlight=False, soft_wrap=True)
-    if json_file is not None:
-        content = {
-            "kind": "volumes",
-            "rows": [asdict(row) for row in rows],
-            "slices": slices,
-            "iterations": iterations,
-            "neighbours": neighbours,
-            "device": denoiser.device,
-            "weights_sha256": denoiser.weights_sha256,
-            "peers_tuned_sha256": grid_sha256,
-            "adapted_from_sha256": denoiser.weights_metadata.get("adapted_from_sha256"),
-            "skipped": skipped,
-            **run_facts(),
-        }
-        write_json(json_file, content)
-    for path, text in ((csv_file, to_csv(rows)), (markdown_file, to_markdown(rows, chosen_by))):
-        if path is not None:
-            write_text(path, text)
+    sentences = *harm_sentences(rows), *loss_sentences(rows), *skipped
+    with then_shown(*to_terminal(rows, chosen_by), *sentences):
+        if json_file is not None:
+            content = {
+                "kind": "volumes",
+                "rows": [asdict(row) for row in rows],
+                "slices": slices,
+                "iterations": iterations,
+                "neighbours": neighbours,
+                "device": denoiser.device,
+                "weights_sha256": denoiser.weights_sha256,
+                "peers_tuned_sha256": grid_sha256,
+                "adapted_from_sha256": denoiser.weights_metadata.get("adapted_from_sha256"),
+                "skipped": skipped,
+                **run_facts(),
+            }
+            write_json(json_file, content)
+        for path, text in ((csv_file, to_csv(rows)), (markdown_file, to_markdown(rows, chosen_by))):
+            if path is not None:
+                write_text(path, text)
 
 
 def read_clean(scans: list[Path], template: bool, slices: int, least: int) -> list[CleanVolume]:

@@ -69,7 +69,7 @@ def fidelity(
     from ..benchmark.run_facts import run_facts
     from ..data.corruption import level_in_words
     from ..data.loaded_part import load_part
-    from ..files.terminal import passing_bar, terminal
+    from ..files.terminal import passing_bar, then_shown
 
     if sigma is not None:
         check_not_faint([sigma])
@@ -94,28 +94,25 @@ def fidelity(
             lambda name, done: bar.update(task, advance=done, description=name),
         )
     title = f"{noise}, {level_in_words(sigma)}, {slices.title}{asked.tuned_words}"
-    console = terminal()
-    console.print(title, highlight=False, soft_wrap=True)
-    for table in fidelity_tables.to_terminal(tables):
-        console.print(table)
+    with then_shown(title, *fidelity_tables.to_terminal(tables)):
+        if json_file is not None:
+            content = {
+                "kind": "checks",
+                **tables,
+                **slices.facts(),
+                "noise": noise,
+                "sigma": sigma,
+                "iterations": iterations,
+                "neighbours": neighbours,
+                "precision": precision,
+                "device": denoiser.device,
+                "weights_sha256": denoiser.weights_sha256,
+                **asked.facts(),
+                "skipped": skipped,
+                **run_facts(),
+            }
+            write_json(json_file, content)
+        if markdown_file is not None:
+            write_text(markdown_file, fidelity_tables.to_markdown(tables, title))
     for sentence in skipped:
         typer.echo(sentence, err=True)
-    if json_file is not None:
-        content = {
-            "kind": "checks",
-            **tables,
-            **slices.facts(),
-            "noise": noise,
-            "sigma": sigma,
-            "iterations": iterations,
-            "neighbours": neighbours,
-            "precision": precision,
-            "device": denoiser.device,
-            "weights_sha256": denoiser.weights_sha256,
-            **asked.facts(),
-            "skipped": skipped,
-            **run_facts(),
-        }
-        write_json(json_file, content)
-    if markdown_file is not None:
-        write_text(markdown_file, fidelity_tables.to_markdown(tables, title))

@@ -72,7 +72,7 @@ def segmentation(
     from ..data.masks import load_masks, pair_masks
     from ..data.slices import load_slices
     from ..data.splits import load_split
-    from ..files.terminal import passing_bar, terminal
+    from ..files.terminal import passing_bar, then_shown
 
     asked = AskedRows(methods, trained, own, own_told, tuned)
     check_outputs(json_file, markdown_file, inputs=[weights, Path(split) if split else None, *asked.files])
@@ -106,29 +106,29 @@ def segmentation(
     table = summarise(overlaps, groups)
     parts = f"{len(train)} training and {len(test)} test slices"
     title = f"Segmentation of lesions, {noise}, {level_in_words(sigma)}, {parts}{asked.tuned_words}"
-    terminal().print(to_terminal(table, title))
+    with then_shown(to_terminal(table, title)):
+        if json_file is not None:
+            content: dict[str, Any] = {
+                "kind": "segmentation",
+                "rows": table,
+                "training_slices": len(train),
+                "test_slices": len(test),
+                "split": "by chance" if chosen is None else chosen.name,
+                "noise": noise,
+                "sigma": sigma,
+                "iterations": iterations,
+                "neighbours": neighbours,
+                "device": denoiser.device,
+                "weights_sha256": denoiser.weights_sha256,
+                **asked.facts(),
+                "skipped": skipped,
+                **run_facts(),
+            }
+            write_json(json_file, content)
+        if markdown_file is not None:
+            write_text(markdown_file, to_markdown(table, title))
     for sentence in skipped:
         typer.echo(sentence, err=True)
-    if json_file is not None:
-        content: dict[str, Any] = {
-            "kind": "segmentation",
-            "rows": table,
-            "training_slices": len(train),
-            "test_slices": len(test),
-            "split": "by chance" if chosen is None else chosen.name,
-            "noise": noise,
-            "sigma": sigma,
-            "iterations": iterations,
-            "neighbours": neighbours,
-            "device": denoiser.device,
-            "weights_sha256": denoiser.weights_sha256,
-            **asked.facts(),
-            "skipped": skipped,
-            **run_facts(),
-        }
-        write_json(json_file, content)
-    if markdown_file is not None:
-        write_text(markdown_file, to_markdown(table, title))
 
 
 def _by_chance(names: list[str]) -> tuple[list[str], list[str]]:

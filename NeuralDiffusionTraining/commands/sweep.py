@@ -77,7 +77,7 @@ def sweep(
     from ..benchmark.own_methods import own_files, own_methods, with_told_in_name
     from ..benchmark.run_facts import run_facts
     from ..data.loaded_part import load_part
-    from ..files.terminal import passing_bar, terminal
+    from ..files.terminal import passing_bar, then_shown
 
     blind, told = own or [], own_told or []
     check_outputs(json_file, csv_file)
@@ -113,7 +113,6 @@ def sweep(
             lambda words: bar.update(task, advance=1, description=words),
             own_columns,
         )
-    terminal().print(sweep_tables.to_terminal(cells, slices.title))
     content = {
         "kind": "sweep",
         "cells": cells,
@@ -123,17 +122,20 @@ def sweep(
         "weights_sha256": denoiser.weights_sha256,
         **run_facts(),
     }
-    if json_file is not None:
-        write_json(json_file, content)
-    if csv_file is not None:
-        write_text(csv_file, sweep_tables.to_csv(cells))
-    if plots is not None:
-        from ..reporting.plots import as_png
-        from ..reporting.sweep_plots import SWEEP_DPI, sweep_figures
+    with then_shown(sweep_tables.to_terminal(cells, slices.title)):
+        if json_file is not None:
+            write_json(json_file, content)
+        if csv_file is not None:
+            write_text(csv_file, sweep_tables.to_csv(cells))
+        if plots is not None:
+            from ..reporting.plots import as_png
+            from ..reporting.sweep_plots import SWEEP_DPI, sweep_figures
 
-        try:
-            plots.mkdir(exist_ok=True)
-        except OSError as error:
-            raise CommandError(f"Folder '{plots}' cannot be made ({error.strerror}): name another place.") from error
-        for name, figure in sweep_figures(cells, slices.split).items():
-            write_file(plots / f"{name}.png", partial(Path.write_bytes, data=as_png(figure, SWEEP_DPI)))
+            try:
+                plots.mkdir(exist_ok=True)
+            except OSError as error:
+                raise CommandError(
+                    f"Folder '{plots}' cannot be made ({error.strerror}): name another place."
+                ) from error
+            for name, figure in sweep_figures(cells, slices.split).items():
+                write_file(plots / f"{name}.png", partial(Path.write_bytes, data=as_png(figure, SWEEP_DPI)))

@@ -38,7 +38,7 @@ def tune(
     from ..benchmark.peers.tuning import tune as tune_filters
     from ..benchmark.run_facts import run_facts
     from ..data.loaded_part import load_part
-    from ..files.terminal import passing_bar, terminal
+    from ..files.terminal import passing_bar, then_shown
 
     check_outputs(output, inputs=[Path(split)])
     kinds = list(dict.fromkeys(noise or NOISE_TYPES))
@@ -64,15 +64,6 @@ def tune(
         table.add_column(kind, justify="right")
     for name in FILTERS:
         table.add_row(name, *(f"{found[kind][name].psnr_db:.2f}" for kind in kinds))
-    terminal().print(table)
-    for kind, filters in found.items():
-        for name, outcome in filters.items():
-            for parameter in outcome.at_end:
-                typer.echo(
-                    f"{name}, {kind} noise: the best {parameter} found, {outcome.parameters[parameter]}, lies at "
-                    "the end of its grid: one beyond it may be better.",
-                    err=True,
-                )
     content = {
         **slices.facts(),
         "objective": "mean PSNR in dB after bias inversion, noise level estimated by the bundled weights",
@@ -92,4 +83,13 @@ def tune(
         },
         **run_facts(),
     }
-    write_json(output, content)
+    with then_shown(table):
+        write_json(output, content)
+    for kind, filters in found.items():
+        for name, outcome in filters.items():
+            for parameter in outcome.at_end:
+                typer.echo(
+                    f"{name}, {kind} noise: the best {parameter} found, {outcome.parameters[parameter]}, lies at "
+                    "the end of its grid: one beyond it may be better.",
+                    err=True,
+                )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 _WIDEST = 200
@@ -16,6 +18,20 @@ def terminal(stderr: bool = False) -> Console:
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _WIDEST
     return console
+
+
+@contextmanager
+def then_shown(*found: RenderableType) -> Iterator[None]:
+    """Show on standard output what was found, once the files of the block are written.
+
+    So a reader who has gone, as `head` does, costs no file; and a full disk not the sight of what was measured.
+    """
+    try:
+        yield
+    finally:
+        console = terminal()
+        for one in found:
+            console.print(one, highlight=False, soft_wrap=isinstance(one, str))
 
 
 def passing_bar() -> Progress:
