@@ -16,9 +16,10 @@ from .outcome import Outcome
 def summary(outcomes: Sequence[Outcome], folder: Path, seconds: float) -> str:
     """How many scans were denoised, left as they were, and failed."""
     count = Counter(outcome.state for outcome in outcomes)
+    done = count["already done"]
     return (
-        f"Denoised {count['denoised']} of {counted(len(outcomes), 'scan')} into {folder} in {seconds:.1f} s; "
-        f"{count['already done']} were done already, {count['failed']} failed."
+        f"Denoised {count['denoised']:,} of {counted(len(outcomes), 'scan')} into {folder} in {seconds:.1f} s; "
+        f"{done:,} {'was' if done == 1 else 'were'} done already, {count['failed']:,} failed."
     )
 
 

@@ -139,8 +139,8 @@ def batch(
 def _run(cohort: Cohort, order: Order, scheduler: str | None, workers: int | None) -> list[Outcome]:
     # Those that the job may use, which may be fewer than the computer has.
     from dask.system import CPU_COUNT
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from ..cohort.bar import progress_bar
     from ..cohort.bids import write_derivative_description
     from ..cohort.cluster import check_seen, connected
     from ..cohort.leftovers import remove_leftovers
@@ -151,24 +151,12 @@ def _run(cohort: Cohort, order: Order, scheduler: str | None, workers: int | Non
     from ..files.terminal import terminal
 
     console = terminal(stderr=True)
-    bar = Progress(
-        TextColumn("Denoising"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("scans"),
-        TimeRemainingColumn(elapsed_when_finished=True),
-        console=console,
-        disable=not console.is_terminal,
-        # Scans may end minutes apart.
-        speed_estimate_period=3600,
-    )
     outcomes: list[Outcome] = []
-    with bar:
-        shown = bar.add_task("", total=len(cohort.scans))
+    with progress_bar(console, len(cohort.scans)) as show:
 
         def tell(outcome: Outcome) -> None:
             outcomes.append(outcome)
-            bar.advance(shown)
+            show(outcome)
 
         def clean_up() -> None:
             # Workers of a scheduler elsewhere end the scan that they have begun.
