@@ -194,8 +194,9 @@ def draw(scene: slicer.vtkMRMLScene, case: Case, outcome: Outcome) -> tuple[tupl
     if case.reference is None:
         before, noisy_note, denoised_note = "Scan", f"noise level {outcome.sigma:.3g}, estimated", ""
     else:
-        before, noisy_note = "Noisy", f"{case.noise_percent:g} % Rician noise, PSNR {outcome.before[HEAD_PSNR]:.1f} dB"
-        denoised_note = f"PSNR {outcome.after[HEAD_PSNR]:.1f} dB"
+        psnr_before, psnr_after = (f"PSNR {figures[HEAD_PSNR]:.1f} dB" for figures in (outcome.before, outcome.after))
+        before, noisy_note = "Noisy", f"{case.noise_percent:g} % Rician noise, {psnr_before} in the head"
+        denoised_note = f"{psnr_after} in the head"
     span = f"{outcome.removed.GetDisplayNode().GetWindowLevelMax():.2g}"
     columns = (
         Column(before, noisy_note),
