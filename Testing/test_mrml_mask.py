@@ -34,6 +34,7 @@ GRIDS = {
     "axial": affine(np.eye(3), (1.0, 1.0, 2.5), (-11.0, -9.0, -6.0)),
     "oblique": affine(turned(20, -35), (0.9, 1.1, 2.5), (-8.0, -14.0, 3.0)),
     "left-handed": affine(np.diag([-1.0, 1.0, 1.0]), (1.0, 1.0, 2.5), (12.0, -9.0, -6.0)),
+    "sheared": affine(turned(20, -35) @ [[1, 0, 0], [0, 1, 0.6], [0, 0, 1]], (0.9, 1.1, 2.5), (-8.0, -14.0, 3.0)),
     "oblique and left-handed": affine(turned(-15, 25) @ np.diag([1.0, 1.0, -1.0]), (0.9, 1.1, 2.5), (-8.0, -6.0, 2.0)),
 }
 # Turned and shifted against all of them, and finer, so that nothing falls into place by chance.
