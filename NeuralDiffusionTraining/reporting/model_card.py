@@ -86,10 +86,13 @@ def model_card(weights: Path, folder: Path) -> str:
 
 
 def _how_measured(sha256: str) -> str:
-    """A sentence that holds of the bundled weights alone, as the script measures no others."""
+    """Sentences that hold of the bundled weights alone, as the script measures no others."""
     if sha256 != load_weights(BUNDLED_WEIGHTS).sha256:
         return ""
-    return " `Resources/Results/measure.sh` measures them all and writes this page."
+    return (
+        " `Resources/Results/measure.sh` measures them all and writes this page. `Resources/Results/quality.md` says "
+        "where others are better, and what the figures rest on."
+    )
 
 
 def _volumes(results: Results) -> list[Result]:
