@@ -377,6 +377,7 @@ def test_command_measures_the_draw_that_is_asked_for(tmp_path, monkeypatch):
                     "--draw", 3, "--device", "cpu", "--per-slice", tmp_path / "slices.csv")  # fmt: skip
     assert done.status == 0, done.err
     assert "draw 3 of the noise" in " ".join(done.out.split())
+    assert load_part(tmp_path / "data", str(split), "test", 1).title == "1 test slice, own original split"
     clean = load_part(tmp_path / "data", str(split), "test", 2).clean
     noisy, levels = corrupt_all(clean, "rician", None, 3)
     lines = list(csv.DictReader((tmp_path / "slices.csv").open(encoding="utf-8")))

@@ -9,6 +9,7 @@ import typer
 
 from ..files.command_error import CommandError
 from ..files.result_files import check_outputs, write_json, write_text
+from ..files.words import counted
 from .benchmark_options import Data, Device, JsonFile, MarkdownFile, Noise
 
 
@@ -71,7 +72,8 @@ def ablate(
         limit,
         lambda name: console.print(f"Training: {name}"),
     )
-    title = f"Trained {facts['epochs']} epochs each; {noise}, {facts['slices']} test slices, {facts['split']} split"
+    trained, measured = counted(facts["epochs"], "epoch"), counted(facts["slices"], "test slice")
+    title = f"Trained {trained} each; {noise}, {measured}, {facts['split']} split"
     with then_shown(to_terminal(rows, title)):
         if markdown_file is not None:
             write_text(markdown_file, to_markdown(rows, title))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..files.command_error import CommandError
+from ..files.words import counted
 from .slices import load_slices
 from .splits import load_split
 
@@ -32,7 +33,7 @@ class LoadedPart:
     @property
     def title(self) -> str:
         """For the heading of a table."""
-        return f"{len(self.clean)} {self.part} slices, {self.split} split"
+        return f"{counted(len(self.clean), f'{self.part} slice')}, {self.split} split"
 
     def facts(self) -> dict[str, Any]:
         """What a file of results says of the slices."""
