@@ -97,7 +97,7 @@ def test_a_batch_takes_them_and_describes_them(scans, tmp_path):
     assert b"Traceback" not in done.stderr
     assert read_json(tmp_path / "clean" / f"{OLD}.json")["Sources"] == [f"{OLD}.nii"]
     again = run_here("batch", scans / "*", tmp_path / "clean", "--workers", 1, "--iterations", 1, "--device", "cpu")
-    assert "1 were done already, 2 failed" in again.out
+    assert "1 was done already, 2 failed" in again.out
 
 
 IN_SLICER = """

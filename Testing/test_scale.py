@@ -61,8 +61,8 @@ def test_the_table_says_what_was_measured_what_given_and_what_assumed(tmp_path):
     assert done.status == 0, done
     assert (tmp_path / "table.md").read_text() == done.out
     origins = {cells[1]: cells[3] for cells in _rows(done.out)[2:9]}
-    assert origins["Seconds a scan on one CPU core"] == "measured: median of 3 scans"
-    assert origins["MB read and written for a scan"] == "measured: median of 3 scans"
+    assert origins["Seconds a scan on one CPU core"] == "measured: median per voxel of 3 scans"
+    assert origins["MB read and written for a scan"] == "measured: mean of 3 scans"
     assert origins["Seconds until a worker is ready"].startswith("measured here")
     assert origins["Tasks a second of the scheduler"].startswith("measured here")
     assert origins["Seconds of a GPU to denoise a scan"] == "given"
@@ -102,6 +102,26 @@ def test_a_core_reads_denoises_and_writes(tmp_path):
     seconds = {cells[1]: cells[2] for cells in _rows(done.out) if cells[3].startswith("measured")}
     assert seconds["Seconds a scan on one CPU core"] == "25"
     assert seconds["Seconds of a core to read, check and write a scan"] == "5"
+
+
+def test_scans_of_several_sizes_cost_what_they_cost_on_average(tmp_path):
+    # The first took longer, as the first of a worker does.
+    for number, (size, denoise) in enumerate([(1, 5), (1, 2), (1, 2), (9, 18), (9, 18)]):
+        record = {
+            "Device": "cpu",
+            "Voxels": size * 1_000_000,
+            "Bytes": {"Input": size * 1_000_000, "Output": size * 1_000_000},
+            "Seconds": {"Read": 0.1 * size, "Denoise": denoise, "Write": 0.1 * size},
+        }
+        (tmp_path / f"scan{number}.json").write_text(json.dumps({"NeuralDiffusion": record}))
+
+    done = run_here("scale", tmp_path, "--start-up", 10, "--tasks", 500)
+
+    values = {cells[1]: cells[2] for cells in _rows(done.out)[2:9]}
+    assert values["Seconds a scan on one CPU core"] == "9.24"
+    assert values["Seconds of a core to read, check and write a scan"] == "0.84"
+    assert values["MB read and written for a scan"] == "8.4"
+    assert values["Seconds of a GPU to denoise a scan"] == "0.0532"
 
 
 def test_without_a_gpu_its_table_is_said_not_to_be_measured(tmp_path):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 from ..files.command_error import CommandError
@@ -47,19 +47,25 @@ def on_cpu(record: dict[str, Any]) -> bool:
     return record["Device"] == "cpu"
 
 
-def seconds_of(records: Iterable[dict[str, Any]], parts: tuple[str, ...]) -> Quantity:
-    """Median seconds of parts of the work on a scan: of ``"Read"``, ``"Denoise"`` and ``"Write"``."""
-    return _median([sum(record["Seconds"][part] for part in parts) for record in records])
+def seconds_of(records: Sequence[dict[str, Any]], parts: tuple[str, ...]) -> Quantity:
+    """Mean seconds of parts of the work on a scan: of ``"Read"``, ``"Denoise"`` and ``"Write"``.
+
+    The median is that of the seconds per voxel: the first scan of a worker takes longer than those that follow, and a
+    median of scans of several sizes would be the seconds of one of the sizes.
+    """
+    for_a_voxel = median(sum(record["Seconds"][part] for part in parts) / record["Voxels"] for record in records)
+    return Quantity(for_a_voxel * voxels_of(records), f"measured: median per voxel of {counted(len(records), 'scan')}")
 
 
-def megabytes_of(records: Iterable[dict[str, Any]]) -> Quantity:
-    """Median of the megabytes read and written for a scan."""
-    return _median([sum(record["Bytes"].values()) / 1e6 for record in records])
+def megabytes_of(records: Sequence[dict[str, Any]]) -> Quantity:
+    """Mean of the megabytes read and written for a scan."""
+    megabytes = mean(sum(record["Bytes"].values()) / 1e6 for record in records)
+    return Quantity(megabytes, f"measured: mean of {counted(len(records), 'scan')}")
 
 
-def voxels_of(records: Iterable[dict[str, Any]]) -> float:
-    """Median of the voxels of a scan."""
-    return median(record["Voxels"] for record in records)
+def voxels_of(records: Sequence[dict[str, Any]]) -> float:
+    """Mean of the voxels of a scan."""
+    return mean(record["Voxels"] for record in records)
 
 
 def measure_dask() -> tuple[Quantity, Quantity]:
@@ -105,7 +111,3 @@ def _load() -> None:
 
 def _nothing(number: int) -> int:
     return number
-
-
-def _median(values: list[float]) -> Quantity:
-    return Quantity(median(values), f"measured: median of {counted(len(values), 'scan')}")
