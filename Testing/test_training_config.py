@@ -103,6 +103,8 @@ def test_a_wrong_configuration_is_refused_in_one_sentence(tmp_path, text, words)
 @pytest.mark.parametrize("name", ["adamw", "adam"])
 def test_weights_decay_under_either_adam(name):
     network = nn.Linear(2, 2)
+    # A step changes each weight by the rate, so weights near zero would pass it.
+    nn.init.constant_(network.weight, 0.5)
     before = network.weight.detach().clone()
     optimiser, _ = make_optimiser(network, OptimiserConfig(name=name, weight_decay=0.1, learning_rate=0.01), 100)
     for parameter in network.parameters():

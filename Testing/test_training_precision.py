@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from training_slices import make_slices
 
 from NeuralDiffusionTraining.networks.checkpoints import load_trained
-from NeuralDiffusionTraining.training import run
-from NeuralDiffusionTraining.training.config import parse_settings, read_config
+from NeuralDiffusionTraining.training import optimisers, run
+from NeuralDiffusionTraining.training.config import OptimiserConfig, parse_settings, read_config
 from NeuralDiffusionTraining.training.denoising_task import DenoisingTask
 from NeuralDiffusionTraining.training.run import RunSite, run_training
 
@@ -91,3 +93,34 @@ def test_a_run_that_goes_on_in_another_precision_says_so(train, capsys, monkeypa
     # Finished: there is nothing to tell any more.
     train(torch.float32, "epochs=2")
     assert capsys.readouterr().err == ""
+
+
+class TypesSeen(TorchDispatchMode):
+    """Notes the types of all that PyTorch computes inside."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.types: set[torch.dtype] = set()
+
+    def __torch_dispatch__(self, operation, types, arguments=(), options=None):
+        made = operation(*arguments, **(options or {}))
+        self.types |= {each.dtype for each in torch.utils._pytree.tree_leaves(made) if isinstance(each, torch.Tensor)}
+        return made
+
+
+@pytest.mark.parametrize("fastest", [torch.bfloat16, torch.float32])
+def test_kernels_are_levelled_in_bfloat16_only_where_that_is_fast(monkeypatch, fastest):
+    monkeypatch.setattr(optimisers, "fast_dtype", lambda device: fastest)
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(8, 16, 3), nn.Conv2d(16, 8, 3), nn.Conv2d(8, 16, 3))
+    before = [layer.weight.detach().clone() for layer in network]
+    optimiser, _ = optimisers.make_optimiser(network, OptimiserConfig(name="muon", weight_decay=0.0), 100)
+    for parameter in network.parameters():
+        parameter.grad = torch.randn_like(parameter)
+    with TypesSeen() as seen:
+        optimiser.step()
+    assert (torch.bfloat16 in seen.types) is (fastest == torch.bfloat16)
+    for layer, former in zip(network, before, strict=True):
+        # A step turns all ways alike: the singular values of what it changed lie together.
+        values = torch.linalg.svdvals((former - layer.weight.detach()).flatten(1))
+        assert values.max() < 2 * values.min()

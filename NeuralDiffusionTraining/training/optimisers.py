@@ -8,11 +8,27 @@ from typing import Any
 
 import torch
 from pytorch_optimizer import Muon
-from torch import nn
+from pytorch_optimizer.optimizer.utils.matrix import zero_power_via_newton_schulz_5
+from torch import Tensor, nn
+
+from NeuralDiffusionLib.engine.devices import fast_dtype
 
 from .config import OptimiserConfig
 
 _NARROW = 4
+
+
+class Float32Muon(Muon):
+    """Muon that orthogonalises in float32.
+
+    The library does so in bfloat16, which a CPU without instructions for it emulates: a step takes seconds there.
+    """
+
+    @staticmethod
+    def _orthogonalize(group: dict[str, Any], updates: list[Tensor]) -> list[Tensor]:
+        steps, weights = group["ns_steps"], group["ns_coeffs"]
+        matrices = (update.flatten(1) for update in updates)
+        return [zero_power_via_newton_schulz_5(one, steps, weights=weights, dtype=torch.float32) for one in matrices]
 
 
 def make_optimiser(
@@ -30,7 +46,9 @@ def make_optimiser(
     rates = (config.guidance_rate or config.learning_rate, config.learning_rate)
     groups = [{"params": part, "lr": rate} for part, rate in zip((guidance, others), rates, strict=True) if part]
     if config.name == "muon":
-        optimiser = Muon([part for group in groups for part in _by_shape(group, network, config)])
+        in_bfloat16 = fast_dtype(next(network.parameters()).device) == torch.bfloat16
+        muon = Muon if in_bfloat16 else Float32Muon
+        optimiser = muon([part for group in groups for part in _by_shape(group, network, config)])
     elif config.name == "adamw":
         optimiser = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
     else:
