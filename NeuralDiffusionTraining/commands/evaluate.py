@@ -74,7 +74,7 @@ def evaluate(
     Neural Diffusion is blind: it is told the noise type, never the level. Intervals are 95 %, bootstrapped over groups
     of near-duplicate slices; differences are paired with the first row of ours. The head is found in the clean slice,
     as the largest part above 5 % of the range. Times are those of this run; classical methods always use the CPU, so
-    give --device cpu to compare them.
+    give --device cpu to compare them. BM3D has one thread of it, with which it gives the same in every run.
 
     Example: neural-diffusion evaluate --data br35h --methods all --own Mine=mine.py:denoise --markdown table.md
     """
