@@ -88,7 +88,7 @@ def test_a_test_slice_that_cannot_be_read_is_named_before_any_training(tmp_path)
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"noise": "salt"}, "Noise 'salt' is not known: choose"),
+        ({"noise": "salt"}, "Noise type 'salt' is not known: choose"),
         ({"only": ["None"]}, "Variant 'None' is not known: choose"),
         (
             {"settings": ["network=unet"]},

@@ -7,13 +7,12 @@ from typing import Annotated
 
 import typer
 
-from NeuralDiffusionLib import NOISE_TYPES
-
 from ..files.command_error import CommandError
 from ..files.result_files import check_outputs, check_weights_file, write_file
 from ..files.words import counted
 from ..training.limits import LARGEST_RATE, LARGEST_SEED
 from .benchmark_options import Device, Noise
+from .chosen import settings_of
 
 _SMALLEST = 16
 _LIMITS = (
@@ -54,8 +53,7 @@ def adapt(
 
     check_outputs(output, inputs=[*scans, weights])
     check_weights_file(output)
-    if noise not in NOISE_TYPES:
-        raise CommandError(f"Noise type '{noise}' is not known: choose one of {', '.join(NOISE_TYPES)}.")
+    settings_of(noise=noise)
     place = resolve_device(device)
     start = load_weights(weights or BUNDLED_WEIGHTS)
     volumes = []

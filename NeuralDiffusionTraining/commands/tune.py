@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from ..files.command_error import CommandError
 from ..files.result_files import check_outputs, write_json
 from .benchmark_options import Data, Noises, SplitName
+from .chosen import settings_of
 
 
 def tune(
@@ -43,8 +43,7 @@ def tune(
     check_outputs(output, inputs=[Path(split)])
     kinds = list(dict.fromkeys(noise or NOISE_TYPES))
     for kind in kinds:
-        if kind not in NOISE_TYPES:
-            raise CommandError(f"Noise type '{kind}' is not known: choose from {', '.join(NOISE_TYPES)}.")
+        settings_of(noise=kind)
     slices = load_part(data, split, "validation", limit)
 
     found: dict[str, dict[str, TunedFilter]] = {}

@@ -139,7 +139,7 @@ def trained_for(noise: str) -> dict[str, Any]:
     """
     settings = (*PURE_TYPES, "mixed")
     if noise not in settings:
-        raise CommandError(f"Noise '{noise}' is not known: choose one of {', '.join(settings)}.")
+        raise CommandError(f"Noise type '{noise}' is not known: choose one of {', '.join(settings)}.")
     return {"sampling.setting_weights": [int(one == noise) for one in settings]}
 
 
