@@ -316,6 +316,11 @@ def test_the_table_says_what_was_measured(tmp_path):
     assert "| Ours | 3 | 6 (5-7) | 2 | 256 | 34.00 | 30.00 | +0.00 | 1.00 |" in text
     assert "| Slow | 1 | 60, from 4 slices | 0.2 |  | 30.00 | 27.00 | -4.00 | 10.00 |" in text
     assert "9 % Rician noise, CPU (x86_64, AVX2), 2 threads" in text
+    assert "Memory is what a run needs beyond its input, its results included. Levers" in text
+    on_a_card = to_markdown(content | {"device": "NVIDIA H200"})
+    assert "its results included; on the graphics card, what PyTorch allocates there. Levers" in on_a_card
+    for table in (on_a_card, summary(content | {"device": "NVIDIA H200"})):
+        assert "and their range. Classical filters compute on the CPU." in table
     assert "No BM3D." in text
     assert "| guidance | 3 | 75 % |" in text
     assert "0.1 of 0.2 TFLOP/s (50 %" in text

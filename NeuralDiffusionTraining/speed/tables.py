@@ -27,8 +27,9 @@ _AXES: dict[Axis, str] = {
 def to_markdown(content: dict[str, Any]) -> str:
     """The table of the subjects, where the time goes, and the scaling, of what `neural-diffusion bench` writes."""
     parts = [
-        f"{_title(content)} Memory is what a run needs beyond its input, its results included. Levers are compared "
-        "with ours on their own slices.",
+        f"{_title(content)} Memory is what a run needs beyond its input, its results included"
+        f"{'' if content['device'] == 'CPU' else '; on the graphics card, what PyTorch allocates there'}. Levers are "
+        "compared with ours on their own slices.",
         *_interrupted(content),
         _subjects(content["rows"], content["shape"][0]),
         *content["skipped"],
@@ -61,7 +62,7 @@ def _title(content: dict[str, Any]) -> str:
     return (
         f"{columns} x {rows} x {slices} voxels ({content['volume']}), {100 * content['sigma']:g} % Rician noise, "
         f"{content['device']} ({content['hardware']}), {content['threads']} threads: median of the runs, and their "
-        "range."
+        f"range.{'' if content['device'] == 'CPU' else ' Classical filters compute on the CPU.'}"
     )
 
 
