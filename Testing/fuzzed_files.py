@@ -18,6 +18,7 @@ from test_shell_dicom import write_series
 
 from NeuralDiffusionLib.mrml.nodes.volume_files import read_volume_file
 from NeuralDiffusionTraining.cohort.bids import read_description
+from NeuralDiffusionTraining.cohort.bids_metadata import kept_metadata
 from NeuralDiffusionTraining.cohort.record import RECORD, read_record
 from NeuralDiffusionTraining.data.masks import load_masks
 from NeuralDiffusionTraining.data.slices import load_slices
@@ -59,6 +60,10 @@ def fuzzed_files(folder: Path) -> dict[str, FuzzedFile]:
         "BIDS": FuzzedFile(
             _json(folder / "bids" / "dataset_description.json", {"Name": "Heads", "BIDSVersion": "1.9.0"}),
             lambda path: read_description(path.parent),
+        ),
+        "BIDS metadata": FuzzedFile(
+            _json(folder / "metadata" / "T1w.json", {"EchoTime": 0.003, "SpatialReference": "bids::sub-01/x.nii"}),
+            lambda path: kept_metadata([path]),
         ),
     }
     # Headers whose voxels lie in a second file.
