@@ -16,6 +16,7 @@ from batch_runs import run_here
 
 from NeuralDiffusionLib import Denoiser, DenoiseSettings
 from NeuralDiffusionLib.classical_filters import gradient_anisotropic_diffusion
+from NeuralDiffusionTraining.benchmark.run_facts import device_name
 from NeuralDiffusionTraining.benchmark.volumes.evaluation import head_psnr
 from NeuralDiffusionTraining.networks.unet import PlainUNet
 from NeuralDiffusionTraining.reporting.readme_figures import with_figures
@@ -339,6 +340,11 @@ def test_the_table_says_what_was_measured(tmp_path):
     assert "guidance" not in short
     # An interrupted run has rows only.
     assert "guidance" not in to_markdown(content | {"parts": {}, "machine": {}, "scaling": {}, "large": {}})
+
+
+def test_a_table_names_the_device_of_ours(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"Card of {device}")
+    assert [device_name(one) for one in ("cpu", "mps", "cuda:1")] == ["CPU", "MPS", "Card of cuda:1"]
 
 
 def test_what_was_missed_stands_beside_what_was_reached():

@@ -37,6 +37,11 @@ def hardware() -> str:
     return ", ".join(parts)
 
 
+def device_name(device: str) -> str:
+    """What a table calls a device of PyTorch: "CPU", "MPS", or the name of the card."""
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else device.upper()
+
+
 def _without_folder(argument: str) -> str:
     option, equals, value = argument.rpartition("=")
     path = Path(value)

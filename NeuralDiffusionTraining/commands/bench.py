@@ -59,14 +59,13 @@ def bench(
     in one call, as from evaluate-volumes, and runs once before it is timed. The JSON file is written anew after each
     run: what was measured before an interruption is kept.
     """
-    import torch
     from rich.markdown import Markdown
 
     from NeuralDiffusionLib.engine.weights import BUNDLED_WEIGHTS
 
     from ..benchmark.methods import check_names
     from ..benchmark.own_methods import own_files, own_methods
-    from ..benchmark.run_facts import run_facts
+    from ..benchmark.run_facts import device_name, run_facts
     from ..files.terminal import terminal, then_shown
     from ..networks.registry import NETWORKS
     from ..speed import scaling as curves
@@ -123,7 +122,7 @@ def bench(
         "volume": clean.name,
         "shape": list(noisy.shape),
         "sigma": SIGMA,
-        "device": torch.cuda.get_device_name(denoiser.device) if denoiser.device.startswith("cuda") else "CPU",
+        "device": device_name(denoiser.device),
         "weights_sha256": denoiser.weights_sha256,
         "skipped": skipped,
         **run_facts(),
