@@ -60,9 +60,13 @@ def aims(content: dict[str, Any]) -> list[tuple[str, str]]:
 def _best(ours: Row, classical: list[Row]) -> str:
     words = []
     for name, (above, where) in _REGIONS.items():
-        best = max(classical, key=lambda row: _gain(row, ours, name, above))
-        words.append(f"{where} {ours[name]:.2f} dB, the best of them {best[name]:.2f} dB ({best['method']})")
+        gain, best = max((_gain(row, ours, name, above), row["method"]) for row in classical)
+        words.append(f"{where} {ours[name]:.2f} dB, the best of them {_difference(gain)} ({best})")
     return "; ".join(words)
+
+
+def _difference(gain: float) -> str:
+    return f"{abs(gain):.2f} dB {'more' if gain > 0 else 'less'}"
 
 
 def _gain(row: Row, ours: Row, name: str, above: str) -> float:
