@@ -14,10 +14,12 @@ import torch
 from torch import nn
 
 from ..errors import DenoiseCancelled, DeviceError
+from ..network.noise_level import noise_of
 from ..translation import translator
 from .across_slices import StepAcross
 from .denoise_result import DenoiseResult
 from .devices import batch_size, out_of_memory, precision_on, resolve_device
+from .masked_out import continued
 from .scalar_types import cast_into, check_scalar_type
 from .settings import DenoiseSettings
 from .slice_run import SliceRun, within_extremes
@@ -164,17 +166,25 @@ class Denoiser:
         across = StepAcross(run) if settings.across_slices else None
 
         def denoise(network: nn.Module, part: slice, inputs: torch.Tensor) -> Callable[[], None]:
+            noise, given, masked = settings.noise, run.given_sigma(inputs), run.masked(part, inputs.device)
+            seen = inputs
+            if masked is not None:
+                # The level is that of what was measured, not of how it is continued.
+                noise, given = noise_of(inputs, network.noise_level, noise, given)
+                seen = continued(inputs, masked)
             output = network(
-                inputs,
-                settings.noise,
+                seen,
+                noise,
                 iterations=settings.iterations,
                 neighbours=settings.neighbours,
                 refine=settings.refine,
-                sigma=run.given_sigma(inputs),
+                sigma=given,
                 clipped=inputs.new_full((len(inputs),), float(run.clipped)),
             )
             denoised = run.in_scan_units(part, inputs, within_extremes(output.image, inputs), scalar_type)
             place, denoised = (part, denoised) if across is None else across(part, denoised, output.sigma)
+            if (masked := run.masked(place, inputs.device)) is not None:
+                denoised = denoised.masked_fill(masked[:, 0].to(denoised.device), 0)
             arrived = download([denoised, output.sigma, *([] if gates is None else [output.conduction[:, 0]])])
 
             def write() -> None:

@@ -9,6 +9,7 @@ import torch
 
 from ..network.noise_level import LARGEST_SIGMA
 from .intensity import check_volume, estimate_range
+from .masked_out import masked_out
 from .scalar_types import exact_float
 from .settings import DenoiseSettings
 from .transfers import upload
@@ -74,6 +75,11 @@ class SliceRun:
         """Some of the slices as the network takes them: (batch, 1, rows, columns), float32, mostly within [0, 1]."""
         unit = self._exact(part, device).sub_(self.low).div_(self.scale).clamp_(-FARTHEST, FARTHEST)
         return unit.float().to(device).unsqueeze(1)
+
+    def masked(self, part: slice, device: torch.device) -> torch.Tensor | None:
+        """Which pixels of some of the slices were masked out, (batch, 1, rows, columns), or None: see `masked_out`."""
+        zeros = self.slices[part] == 0
+        return masked_out(torch.from_numpy(zeros[:, None]).to(device)) if zeros.any() else None
 
     def given_sigma(self, inputs: torch.Tensor) -> torch.Tensor | None:
         """The noise level of the settings in the network's units, (batch,), or None if it is to be estimated."""
