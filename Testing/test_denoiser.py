@@ -117,6 +117,17 @@ def test_a_bright_voxel_above_the_range_survives(denoiser):
     assert result.image[1, 21, 21] > 18_000
 
 
+def test_a_single_negative_voxel_does_not_move_the_zero_of_a_scan_without_air(denoiser):
+    volume = magnitude_noise(np.full((4, 48, 48), 300.0), 30).astype(np.float32)
+    volume[:, 12:36, 12:36] *= 3
+    settings = DenoiseSettings(sigma=30)
+    before = denoiser(volume, settings)
+    volume[0, 0, 0] = -1
+    after = denoiser(volume, settings)
+    assert (before.intensity_range[0], after.intensity_range[0]) == (0, 0)
+    assert np.array_equal(after.image[1:], before.image[1:])
+
+
 def test_range_is_one_for_the_volume_and_can_be_stated(denoiser):
     noisy = magnitude_noise(head(), 60)
     assert denoiser(noisy).intensity_range[0] == 0

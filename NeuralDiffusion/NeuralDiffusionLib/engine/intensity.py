@@ -60,8 +60,8 @@ def estimate_range(volume: np.ndarray) -> tuple[float, float]:
     """Intensities that count as 0 and 1.
 
     Percentiles over the whole volume, of a large one over `evenly_spread` voxels, so that all slices share one scale
-    and single bright voxels do not set it. A volume without negative values, as every magnitude image is, keeps its
-    zero at zero.
+    and single bright voxels do not set it. A volume without negative values, as every magnitude image is, or with
+    hardly any, keeps its zero at zero.
 
     Parameters
     ----------
@@ -81,7 +81,8 @@ def estimate_range(volume: np.ndarray) -> tuple[float, float]:
     """
     sample = evenly_spread(volume).astype(np.float64)
     lowest = volume.min()
-    low = 0.0 if lowest >= 0 else np.percentile(sample, _LOW_PERCENTILE)
+    # Where few voxels are negative the percentile lies above zero, and the magnitude image's zero is zero all the same.
+    low = 0.0 if lowest >= 0 else min(0.0, np.percentile(sample, _LOW_PERCENTILE))
     high = np.percentile(sample, _HIGH_PERCENTILE)
     if high <= low:
         high = float(volume.max())
