@@ -87,6 +87,16 @@ def test_a_volume_of_noise_alone_has_no_signal(denoiser):
     assert estimate.snr is None
 
 
+def test_empty_slices_do_not_count(denoiser):
+    volume = discs(8).astype(np.float32)
+    expected = estimate_noise(denoiser, volume[3:6])
+    volume[:3] = volume[6:] = 0
+    estimate, result = estimate_noise(denoiser, volume), denoiser(volume, DenoiseSettings(iterations=1))
+    assert (estimate.sigma, estimate.slices) == (pytest.approx(expected.sigma, rel=0.02), 8)
+    assert result.sigma == pytest.approx(estimate.sigma, rel=1e-5)
+    assert not result.slice_sigma[[0, 1, 2, 6, 7]].any()
+
+
 def test_what_cannot_be_denoised_is_refused(denoiser):
     with pytest.raises(InvalidVolumeError):
         estimate_noise(denoiser, np.zeros((4, 4)))

@@ -22,7 +22,7 @@ class DenoiseResult:
         equation smoothed freely, 0 where it held. ``None`` if it was not to be kept.
     sigma
         Noise level in the units of the input (speckle: relative to the signal; mixed: at the top of the intensity
-        range): the one given, or the median of `slice_sigma`.
+        range): the one given, or the `median_level` of `slice_sigma`.
     slice_sigma
         Noise level of each slice, float32, (slices,).
     intensity_range
@@ -41,3 +41,9 @@ class DenoiseResult:
     intensity_range: tuple[float, float]
     device: str
     notes: tuple[str, ...]
+
+
+def median_level(levels: np.ndarray) -> float:
+    """Median of the noise levels of slices, (slices,), without those of 0: an empty slice tells nothing of noise."""
+    levels = levels[levels != 0]
+    return float(np.median(levels)) if levels.size else 0.0

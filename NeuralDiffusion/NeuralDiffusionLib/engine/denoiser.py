@@ -17,7 +17,7 @@ from ..errors import DenoiseCancelled, DeviceError
 from ..network.noise_level import noise_of
 from ..translation import translator
 from .across_slices import StepAcross
-from .denoise_result import DenoiseResult
+from .denoise_result import DenoiseResult, median_level
 from .devices import batch_size, out_of_memory, precision_on, resolve_device
 from .masked_out import continued
 from .scalar_types import cast_into, check_scalar_type
@@ -202,7 +202,7 @@ class Denoiser:
         return DenoiseResult(
             image=run.in_place(image),
             conduction=None if gates is None else run.in_place(gates),
-            sigma=float(np.median(sigma)) if settings.sigma is None else float(settings.sigma),
+            sigma=median_level(sigma) if settings.sigma is None else float(settings.sigma),
             slice_sigma=sigma,
             intensity_range=(run.low, run.high),
             device=device,

@@ -9,6 +9,7 @@ import torch
 
 from ..network.neural_diffusion import NeuralDiffusionNetwork
 from ..network.noise_level import noise_of
+from .denoise_result import median_level
 from .denoiser import Denoiser
 from .settings import DenoiseSettings
 from .slice_run import SliceRun
@@ -26,7 +27,7 @@ class NoiseEstimate:
     Attributes
     ----------
     sigma
-        Median noise level of the slices, in the units of the scan (for speckle: relative to the signal; for mixed
+        `median_level` of the slices, in the units of the scan (for speckle: relative to the signal; for mixed
         noise: at the top of the intensity range).
     snr
         Signal-to-noise ratio: the median signal of the foreground over `sigma`, as O. Dietrich et al. define it for
@@ -70,7 +71,7 @@ def estimate_noise(denoiser: Denoiser, volume: np.ndarray, settings: DenoiseSett
         levels[part] = run.sigma_in_scan_units(level)
 
     denoiser.each_batch(run, estimate)
-    sigma = float(np.median(levels))
+    sigma = median_level(levels)
     return NoiseEstimate(sigma, _snr(run, sigma), len(places))
 
 
