@@ -97,6 +97,16 @@ def test_empty_slices_do_not_count(denoiser):
     assert not result.slice_sigma[[0, 1, 2, 6, 7]].any()
 
 
+@pytest.mark.parametrize("radius", [5, 8])
+def test_a_bright_spot_does_not_hide_the_noise_of_its_slice(denoiser, radius):
+    random = np.random.default_rng(2)
+    rows, columns = np.mgrid[:128, :128] - 64
+    clean = np.where(rows**2 + columns**2 < 2600, 700 + 150 * np.sin(rows / 5) * np.cos(columns / 6), 0.0)
+    clean[(columns - 12) ** 2 + (rows + 9) ** 2 < radius**2] = 9000
+    noisy = np.hypot(clean + random.normal(0, 50, (1, 128, 128)), random.normal(0, 50, (1, 128, 128)))
+    assert estimate_noise(denoiser, noisy, DenoiseSettings(intensity_range=(0, 900))).sigma > 37
+
+
 def test_what_cannot_be_denoised_is_refused(denoiser):
     with pytest.raises(InvalidVolumeError):
         estimate_noise(denoiser, np.zeros((4, 4)))

@@ -14,9 +14,10 @@ from .scalar_types import exact_float
 from .settings import DenoiseSettings
 from .transfers import upload
 
-FARTHEST = 4.0
+FARTHEST = 3.0
 """How far from 0, in units of the intensity range, the network sees: a brighter voxel, such as a broken pixel, counts
-as this bright, keeps the rest of its intensity and spoils little around it."""
+as this bright, keeps the rest of its intensity and spoils little around it. A few pixels that are brighter still would
+hide the noise of their whole slice."""
 
 LEAST_SIGMA = 1e-6
 """What float32 leaves of a slice without noise lies below this, in the network's units, and is not a noise level."""
