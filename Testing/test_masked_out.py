@@ -71,6 +71,15 @@ def test_single_zeros_are_not_taken_for_a_mask():
     assert masked_out(zeros)[..., 10:15, 20:25].all()
 
 
+def test_a_mask_reaches_to_the_border_but_a_few_zeros_in_a_corner_are_none():
+    zeros = torch.zeros(1, 1, 20, 20, dtype=torch.bool)
+    zeros[..., :3, :3] = True
+    assert masked_out(zeros) is None
+    zeros[..., :5] = True
+    assert torch.equal(masked_out(zeros)[0, 0, :, 6], torch.zeros(20, dtype=torch.bool))
+    assert masked_out(zeros)[..., :5].all()
+
+
 def test_slices_are_continued_by_what_is_left_and_not_by_specks():
     slices = torch.zeros(1, 1, 24, 24)
     slices[..., 8:] = 3.0

@@ -24,9 +24,9 @@ def masked_out(zeros: Tensor) -> Tensor | None:
     Returns
     -------
     Tensor or None
-        Those that lie in a block of 5 x 5 such pixels, shape of `zeros`; ``None`` if there are none.
+        Those that lie in a block of 5 x 5 such pixels of the picture, shape of `zeros`; ``None`` if there are none.
     """
-    masked = _opened(zeros, _BLOCK)
+    masked = _opened(zeros, _BLOCK, beyond=False)
     return masked if masked.any() else None
 
 
@@ -48,7 +48,7 @@ def continued(slices: Tensor, masked: Tensor) -> Tensor:
         The slices with four rings of means of their neighbours around what was left. Specks of noise in the air, where
         a scanner has set only what is faint to 0, are continued by nothing.
     """
-    known = _opened(~masked & (slices != 0), 3)
+    known = _opened(~masked & (slices != 0), 3, beyond=True)
     images = torch.where(known, slices, 0)
     for _ in range(_RINGS):
         share = F.avg_pool2d(known.float(), 3, 1, 1)
@@ -58,7 +58,7 @@ def continued(slices: Tensor, masked: Tensor) -> Tensor:
     return torch.where(masked, images, slices)
 
 
-def _opened(pixels: Tensor, side: int) -> Tensor:
-    """Those pixels that lie in a square block of them; beyond the border of the picture all count as such."""
-    outside = F.max_pool2d((~pixels).float(), side, 1, side // 2)
-    return F.max_pool2d(1 - outside, side, 1, side // 2) > 0
+def _opened(pixels: Tensor, side: int, beyond: bool) -> Tensor:
+    """Those pixels that lie in a square block of them; whether what lies beyond the picture counts as such."""
+    others = F.pad((~pixels).float(), [side // 2] * 4, value=float(not beyond))
+    return F.max_pool2d(1 - F.max_pool2d(others, side, 1), side, 1, side // 2) > 0
